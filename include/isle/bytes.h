@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data in bulk: copied (bytes), moved (transferable), shared (frozen). */
+#ifndef ISLE_BYTES_H
+#define ISLE_BYTES_H
+
+#include "base.h"
+
+typedef enum isle_element {
+    ISLE_U8, ISLE_I8, ISLE_U16, ISLE_I16, ISLE_U32, ISLE_I32, ISLE_U64, ISLE_I64, ISLE_F32, ISLE_F64
+} isle_element;
+
+ISLE_BEGIN
+
+/* Copies `size` bytes; NULL makes zeros. */
+ISLE_API isle_value isle_bytes(const void *data, size_t size);
+ISLE_API isle_value isle_array(isle_element element, const void *data, size_t count);
+/* A window on the same store: writing through one shows in the other, also after both were sent in one message. */
+ISLE_API isle_value isle_bytes_view(isle_value bytes, size_t offset, size_t size);
+
+/* The elements, aligned, valid as long as the value; *ret_count (may be NULL) gets their number. isle_as_bytes takes any
+ * element and counts bytes; isle_as_array throws if the element differs. isle_bytes_data is the writable one (throws if frozen). */
+ISLE_API const void *isle_as_bytes(isle_value bytes, size_t *ret_size);
+ISLE_API const void *isle_as_array(isle_value array, isle_element element, size_t *ret_count);
+ISLE_API void *isle_bytes_data(isle_value bytes);
+
+/* Transferable: bytes that move. Made once, filled in place, sent without a copy, materialized once over all isolates. After a
+ * successful send the sender's value and pointer are dead (a debug build unmaps the pages); after a failed one nothing has changed.
+ * Dart: TransferableTypedData. */
+ISLE_API isle_value isle_transferable(size_t size);         /* zeroed */
+ISLE_API void *isle_transferable_data(isle_value transferable); /* throws ISLE_EUSED once sent or materialized */
+/* Takes over malloc'ed memory; the runtime calls release(data) at the end, on any thread, also if this throws. */
+ISLE_API isle_value isle_transferable_adopt(void *data, size_t size, void (*release)(void *data));
+ISLE_API isle_value isle_materialize(isle_value transferable); /* bytes; throws ISLE_EUSED the second time */
+
+/* An immutable copy of the graph, shared by count by every isolate that gets it and never copied again. Freezing what is already
+ * frozen returns it. Throws ISLE_EUNSENDABLE like a send. */
+ISLE_API isle_value isle_freeze(isle_value value);
+ISLE_API bool isle_is_frozen(isle_value value);
+
+/* A resource: owns a file descriptor, closes it at the end of its scope, or of what keeps it; a message carries a duplicate, made at the
+ * send and closed on every path that drops it. */
+ISLE_API isle_value isle_resource(int fd);    /* takes fd; on a throw it is still the caller's */
+ISLE_API int isle_as_fd(isle_value resource); /* borrowed: valid as long as the value, do not close */
+
+/* CBOR (RFC 8949; tags 28 and 29 for sharing and cycles, 27 for objects). Ports and resources do not pass: ISLE_EUNSENDABLE. */
+ISLE_API isle_value isle_cbor_encode(isle_value value);
+/* Safe on hostile bytes; works and allocates at most a small multiple of `budget` bytes. ISLE_EMALFORMED, ISLE_ERANGE (over budget). */
+ISLE_API ISLE_MUST_CHECK isle_err isle_cbor_try_decode(const void *data, size_t size, size_t budget, isle_value *ret_value);
+
+ISLE_END
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program. Its first thread is the root isolate; when the root ends, the program's other isolates end. */
+#ifndef ISLE_PROGRAM_H
+#define ISLE_PROGRAM_H
+
+#include "base.h"
+
+typedef struct isle_program_options {
+    unsigned worker_count;  /* 0: one per core this process may use */
+    size_t stack_size;      /* of one suspended activity, bytes of address space; 0: 256 KiB. The root's own is the caller's */
+    bool root_floats;       /* the root's handlers may run on any worker, as other isolates' do */
+    bool no_signal_handler; /* leave SIGSEGV and SIGBUS alone: a stack overflow then ends the program without its isolate's name */
+} isle_program_options;
+
+ISLE_BEGIN
+
+/* What ISLE_MAIN calls: starts, runs app as the root's first event, serves events until nothing keeps the root alive, stops. Returns app's
+ * value, or 255 after an uncaught fatal error. A re-executed process isolate never gets as far as app. */
+ISLE_API int isle_main(int argc, char **argv, int (*app)(int argc, char **argv));
+
+/* For a program that keeps its own main. Call isle_start first thing there: with the process backend, the isolates' images start in
+ * it and do not return. Between the two the calling thread is the root isolate: it may do all that an event may; what suspends serves the
+ * root's events meanwhile; what it throws is uncaught. Values made outside an event live until isle_stop, or use ISLE_SCOPE. */
+ISLE_API ISLE_MUST_CHECK isle_err isle__start(int argc, char **argv, const isle_program_options *options, size_t options_size);
+static inline ISLE_MUST_CHECK isle_err isle_start(int argc, char **argv, const isle_program_options *options)
+{
+    return isle__start(argc, argv, options, sizeof(isle_program_options));
+}
+ISLE_API void isle_loop(void); /* serves events until nothing keeps the root alive */
+ISLE_API void isle_stop(void); /* ends every isolate; the same thread may isle_start again */
+
+/* Foreign event loops: when isle_loop_fd is readable, call isle_dispatch on the root's thread. It serves what is ready and never waits;
+ * false: the root has ended, call isle_stop. The descriptor is the runtime's: poll it, nothing else. */
+ISLE_API int isle_loop_fd(void);
+ISLE_API ISLE_MUST_CHECK bool isle_dispatch(void);
+
+ISLE_END
+
+#define ISLE_MAIN(app)                                                                                        \
+    int main(int argc, char **argv)                                                                           \
+    {                                                                                                         \
+        return isle_main(argc, argv, app);                                                                    \
+    }                                                                                                         \
+    struct isle_program_options
+
+#endif

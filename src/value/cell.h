@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How values lie in 64 bits and in memory. Internal to src/value; codec and core use the public functions.
+ *
+ * The low three bits say what a value is; 0 is null or the address of a cell. Ids have 61 bits, so ports and capabilities are immediates. */
+#ifndef ISLE_CELL_H
+#define ISLE_CELL_H
+
+#include "value/heap.h"
+
+enum isle__tag {
+    ISLE__TAG_CELL = 0,
+    ISLE__TAG_INT = 1,        /* 61-bit signed */
+    ISLE__TAG_CONSTANT = 2,   /* false, true */
+    ISLE__TAG_PORT = 3,
+    ISLE__TAG_CAPABILITY = 4,
+    ISLE__TAG_DOUBLE = 5,     /* a double whose low three bits are zero */
+    ISLE__TAG_FUNCTION = 6,
+    ISLE__TAG_POINTER = 7
+};
+#define ISLE__TAG_MASK 7u
+#define ISLE__ID_BITS 61
+#define ISLE__FALSE_BITS ((0u << 3) | ISLE__TAG_CONSTANT)
+#define ISLE__TRUE_BITS ((1u << 3) | ISLE__TAG_CONSTANT)
+
+/* Header of every cell: 16-byte aligned, at least 16 bytes long. */
+struct isle__cell {
+    uint8_t kind;     /* isle_kind, or ISLE__KIND_STORE */
+    uint8_t flags;
+    uint16_t element; /* isle_element of bytes */
+    uint32_t offset;  /* of the cell from its chunk's begin, in units of 16 bytes */
+};
+enum { ISLE__KIND_STORE = 64 };
+enum {
+    ISLE__CELL_FORWARDED = 1, /* the word after the header is the isle_value that this cell became */
+    ISLE__CELL_FIXED = 2,     /* a list that cannot grow */
+    ISLE__CELL_UNMODIFIABLE = 4,
+    ISLE__CELL_VISITED = 8    /* the copier's, never set between two calls */
+};
+
+/* The cells. Tables and item arrays lie in the container's region: a scope's are bumped and left, the kept heap's are its block's own and freed when
+ * replaced (isle__region_alloc, isle__region_free). */
+struct isle__forward {
+    struct isle__cell cell;
+    isle_value to;
+};
+struct isle__box { /* an int or double that does not fit */
+    struct isle__cell cell;
+    union {
+        int64_t i;
+        double d;
+    } as;
+};
+struct isle__string {
+    struct isle__cell cell;
+    size_t size;
+    uint64_t hash; /* 0: not computed */
+    char text[];   /* and a NUL */
+};
+struct isle__list {
+    struct isle__cell cell;
+    size_t count, capacity;
+    isle_value *items;
+    uint32_t identity; /* hash as a key; 0: none yet; travels with copies */
+};
+struct isle__entry {
+    isle_value key, value;
+    uint64_t hash;
+    bool live; /* false: removed */
+};
+/* Maps and sets: entries in insertion order, an index of positions (open addressing, UINT32_MAX empty) once there are more than 8. */
+struct isle__map {
+    struct isle__cell cell;
+    size_t count;    /* live */
+    size_t used;     /* entries, removed ones included */
+    size_t capacity; /* of entries */
+    struct isle__entry *entries;
+    uint32_t *index; /* NULL while small */
+    size_t index_size; /* a power of two */
+    uint32_t identity;
+    bool rehash; /* some key hashes by the address of a struct: index is rebuilt after a copy */
+};
+struct isle__store { /* ISLE__KIND_STORE: the bytes behind views; data follows the header or belongs to `shared` */
+    struct isle__cell cell;
+    size_t size;
+    uint8_t *data; /* 16-byte aligned */
+    struct isle__shared *shared; /* a materialised transferable's; NULL: inline */
+};
+struct isle__bytes {
+    struct isle__cell cell; /* cell.element */
+    struct isle__store *store;
+    size_t offset, size; /* in bytes */
+    uint32_t identity;
+};
+struct isle__isolate_cell {
+    struct isle__cell cell;
+    isle_isolate isolate;
+};
+struct isle__error_cell {
+    struct isle__cell cell;
+    int32_t code;
+    uint32_t identity;
+    isle_value text;  /* string */
+    isle_value stack; /* string or null */
+};
+struct isle__object_cell {
+    struct isle__cell cell;
+    const isle_type *type;
+    void *object; /* the program's (borrowed) or in the same chunks */
+};
+struct isle__transferable_cell {
+    struct isle__cell cell;
+    struct isle__transfer *transfer; /* NULL: sent away */
+};
+struct isle__resource_cell {
+    struct isle__cell cell;
+    struct isle__descriptor *descriptor;
+};
+
+/* Bytes that move: one for the whole program. `data` is taken by an exchange, so that it is materialised once. */
+struct isle__transfer {
+    struct isle__shared shared; /* first */
+    _Atomic(uint8_t *) data;    /* NULL: materialised */
+    size_t size;
+    void (*release)(void *data); /* NULL: isle__memory_free */
+};
+struct isle__descriptor {
+    struct isle__shared shared; /* first; destroy closes */
+    int fd;
+};
+/* A frozen graph: chunks whose region is `region`. */
+struct isle__frozen {
+    struct isle__shared shared; /* first */
+    struct isle__region region; /* kind ISLE__REGION_FROZEN */
+    struct isle__chunk *chunks;
+    struct isle__hold *holds;
+    isle_value root;
+};
+
+/* A block of the kept heap: one value with its tables; objects bring the whole graph of structs in one block. */
+struct isle__kept {
+    struct isle__kept *next;
+    struct isle__hold *holds;   /* of this block */
+    uint32_t keep_count;
+    uint32_t exposed;           /* low bits of the scope id that has it as a handle last: a filter */
+    bool marked;
+    size_t owned;               /* bytes of separately allocated tables, charged */
+    struct isle__chunk chunk;   /* last: cells follow */
+};
+
+static inline struct isle__cell *isle__cell_of(isle_value value)
+{
+    return (struct isle__cell *)(uintptr_t)value.bits;
+}
+static inline enum isle__tag isle__tag_of(isle_value value)
+{
+    return (enum isle__tag)(value.bits & ISLE__TAG_MASK);
+}
+static inline struct isle__chunk *isle__chunk_of(const struct isle__cell *cell)
+{
+    return (struct isle__chunk *)((uintptr_t)cell - (uintptr_t)cell->offset * 16);
+}
+
+/* Follows forwarding. Every read of a cell begins with it. */
+static inline isle_value isle__resolve(isle_value value)
+{
+    while (isle__tag_of(value) == ISLE__TAG_CELL && value.bits != 0 &&
+           (isle__cell_of(value)->flags & ISLE__CELL_FORWARDED) != 0)
+        value = ((struct isle__forward *)isle__cell_of(value))->to;
+    return value;
+}
+static inline isle_value isle__value_of(const void *cell)
+{
+    isle_value value = {(uint64_t)(uintptr_t)cell};
+    return value;
+}
+
+/* memory.c: a cell in a region (the current scope's, the kept heap's), header filled in, rest not zeroed. Throws ISLE_ENOMEM. */
+void *isle__cell_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind, size_t size);
+/* A table of a container that lies in `owner`'s region. */
+void *isle__region_alloc(struct isle__heap *heap, const struct isle__cell *owner, size_t size);
+void isle__region_free(struct isle__heap *heap, const struct isle__cell *owner, void *table, size_t size);
+static inline struct isle__region *isle__region_of(const struct isle__cell *cell)
+{
+    return isle__chunk_of(cell)->region;
+}
+
+/* Reads that insist: resolved cell of that kind, or throws ISLE_ETYPE "isle_as_string: expected a string, got an int". */
+void *isle__need_kind(const char *function, isle_value value, isle_kind kind);
+/* The same for a change: throws ISLE_EUNSUPPORTED if frozen or unmodifiable. */
+void *isle__need_mutable(const char *function, isle_value value, isle_kind kind);
+
+/* SipHash-1-3 of bytes under a key drawn once per process: keys may be hostile. */
+uint64_t isle__hash_bytes(const void *data, size_t size);
+/* Hash and equality of keys: scalars and strings by content (1 and 1.0 are one key), the rest by identity. */
+uint64_t isle__key_hash(struct isle__heap *heap, isle_value key);
+bool isle__key_equal(isle_value a, isle_value b);
+
+/* idmap.c: pointer -> pointer or index, insertion-only, for identity during one walk. Grows by the platform's memory; never throws. */
+struct isle__idmap {
+    struct isle__idmap_slot {
+        const void *key;
+        uintptr_t value;
+    } *slots;
+    size_t count, capacity;
+};
+void isle__idmap_init(struct isle__idmap *map);
+void isle__idmap_fini(struct isle__idmap *map);
+/* The place of key's value, made (0) if it is new; NULL: out of memory. Valid until the next call. */
+uintptr_t *isle__idmap_at(struct isle__idmap *map, const void *key, bool *ret_is_new);
+
+#endif
