@@ -5,6 +5,8 @@
 #ifndef ISLE_CELL_H
 #define ISLE_CELL_H
 
+#include "isle/bytes.h"
+#include "isle/object.h"
 #include "value/heap.h"
 
 enum isle__tag {
