@@ -16,9 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The version of these headers. */
 #define ISLE_VERSION_MAJOR 0
 #define ISLE_VERSION_MINOR 1
 
+/* What stands around and before declarations, for any compiler and language. */
 #ifdef __cplusplus
 #define ISLE_BEGIN extern "C" {
 #define ISLE_END }
@@ -33,6 +35,7 @@
 #endif
 #endif
 
+/* Exported; the result must be looked at; checked like printf; a variable that is cleaned up when its block is left. */
 #if defined(__GNUC__) || defined(__clang__)
 #define ISLE_API __attribute__((visibility("default")))
 #define ISLE_MUST_CHECK __attribute__((warn_unused_result))
@@ -43,7 +46,8 @@
 #define ISLE_MUST_CHECK
 #define ISLE_PRINTF(text, first)
 #endif
-#ifdef __clang__ /* for readers above all; `isle check` reads them too */
+/* Marks of the contract, explained at the head of this file; for readers. */
+#ifdef __clang__
 #define ISLE_SUSPENDS __attribute__((annotate("isle_suspends")))
 #define ISLE_ANY_THREAD __attribute__((annotate("isle_any_thread")))
 #define ISLE_PLAIN __attribute__((annotate("isle_plain")))
@@ -80,6 +84,7 @@
     X(ESYSTEM, -22, "the operating system refused")                                                 \
     X(EDEADLOCK, -23, "waits for what can never come")
 
+/* An error code, ISLE_OK or negative. */
 typedef enum isle_err {
 #define ISLE__X(name, number, text) ISLE_##name = number,
     ISLE_ERRORS(ISLE__X)
@@ -98,6 +103,7 @@ typedef struct isle_send_port {
     uint64_t id;
 } isle_send_port;
 
+/* A token that is equal to its copies only. All zero is "none". */
 typedef struct isle_capability {
     uint64_t id;
 } isle_capability;
@@ -121,7 +127,7 @@ typedef void isle_entry(isle_value message);                        /* the first
 typedef isle_value isle_computation(isle_value argument);           /* what isle_run runs */
 typedef void isle_handler(isle_value value, void *context);         /* takes a message, a future's value or its error */
 typedef isle_value isle_answer(isle_value request, void *context);  /* returns the reply */
-typedef bool isle_predicate(isle_value value, void *context);
+typedef bool isle_predicate(isle_value value, void *context);        /* chooses among messages */
 typedef void isle_task(void *context);                              /* timer, microtask, deferred work */
 
 /* Durations and times are int64_t nanoseconds. */

@@ -5,6 +5,7 @@
 
 #include "base.h"
 
+/* What a typed array consists of. */
 typedef enum isle_element {
     ISLE_U8, ISLE_I8, ISLE_U16, ISLE_I16, ISLE_U32, ISLE_I32, ISLE_U64, ISLE_I64, ISLE_F32, ISLE_F64
 } isle_element;
@@ -14,7 +15,8 @@ ISLE_BEGIN
 /* Copies `size` bytes; NULL makes zeros. */
 ISLE_API isle_value isle_bytes(const void *data, size_t size);
 ISLE_API isle_value isle_array(isle_element element, const void *data, size_t count);
-/* A window on the same store: writing through one shows in the other, also after both were sent in one message. */
+/* A window on the same store: writing through one shows in the other, also after both were sent in one message. It keeps the
+ * element if offset and size are multiples of one, else it is plain bytes. ISLE_ERANGE. */
 ISLE_API isle_value isle_bytes_view(isle_value bytes, size_t offset, size_t size);
 
 /* The elements, aligned, valid as long as the value; *ret_count (may be NULL) gets their number. isle_as_bytes takes any
@@ -35,7 +37,7 @@ ISLE_API isle_value isle_materialize(isle_value transferable); /* bytes; throws 
 /* An immutable copy of the graph, shared by count by every isolate that gets it and never copied again. Freezing what is already
  * frozen returns it. Throws ISLE_EUNSENDABLE like a send. */
 ISLE_API isle_value isle_freeze(isle_value value);
-ISLE_API bool isle_is_frozen(isle_value value);
+ISLE_API bool isle_is_frozen(isle_value value); /* what needs no memory counts as frozen */
 
 /* A resource: owns a file descriptor, closes it at the end of its scope, or of what keeps it; a message carries a duplicate, made at the
  * send and closed on every path that drops it. */

@@ -6,6 +6,7 @@
 
 #include "base.h"
 
+/* What a field is; chosen by the macros below. */
 enum isle_field_kind {
     ISLE_FIELD_KIND_BOOL = 1, ISLE_FIELD_KIND_INT, ISLE_FIELD_KIND_UINT, ISLE_FIELD_KIND_FLOAT, ISLE_FIELD_KIND_STRING,
     ISLE_FIELD_KIND_VALUE, ISLE_FIELD_KIND_PORT, ISLE_FIELD_KIND_OBJECT, ISLE_FIELD_KIND_STRUCT, ISLE_FIELD_KIND_OWNED
@@ -13,7 +14,8 @@ enum isle_field_kind {
 
 typedef struct isle_type isle_type;
 
-typedef struct isle_field { /* made by the macros below */
+/* A field of a type; made by the macros below. */
+typedef struct isle_field {
     const char *name;
     const isle_type *type; /* of an object or struct */
     size_t offset;
@@ -24,7 +26,8 @@ typedef struct isle_field { /* made by the macros below */
     int kind;
 } isle_field;
 
-struct isle_type { /* made by ISLE_TYPE; identity is its name across walls, its address within a program */
+/* A registered struct; made by ISLE_TYPE. Its identity is its name across walls, its address within a program. */
+struct isle_type {
     const char *name;
     size_t size;
     const isle_field *fields;
@@ -120,6 +123,9 @@ ISLE_API const isle_type *isle_object_type(isle_value value);
 ISLE_API void isle_send_object(isle_send_port port, const isle_type *type, const void *pointer);
 /* Of the layout (names, kinds, offsets, sizes, nested types) and version; equal on both sides of a wall or the message is refused. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN uint64_t isle_type_hash(const isle_type *type);
+/* Lets decoders (CBOR, a wall) make objects of this type from bytes that name it; types that they reach through a field of another need it not. For the
+ * rest of the program, so the type must be static. Once more is fine. ISLE_EINVAL: NULL, or another layout has that name; ISLE_ENOMEM. */
+ISLE_API ISLE_ANY_THREAD ISLE_PLAIN ISLE_MUST_CHECK isle_err isle_type_register(const isle_type *type);
 
 ISLE_END
 

@@ -19,6 +19,7 @@ ISLE_API isle_future *isle_call(isle_send_port port, isle_value message, int64_t
 /* Dart 2012: send(message, replyTo). */
 ISLE_API void isle_send_with_reply(isle_send_port port, isle_value message, isle_send_port reply);
 
+/* A port by value: none, or equal if it is the same port. */
 static inline bool isle_send_port_is_none(isle_send_port port)
 {
     return port.id == 0;

@@ -5,6 +5,7 @@
 
 #include "base.h"
 
+/* All zero is the default. Grows at its end only. */
 typedef struct isle_program_options {
     unsigned worker_count;  /* 0: one per core this process may use */
     size_t stack_size;      /* of one suspended activity, bytes of address space; 0: 256 KiB. The root's own is the caller's */
@@ -36,6 +37,7 @@ ISLE_API ISLE_MUST_CHECK bool isle_dispatch(void);
 
 ISLE_END
 
+/* Defines main: isle_main(argc, argv, app). */
 #define ISLE_MAIN(app)                                                                                        \
     int main(int argc, char **argv)                                                                           \
     {                                                                                                         \

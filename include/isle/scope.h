@@ -38,6 +38,7 @@ ISLE_API void *isle_realloc(void *pointer, size_t size); /* added bytes are zero
 ISLE_API void isle_free(void *pointer);                  /* NULL is fine */
 #define isle_new(type) ((type *)isle_alloc(sizeof(type)))
 
+/* What ISLE_LOCAL defines, below. */
 typedef struct isle_local {
     size_t size;
     uint32_t slot; /* the runtime's, 0 at first */
@@ -45,8 +46,12 @@ typedef struct isle_local {
 ISLE_API void *isle__local(isle_local *local);
 
 /* Runs fn(argument) as a boundary that no unwinding passes, for callbacks that another library calls: errors, kill and exit stop here.
- * ISLE_OK, or the code, with *ret_error (may be NULL) the error; a kill or exit is ISLE_ECANCELED and continues at the next kill point. */
-ISLE_API ISLE_MUST_CHECK isle_err isle_protect(isle_task *fn, void *argument, isle_value *ret_error);
+ * ISLE_OK, or the code, with *ret_error (may be NULL) the error; a kill or exit is ISLE_ECANCELED with null for an error (an error of that code
+ * is an error value) and continues at the next kill point. Scopes that fn leaves open are closed. Suspends if fn does. */
+ISLE_API ISLE_MUST_CHECK ISLE_SUSPENDS isle_err isle_protect(isle_task *fn, void *argument, isle_value *ret_error);
+/* Continues the kill or exit that isle_protect stopped in this activity, as if it had not been stopped: for who has left the other library's frames.
+ * Throws ISLE_EINVAL if none was. */
+ISLE_NORETURN ISLE_API void isle_unwind_continue(void);
 
 /* Between the two, kill waits (calls nest). ISLE_UNINTERRUPTED does it to the end of the block. */
 typedef struct isle_uninterrupted {
@@ -59,6 +64,7 @@ ISLE_END
 
 #define ISLE__GLUE2(a, b) a##b
 #define ISLE__GLUE(a, b) ISLE__GLUE2(a, b)
+/* To the end of the block: a scope, or a section that no kill interrupts. */
 #ifdef ISLE_CLEANUP
 #define ISLE_UNINTERRUPTED \
     isle_uninterrupted ISLE__GLUE(isle__uninterrupted_, __LINE__) ISLE_CLEANUP(isle_uninterrupted_end) = isle_uninterrupted_begin()

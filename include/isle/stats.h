@@ -5,6 +5,7 @@
 
 #include "base.h"
 
+/* Of the whole program. Grows at its end only. */
 typedef struct isle_stats {
     uint64_t isolates;       /* alive, the root included */
     uint64_t isolates_ever;
@@ -20,6 +21,7 @@ typedef struct isle_stats {
 
 ISLE_BEGIN
 
+/* Writes the counts of this moment to *ret_stats. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN void isle__stats_read(isle_stats *ret_stats, size_t size);
 static inline ISLE_ANY_THREAD void isle_stats_read(isle_stats *ret_stats)
 {

@@ -9,6 +9,7 @@
 
 #include "base.h"
 
+/* What a value is. */
 typedef enum isle_kind {
     ISLE_NULL,
     ISLE_BOOL,
@@ -34,9 +35,11 @@ typedef void isle_function(void); /* any function of the program, cast back by w
 
 ISLE_BEGIN
 
-ISLE_API ISLE_ANY_THREAD isle_kind isle_kind_of(isle_value value); /* plain */
+/* What kind a value is, and a kind's name as error texts have it, static. Neither throws. */
+ISLE_API ISLE_ANY_THREAD isle_kind isle_kind_of(isle_value value);
 ISLE_API ISLE_ANY_THREAD const char *isle_kind_name(isle_kind kind);
 
+/* Make a value of the kind that the name says. */
 static inline isle_value isle_null(void)
 {
     isle_value null = {0};
@@ -60,6 +63,7 @@ ISLE_API isle_value isle_string(const char *text);
 ISLE_API isle_value isle_string_sized(const char *text, size_t size);
 ISLE_API isle_value isle_stringf(const char *format, ...) ISLE_PRINTF(1, 2);
 
+/* Insist: what the value holds; ISLE_ETYPE if it is of another kind. */
 ISLE_API bool isle_as_bool(isle_value value);
 ISLE_API int64_t isle_as_int(isle_value value);
 ISLE_API double isle_as_double(isle_value value);      /* takes an int too, if exact */
@@ -75,7 +79,7 @@ ISLE_API void *isle_as_pointer(isle_value value);
 ISLE_API ISLE_PLAIN ISLE_MUST_CHECK bool isle_get_bool(isle_value value, bool *ret);
 ISLE_API ISLE_PLAIN ISLE_MUST_CHECK bool isle_get_int(isle_value value, int64_t *ret);
 ISLE_API ISLE_PLAIN ISLE_MUST_CHECK bool isle_get_double(isle_value value, double *ret);
-ISLE_API ISLE_PLAIN ISLE_MUST_CHECK bool isle_get_string(isle_value value, const char **ret, size_t *ret_size); /* ret_size may be NULL */
+ISLE_API ISLE_PLAIN ISLE_MUST_CHECK bool isle_get_string(isle_value value, const char **ret, size_t *ret_size); /* ret_size may be NULL: then false if a NUL is inside */
 ISLE_API ISLE_PLAIN ISLE_MUST_CHECK bool isle_get_port(isle_value value, isle_send_port *ret);
 
 /* Bytes of a string or of bytes, entries of a list, map or set. */
@@ -89,7 +93,8 @@ ISLE_API isle_value isle_list_get(isle_value list, size_t index);
 ISLE_API void isle_list_set(isle_value list, size_t index, isle_value value);
 ISLE_API isle_value isle_list_remove_last(isle_value list);
 
-/* Maps and sets keep insertion order; any value is a key: scalars and strings by content, the others by identity. */
+/* Maps and sets keep insertion order; any value is a key: scalars, strings and isolates by content (1 and
+ * 1.0 are one key, NaN is one key), objects by their struct's address, the others by identity. */
 ISLE_API isle_value isle_map(void);
 ISLE_API void isle_map_put(isle_value map, isle_value key, isle_value value);
 ISLE_API isle_value isle_map_get(isle_value map, isle_value key); /* null when absent, as in Dart */
@@ -98,6 +103,7 @@ ISLE_API bool isle_map_remove(isle_value map, isle_value key);
 ISLE_API void isle_put(isle_value map, const char *key, isle_value value); /* string keys, the common case */
 ISLE_API isle_value isle_get(isle_value map, const char *key);
 
+/* Sets: a map's keys without values. */
 ISLE_API isle_value isle_set(void);
 ISLE_API bool isle_set_add(isle_value set, isle_value value); /* false: was there */
 ISLE_API bool isle_set_has(isle_value set, isle_value value);

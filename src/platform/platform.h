@@ -70,7 +70,7 @@ isle__thread_clock_id isle__thread_clock(void);
 int64_t isle__thread_clock_read(isle__thread_clock_id clock);
 
 struct isle__mutex {
-    _Alignas(8) unsigned char bytes[40];
+    _Alignas(8) unsigned char bytes[48]; /* aarch64 needs all of it */
 };
 void isle__mutex_init(struct isle__mutex *mutex);
 void isle__mutex_destroy(struct isle__mutex *mutex);
@@ -115,7 +115,7 @@ void isle__context_init(struct isle__context *context, struct isle__stack stack,
 void isle__context_switch(struct isle__context *from, struct isle__context *to);
 /* The same when `from` will never be continued (its stack is to be reused): fake stacks are dropped. */
 void isle__context_leave(struct isle__context *from, struct isle__context *to);
-/* Ends a context that will never run again; its stack is the caller's. */
+/* Ends a context that will never run again, not the running one; its stack is the caller's. */
 void isle__context_fini(struct isle__context *context);
 
 /* --- faults (fault.c) ---------------------------------------------------------------------------------------------------------------------- */
@@ -139,7 +139,8 @@ struct isle__poll_event {
 };
 ISLE_MUST_CHECK isle_err isle__poller_open(struct isle__poller **ret_poller);
 void isle__poller_close(struct isle__poller *poller);
-/* `once`: disarmed after the first event, until armed again by another add of the same descriptor; else edge-triggered. ISLE_ESYSTEM with errno set. */
+/* `once`: disarmed after the first event, until armed again by another add of the same descriptor; else edge-triggered. ISLE_ESYSTEM with errno set; ISLE_EINVAL
+ * for the key UINT64_MAX, which is the poller's own. */
 ISLE_MUST_CHECK isle_err isle__poller_add(struct isle__poller *poller, int fd, unsigned events, bool once, uint64_t key);
 void isle__poller_remove(struct isle__poller *poller, int fd);
 /* Waits until something is ready, isle__poller_wake, or the time (ISLE_FOREVER: no end). Returns the count of events; never waits longer than asked by

@@ -36,7 +36,8 @@ enum {
     ISLE__CELL_FORWARDED = 1, /* the word after the header is the isle_value that this cell became */
     ISLE__CELL_FIXED = 2,     /* a list that cannot grow */
     ISLE__CELL_UNMODIFIABLE = 4,
-    ISLE__CELL_VISITED = 8    /* the copier's, never set between two calls */
+    ISLE__CELL_VISITED = 8,   /* the copier's, never set between two calls */
+    ISLE__CELL_NUL = 16       /* a string with a NUL byte inside; travels with copies */
 };
 
 /* The cells. Tables and item arrays lie in the container's region: a scope's are bumped and left, the kept heap's are its block's own and freed when
@@ -55,7 +56,7 @@ struct isle__box { /* an int or double that does not fit */
 struct isle__string {
     struct isle__cell cell;
     size_t size;
-    uint64_t hash; /* 0: not computed */
+    uint64_t hash; /* 0: not computed; never written in a frozen block or a message on its way */
     char text[];   /* and a NUL */
 };
 struct isle__list {
@@ -65,9 +66,10 @@ struct isle__list {
     uint32_t identity; /* hash as a key; 0: none yet; travels with copies */
 };
 struct isle__entry {
-    isle_value key, value;
-    uint64_t hash;
-    bool live; /* false: removed */
+    isle_value key, value; /* of a removed one: null, and an int for the walk (map.c) */
+    uint64_t order;        /* ascending along the table and never reused in it: isle_next's place. Copies keep it */
+    uint32_t hash;
+    bool live;             /* false: removed */
 };
 /* Maps and sets: entries in insertion order, an index of positions (open addressing, UINT32_MAX empty) once there are more than 8. */
 struct isle__map {
@@ -79,7 +81,7 @@ struct isle__map {
     uint32_t *index; /* NULL while small */
     size_t index_size; /* a power of two */
     uint32_t identity;
-    bool rehash; /* some key hashes by the address of a struct: index is rebuilt after a copy */
+    bool rehash; /* some key hashes by an address: the copier calls isle__map_rehash on its copy once all keys are final */
 };
 struct isle__store { /* ISLE__KIND_STORE: the bytes behind views; data follows the header or belongs to `shared` */
     struct isle__cell cell;
@@ -112,16 +114,20 @@ struct isle__object_cell {
 struct isle__transferable_cell {
     struct isle__cell cell;
     struct isle__transfer *transfer; /* NULL: sent away */
+    struct isle__hold *hold;         /* what isle__scope_hold returned for it; moves with the transfer */
+    uint32_t identity;
 };
 struct isle__resource_cell {
     struct isle__cell cell;
     struct isle__descriptor *descriptor;
+    uint32_t identity;
 };
 
 /* Bytes that move: one for the whole program. `data` is taken by an exchange, so that it is materialised once. */
 struct isle__transfer {
     struct isle__shared shared; /* first */
     _Atomic(uint8_t *) data;    /* NULL: materialised */
+    uint8_t *materialized;      /* the same bytes after that: written once by who took them, read by destroy */
     size_t size;
     void (*release)(void *data); /* NULL: isle__memory_free */
 };
@@ -138,15 +144,22 @@ struct isle__frozen {
     isle_value root;
 };
 
-/* A block of the kept heap: one value with its tables; objects bring the whole graph of structs in one block. */
+/* A kept cell that an object's block keeps alive: what its fields led to when it was kept. */
+struct isle__reference {
+    struct isle__reference *next;
+    struct isle__cell *cell;
+};
+/* A block of the kept heap: one value with its tables; an object brings its whole graph of structs in further chunks. */
 struct isle__kept {
     struct isle__kept *next;
-    struct isle__hold *holds;   /* of this block */
-    uint32_t keep_count;
-    uint32_t exposed;           /* low bits of the scope id that has it as a handle last: a filter */
-    bool marked;
+    struct isle__kept *pending; /* the collector's list of blocks to look into */
+    struct isle__hold *holds;   /* of this block; in its own memory */
+    struct isle__reference *references;
+    uint64_t exposed;           /* id of the scope that has it as a handle last: a filter */
     size_t owned;               /* bytes of separately allocated tables, charged */
-    struct isle__chunk chunk;   /* last: cells follow */
+    uint32_t keep_count;
+    bool marked;
+    _Alignas(16) struct isle__chunk chunk; /* last: the cell follows; its `next` are an object's structs */
 };
 
 static inline struct isle__cell *isle__cell_of(isle_value value)
@@ -175,9 +188,23 @@ static inline isle_value isle__value_of(const void *cell)
     isle_value value = {(uint64_t)(uintptr_t)cell};
     return value;
 }
+static inline struct isle__cell *isle__chunk_first_cell(struct isle__chunk *chunk)
+{
+    return (struct isle__cell *)(chunk + 1);
+}
+static inline struct isle__kept *isle__kept_of(const struct isle__cell *cell)
+{
+    return (struct isle__kept *)((uintptr_t)isle__chunk_of(cell) - offsetof(struct isle__kept, chunk));
+}
+static inline struct isle__frozen *isle__frozen_of(const struct isle__region *region)
+{
+    return (struct isle__frozen *)((uintptr_t)region - offsetof(struct isle__frozen, region));
+}
 
 /* memory.c: a cell in a region (the current scope's, the kept heap's), header filled in, rest not zeroed. Throws ISLE_ENOMEM. */
 void *isle__cell_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind, size_t size);
+/* The same; NULL: out of memory or over the limit. */
+void *isle__cell_try_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind, size_t size);
 /* A table of a container that lies in `owner`'s region. */
 void *isle__region_alloc(struct isle__heap *heap, const struct isle__cell *owner, size_t size);
 void isle__region_free(struct isle__heap *heap, const struct isle__cell *owner, void *table, size_t size);
@@ -186,14 +213,69 @@ static inline struct isle__region *isle__region_of(const struct isle__cell *cell
     return isle__chunk_of(cell)->region;
 }
 
+/* A kind as it stands in a sentence: "an int", "null". */
+const char *isle__kind_counted(isle_kind kind);
+/* Throws ISLE_ETYPE "function: expected <expected>, got <kind of got>". */
+ISLE_NORETURN void isle__throw_kind(const char *function, const char *expected, isle_value got);
 /* Reads that insist: resolved cell of that kind, or throws ISLE_ETYPE "isle_as_string: expected a string, got an int". */
 void *isle__need_kind(const char *function, isle_value value, isle_kind kind);
 /* The same for a change: throws ISLE_EUNSUPPORTED if frozen or unmodifiable. */
 void *isle__need_mutable(const char *function, isle_value value, isle_kind kind);
 
+/* Reads and writes of containers: what needs no memory needs no barrier. `cell` is the container that is written into. */
+static inline isle_value isle__read(struct isle__heap *heap, isle_value value)
+{
+    if (isle__tag_of(value) != ISLE__TAG_CELL || value.bits == 0)
+        return value;
+    return isle__expose(heap, value);
+}
+static inline isle_value isle__written(struct isle__heap *heap, const struct isle__cell *cell,
+                                       isle_value value)
+{
+    if (isle__tag_of(value) != ISLE__TAG_CELL || value.bits == 0)
+        return value;
+    return isle__store(heap, isle__region_of(cell), value);
+}
+static inline bool isle__is_frozen_cell(const struct isle__cell *cell)
+{
+    const struct isle__region *region = isle__region_of(cell);
+    return region != NULL && region->kind == ISLE__REGION_FROZEN;
+}
+/* The store behind bytes; another view may have moved it. */
+static inline struct isle__store *isle__bytes_store(const struct isle__bytes *bytes)
+{
+    return (struct isle__store *)isle__cell_of(isle__resolve(isle__value_of(bytes->store)));
+}
+
+/* copy.c: an immutable copy of the graph with one reference, the caller's. Errors as isle__parcel_copy. */
+ISLE_MUST_CHECK isle_err isle__frozen_make(struct isle__heap *heap, isle_value value, struct isle__frozen **ret_frozen);
+/* map.c: the live entry of a key with that hash (an entry's), or NULL. */
+struct isle__entry *isle__map_find(const struct isle__map *map, isle_value key, uint32_t hash);
+/* map.c: computes all hashes and the index of a map or set again, in place; allocates nothing. */
+void isle__map_rehash(struct isle__map *map);
+
+/* Bytes of one element. */
+size_t isle__element_size(isle_element element);
+/* UTF-8 by RFC 3629: the count of leading bytes that are valid; `size` when all are. */
+size_t isle__utf8_valid(const char *text, size_t size);
+
+/* bytes.c: takes the bytes of a transfer into the current scope; null: somebody else has taken them. Throws ISLE_ENOMEM. */
+isle_value isle__bytes_of_transfer(struct isle__heap *heap, struct isle__transfer *transfer);
+/* A string cell in a region; throws ISLE_EMALFORMED in the name of `function`. */
+isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region, const char *function, const char *text, size_t size);
+
 /* SipHash-1-3 of bytes under a key drawn once per process: keys may be hostile. */
 uint64_t isle__hash_bytes(const void *data, size_t size);
-/* Hash and equality of keys: scalars and strings by content (1 and 1.0 are one key), the rest by identity. */
+/* Of a string's text, never 0. */
+uint64_t isle__hash_string(const char *text, size_t size);
+/* The same function under a key of one's own, the same everywhere and always. */
+uint64_t isle__siphash(uint64_t key0, uint64_t key1, const void *data, size_t size);
+bool isle__key_by_address(isle_value key); /* such a key sets `rehash` */
+bool isle__int_equals_double(int64_t integer, double number);
+bool isle__isolates_equal(const isle_isolate *a, const isle_isolate *b);
+/* Hash and equality of keys: scalars, isolates and strings by content (1 and 1.0 are one key, NaN is one key), objects by the address of the struct, the rest
+ * by identity. The hash gives an identity to a cell that has none; frozen cells, which never move, hash by address then. `heap` may be NULL for keys
+ * that have an identity. */
 uint64_t isle__key_hash(struct isle__heap *heap, isle_value key);
 bool isle__key_equal(isle_value a, isle_value b);
 

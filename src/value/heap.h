@@ -19,6 +19,7 @@
 #define ISLE_HEAP_H
 
 #include "isle/error.h"
+#include "isle/object.h"
 #include "isle/scope.h"
 #include "isle/value.h"
 #include "platform/platform.h"
@@ -32,15 +33,22 @@ enum isle__region_kind { ISLE__REGION_SCOPE = 1, ISLE__REGION_KEPT, ISLE__REGION
 struct isle__shared {
     _Atomic uint32_t references;
     size_t size; /* charged to each heap that holds it */
-    void (*destroy)(struct isle__shared *shared);
+    void (*destroy)(struct isle__shared *shared); /* NULL: static, never counted */
 };
 void isle__shared_ref(struct isle__shared *shared);
 void isle__shared_unref(struct isle__shared *shared); /* NULL is fine; any thread */
 
-/* One reference of a region or message to such a thing; lies in that region's own chunks. */
+/* One reference of a region or message to such a thing; lies in that region's own memory. All holds of one heap on one thing form a ring, of which one is
+ * the leader: it stands in the heap's table (hold.c), so that a heap is charged once however many of its scopes hold the thing. */
 struct isle__hold {
-    struct isle__hold *next;
-    struct isle__shared *shared;
+    struct isle__hold *next;     /* of the region or message */
+    struct isle__shared *shared; /* NULL: taken away */
+    struct isle__hold *ring_next, *ring_previous;
+    struct isle__hold *chain;    /* leader: next in its bucket */
+    struct isle__hold *kept;     /* leader: the kept heap's own hold on a frozen block; NULL: none */
+    uint64_t exposed;            /* leader: id of the scope that held it last, a filter */
+    uint32_t keep_count;         /* of the kept heap's own: isle_keep of frozen values */
+    bool leader, marked;
 };
 
 struct isle__region {
@@ -62,6 +70,8 @@ struct isle__parcel {
     struct isle__chunk *chunks; /* first made first */
     struct isle__hold *holds;
     size_t size; /* bytes of all chunks, and of what is held */
+    struct isle__moved *moved; /* transferables taken from their cells, until commit */
+    struct isle__scope *donor; /* whose chunks follow the first one, until commit; NULL: none */
 };
 
 struct isle__defer {
@@ -82,6 +92,7 @@ struct isle__scope {
     struct isle__cell **handles; /* kept cells that this scope's code may still use */
     size_t handle_count, handle_capacity;
     size_t charged; /* to the heap, given back at the close */
+    bool inside;    /* isle_scope_open's: lies in its own first chunk */
 };
 
 /* A boundary at which unwinding may stop. */
@@ -99,6 +110,7 @@ struct isle__catch {
     enum isle__catch_kind kind;
     enum isle__unwinding caught;
     isle_value error; /* of ISLE__UNWIND_ERROR, in `scope` */
+    uint32_t uninterrupted, deferring; /* of the frame, as they were */
 };
 
 /* The unwinding state of one activity: a stack of scopes and one of boundaries. Whoever runs code of an isolate sets heap->frame to it. */
@@ -111,6 +123,10 @@ struct isle__frame {
     uint64_t last_error_scope;
     uint32_t uninterrupted;     /* nesting of ISLE_UNINTERRUPTED */
     uint32_t deferring;         /* inside a deferred task: suspending calls fail */
+    bool pending_end;           /* a boundary stopped a kill or exit: it goes on at the next kill point */
+    isle_err fail_code;         /* isle__fail's, newer than last_error; ISLE_OK: none */
+    char *fail_text;            /* its text; NULL: there was no memory for it */
+    size_t fail_size;
 };
 
 struct isle__heap {
@@ -122,9 +138,15 @@ struct isle__heap {
     struct isle__region kept;   /* the kept heap's region */
     struct isle__kept *kept_blocks;
     size_t kept_size, kept_threshold;
-    struct isle__allocation *allocations; /* isle_alloc's */
+    struct isle__allocation **allocations; /* isle_alloc's, a hash table of addresses (alloc.c) */
+    size_t allocation_count, allocation_capacity;
     void **locals;
     size_t local_count;
+    struct isle__hold **held; /* table of leaders */
+    size_t held_count, held_capacity;
+    struct isle__hold *kept_holds; /* on frozen blocks that kept values lead to */
+    struct isle__hold *held_single; /* the table while it has no memory */
+    bool busy; /* the copier or the collector is at work: no collection may begin */
     uint64_t next_scope_id;
     uint32_t next_identity;
     uint64_t tag; /* the isolate's id, for debug checks */
@@ -140,6 +162,7 @@ void isle__heap_set_current(struct isle__heap *heap);
 struct isle__heap *isle__heap_need(const char *function);
 /* For an asking one: ISLE_OK, ISLE_EOUTSIDE or ISLE_EFORK. */
 ISLE_MUST_CHECK isle_err isle__heap_ask(struct isle__heap **ret_heap);
+void isle__allocations_free(struct isle__heap *heap); /* all of isle_alloc's, the locals included */
 extern _Atomic bool isle__forked; /* set in a forked child, for good */
 
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag);
@@ -150,6 +173,8 @@ void isle__heap_charge(struct isle__heap *heap, size_t size);
 bool isle__heap_try_charge(struct isle__heap *heap, size_t size);
 void isle__heap_charge_always(struct isle__heap *heap, size_t size); /* adoption: was counted in the mailbox */
 void isle__heap_discharge(struct isle__heap *heap, size_t size);
+/* Called where an error meets no boundary at all (a program that keeps its own main): core's; must not return. */
+extern void (*isle__uncaught_hook)(struct isle__heap *heap, isle_value error);
 
 /* --- frames and scopes (scope.c) ------------------------------------------------------------------------------------------------------------ */
 
@@ -157,16 +182,22 @@ void isle__frame_init(struct isle__frame *frame, struct isle__heap *heap); /* li
 void isle__frame_fini(struct isle__frame *frame);                          /* scopes are closed; unlinks */
 /* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
 void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
-/* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may be NULL), copied to the outer scope if there is one. Closes inner
- * scopes first. heap->frame must be the scope's frame. */
-void isle__scope_fini(struct isle__scope *scope, isle_value *ret_error);
+/* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may be NULL), copied to the outer scope if there is one
+ * (else what needs memory is replaced by isle__error_out_of_memory), and true is returned. Closes inner scopes first. heap->frame must be the scope's
+ * frame. */
+bool isle__scope_fini(struct isle__scope *scope, isle_value *ret_error);
 /* Runs only the deferred tasks of all scopes of a frame that will never be continued, innermost first, then frees the scopes. Called on another
  * stack than the frame's own, which still stands. */
 void isle__frame_abandon(struct isle__frame *frame);
 /* Memory of the current scope or the given one, 16-byte aligned, not zeroed; charged by the chunk; throws ISLE_ENOMEM. */
 void *isle__scope_alloc(struct isle__scope *scope, size_t size);
+void *isle__scope_try_alloc(struct isle__scope *scope, size_t size); /* NULL: out of memory or over the limit */
+bool isle__scope_try_defer(struct isle__scope *scope, isle_task *task, void *context); /* isle_defer; false: out of memory */
 struct isle__scope *isle__scope_current(struct isle__heap *heap); /* throws ISLE_EINVAL if none is open */
-void isle__scope_hold(struct isle__scope *scope, struct isle__shared *shared); /* takes one reference; on a throw it is released */
+/* Takes one reference; on a throw it is released. The maker of a transferable writes the hold into its cell. */
+struct isle__hold *isle__scope_hold(struct isle__scope *scope, struct isle__shared *shared);
+/* A root of the collector for as long as the scope lasts. False: out of memory. */
+ISLE_MUST_CHECK bool isle__scope_handle(struct isle__scope *scope, struct isle__cell *cell);
 
 /* --- unwinding (unwind.c) ------------------------------------------------------------------------------------------------------------------- */
 
@@ -191,11 +222,15 @@ isle_value isle__store(struct isle__heap *heap, struct isle__region *region, isl
 isle_value isle__expose(struct isle__heap *heap, isle_value value);
 /* Moves a graph to another scope of the same heap (an outer one) and returns it there. */
 isle_value isle__move_to_scope(struct isle__heap *heap, struct isle__scope *target, isle_value value);
+/* isle__store that returns ISLE_ENOMEM (or ISLE_ERANGE, ISLE_EINVAL) instead of throwing. */
+ISLE_MUST_CHECK isle_err isle__try_store(struct isle__heap *heap, struct isle__region *region, isle_value value, isle_value *ret_value);
 
 /* Copies the graph into a parcel, in one pass, keeping identity. ISLE_OK; ISLE_EUNSENDABLE (or ENOMEM, ERANGE) with isle__fail's error set, whose text begins
  * "Illegal argument in isolate message: …" and gives the path from the offender to the root, a step a line; then nothing has changed. On success transferables
  * in it are gone from here: call isle__parcel_commit once delivery is certain, or isle__parcel_undo to give them back and free the parcel. */
 ISLE_MUST_CHECK isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t header_size, struct isle__parcel *ret_parcel);
+/* The same for a struct of the program, without making a value first. */
+ISLE_MUST_CHECK isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type, const void *object, size_t header_size, struct isle__parcel *ret_parcel);
 /* The same for a value whose scope is about to vanish (isle_exit, a run's result): hands over whole chunks when at least half of what they hold is reachable. */
 ISLE_MUST_CHECK isle_err isle__parcel_move(struct isle__heap *heap, isle_value value, size_t header_size, struct isle__parcel *ret_parcel);
 void isle__parcel_commit(struct isle__parcel *parcel);
@@ -205,6 +240,9 @@ ISLE_MUST_CHECK isle_err isle__parcel_immediate(isle_value immediate, size_t hea
 void *isle__parcel_header(const struct isle__parcel *parcel);
 /* Gives the parcel's memory to a scope and returns the root. Cannot fail. */
 isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *scope);
+/* Shows a parcel's content in a scope without giving it away, and takes it back; in between the parcel is not used, and its content not changed. */
+isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__scope *scope);
+void isle__parcel_unpeek(struct isle__parcel *parcel, struct isle__scope *scope);
 void isle__parcel_drop(struct isle__parcel *parcel); /* any thread: frees all, closes what it carries */
 /* A value that needs no memory: may travel without a copy. */
 bool isle__is_immediate(isle_value value);
@@ -214,7 +252,28 @@ ISLE_MUST_CHECK isle_err isle__parcel_build(isle_value (*build)(void *context), 
 
 /* --- kept values (kept.c) ------------------------------------------------------------------------------------------------------------------- */
 
+/* Collects if what is kept has doubled since the last time. Called before a copy into the kept heap, never while one is made. */
+void isle__kept_poll(struct isle__heap *heap);
+
 void isle__kept_collect(struct isle__heap *heap);
 size_t isle__kept_count(const struct isle__heap *heap); /* blocks; for tests */
+void isle__kept_free_all(struct isle__heap *heap);
+/* A block with room for `size` bytes of cell, charged, not yet of the heap; NULL: out of memory. */
+struct isle__kept *isle__kept_new(struct isle__heap *heap, size_t size);
+void isle__kept_link(struct isle__heap *heap, struct isle__kept *block);
+void isle__kept_free(struct isle__heap *heap, struct isle__kept *block);
+/* The kept heap's own hold on a frozen block, made if there is none; NULL: out of memory. */
+struct isle__hold *isle__kept_hold(struct isle__heap *heap, struct isle__shared *shared);
+
+/* --- holds (hold.c) ------------------------------------------------------------------------------------------------------------------------- */
+
+/* Enters a hold whose `shared` carries one reference; the first of a heap charges. Never fails: the caller has asked isle__hold_admit, or adopts. */
+void isle__hold_link(struct isle__heap *heap, struct isle__hold *hold);
+void isle__hold_unlink(struct isle__heap *heap, struct isle__hold *hold); /* the reference is the caller's again */
+struct isle__hold *isle__hold_find(const struct isle__heap *heap, const struct isle__shared *shared); /* leader or NULL */
+bool isle__hold_admit(struct isle__heap *heap, const struct isle__shared *shared); /* would linking stay within the limit? */
+void isle__holds_drop(struct isle__heap *heap, struct isle__hold *holds); /* a region's list: unlinks (heap not NULL) and releases */
+/* The scope holds a frozen block once however often it is asked. False: out of memory. */
+ISLE_MUST_CHECK bool isle__scope_hold_frozen(struct isle__scope *scope, struct isle__shared *shared);
 
 #endif

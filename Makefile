@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# A front for meson and ninja: `make demo` and `make test` do everything on a fresh Debian 12.
+#
+#     make              the library, the isle command and the examples
+#     make demo         build and run the demonstration      (FILES="DIR ...": what to count)
+#     make test         build and run the tests              (TESTS="--suite unit ...": options)
+#     make install      DESTDIR= prefix=/usr/local libdir=
+#     make soak         the tests' long tier: hours
+#     make asan | tsan | gen2 | wasm      another build of the tests, run
+#     make fuzz         each fuzzer for FUZZ_SECONDS
+#     make docs | format | check | clean
+
+BUILD ?= build
+prefix ?= /usr/local
+FUZZ_SECONDS ?= 30
+MESON_OPTIONS ?=
+
+# Configures $(1) with options $(2), whether it was configured before or not.
+configure = if test -f $(1)/build.ninja; then meson setup --reconfigure $(1) $(2) >/dev/null; \
+	else meson setup $(1) $(2); fi
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	tools/install-dependencies --demo
+	meson setup $(BUILD) -Dprefix=$(prefix) $(MESON_OPTIONS)
+
+demo: $(BUILD)/build.ninja
+	tools/install-dependencies --demo
+	ninja -C $(BUILD) demo-programs
+	BUILD=$(BUILD) tools/demo $(FILES)
+
+test:
+	tools/install-dependencies --test
+	$(call configure,$(BUILD),-Dtests=true -Dcli=enabled $(MESON_OPTIONS))
+	ninja -C $(BUILD)
+	tools/run-tests --build $(BUILD) $(TESTS)
+
+soak:
+	tools/install-dependencies --test
+	$(call configure,$(BUILD),-Dtests=true -Dcli=enabled $(MESON_OPTIONS))
+	ninja -C $(BUILD)
+	tools/run-tests --build $(BUILD) --tier soak $(TESTS)
+
+# The machine's own layout is used where libdir is not given.
+install: $(BUILD)/build.ninja
+	meson configure $(BUILD) -Dprefix=$(prefix) $(if $(libdir),-Dlibdir=$(libdir))
+	ninja -C $(BUILD)
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+asan tsan gen2 wasm fuzz:
+	tools/install-dependencies --ci
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tools/variant $@ $(TESTS)
+
+docs:
+	tools/install-dependencies --docs
+	mkdir -p $(BUILD)
+	BUILD=$(BUILD) doxygen Doxyfile
+
+format:
+	tools/format
+
+check:
+	tools/format --check
+	tools/check-tree
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all demo test soak install asan tsan gen2 wasm fuzz docs format check clean

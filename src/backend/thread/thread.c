@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread backend: an isolate is a task of the scheduler, on the pool's threads or on one of its own. */
+#include "core/backend.h"
+
+static isle_err thread_prepare(struct isle__isolate *isolate, const isle_options *options)
+{
+    if (options->thread != ISLE_THREAD_OWN)
+        return ISLE_OK;
+    const char *name = options->debug_name == NULL ? "isle-own" : options->debug_name;
+    isle_err err = isle__worker_start_pinned(name, &isolate->own_worker);
+    if (err == ISLE_EUNSUPPORTED)
+        return isle__fail(err, "this system has no threads");
+    if (err == ISLE_ENOMEM)
+        return err;
+    if (err != ISLE_OK)
+        return isle__fail(ISLE_ESPAWN, "Unable to spawn isolate: the system refuses a thread");
+    isolate->task.home = isolate->own_worker;
+    return ISLE_OK;
+}
+
+static void thread_wake(struct isle__isolate *isolate)
+{
+    isle__sched_ready(&isolate->task);
+}
+
+static void thread_ended(struct isle__isolate *isolate)
+{
+    if (isolate->own_worker != NULL)
+        isle__worker_release_pinned(isolate->own_worker);
+    isolate->own_worker = NULL;
+}
+
+const struct isle__backend_ops isle__backend_thread = {
+    .name = "thread",
+    .prepare = thread_prepare,
+    .wake = thread_wake,
+    .ended = thread_ended,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the `isle` command share. The command uses no part of the library: it must run
+ * where the library does not build. */
+#ifndef ISLE_CLI_H
+#define ISLE_CLI_H
+
+#include "isle/base.h"
+
+/* Exit statuses of every subcommand. */
+enum cli_status {
+    CLI_CLEAN = 0,   /* asked and found nothing */
+    CLI_FOUND = 1,   /* asked and found something */
+    CLI_TROUBLE = 2, /* could not ask: bad usage, unreadable file */
+};
+
+/* argv[0] is the subcommand's own name. */
+enum cli_status isle__cli_check(int argc, char **argv);
+extern const char isle__cli_check_help[];
+
+/* Writes "isle: " and the text to stderr, and a newline. Returns CLI_TROUBLE. */
+enum cli_status isle__cli_trouble(const char *format, ...) ISLE_PRINTF(1, 2);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activities: an event that may suspend. Its state lies at the top of the stack on which it runs (the flow's local part), so that an isolate that never suspends has
+ * none of its own. While an activity waits, the isolate's turn goes on with other events on a fresh stack.
+ *
+ * Law: the loop resumes an activity only from within a turn of its isolate; so between two suspensions it is the only code of the isolate that runs. */
+#include <string.h>
+
+#include "core/core.h"
+
+_Static_assert(sizeof(struct isle__activity) <= ISLE__FLOW_LOCAL_SIZE,
+               "an activity must fit into its flow");
+
+struct isle__activity *isle__activity_current(void)
+{
+    return (struct isle__activity *)(void *)isle__flow_current()->local;
+}
+
+static void activity_link(struct isle__isolate *isolate, struct isle__activity *activity)
+{
+    activity->previous = NULL;
+    activity->next = isolate->suspended;
+    if (activity->next != NULL)
+        activity->next->previous = activity;
+    isolate->suspended = activity;
+    activity->is_suspended = true;
+    atomic_fetch_add_explicit(&isle__program.suspended, 1, memory_order_relaxed);
+}
+
+void isle__activity_unlink(struct isle__activity *activity)
+{
+    struct isle__isolate *isolate = activity->isolate;
+    if (activity->previous != NULL)
+        activity->previous->next = activity->next;
+    else
+        isolate->suspended = activity->next;
+    if (activity->next != NULL)
+        activity->next->previous = activity->previous;
+    activity->is_suspended = false;
+    atomic_fetch_sub_explicit(&isle__program.suspended, 1, memory_order_relaxed);
+}
+
+void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate)
+{
+    memset(activity, 0, offsetof(struct isle__activity, catch));
+    activity->flow = isle__flow_current();
+    activity->isolate = isolate;
+    activity->next_ready = NULL;
+    activity->is_ready = activity->is_suspended = activity->is_main = false;
+    activity->forced = activity->timed_out = false;
+    activity->timeout.position = 0;
+    activity->waits_in = NULL;
+    activity->serving = 0;
+    isle__frame_init(&activity->frame, &isolate->heap);
+    isolate->heap.frame = &activity->frame;
+    isle__scope_init(&activity->outer, &activity->frame);
+    isle__scope_init(&activity->scope, &activity->frame);
+    isolate->running = activity;
+}
+
+void isle__activity_leave(struct isle__activity *activity)
+{
+    struct isle__isolate *isolate = activity->isolate;
+    isle_value error;
+    if (isle__scope_fini(&activity->scope, &error))
+        isle__uncaught(isolate, error);
+    (void)isle__scope_fini(&activity->outer, NULL);
+    isle__frame_fini(&activity->frame);
+    isolate->running = NULL;
+    isolate->heap.frame = NULL;
+}
+
+void isle__activities_abandon(struct isle__isolate *isolate)
+{
+    struct isle__activity *activity, *main = NULL;
+    while ((activity = isolate->suspended) != NULL) {
+        isle__activity_unlink(activity);
+        if (activity->is_main) {
+            main = activity;
+            continue;
+        }
+        isolate->heap.frame = &activity->frame;
+        isle__timer_remove(isolate, &activity->timeout);
+        isle__frame_abandon(&activity->frame);
+        isle__frame_fini(&activity->frame);
+        isolate->heap.frame = NULL;
+        if (activity->serving != 0)
+            isle__reply_closed(activity->serving);
+        isle__flow_discard(activity->flow);
+    }
+    isolate->ready = isolate->ready_last = NULL;
+    if (main != NULL)
+        activity_link(isolate, main);
+}
+
+isle_err isle__activity_can_wait(struct isle__isolate *isolate)
+{
+    if (isolate->running == NULL || isolate->heap.frame->deferring > 0)
+        return ISLE_ENOSUSPEND;
+    return isle__flow_reserve();
+}
+
+static void activity_timed_out(struct isle__isolate *isolate, struct isle__timer_node *node)
+{
+    (void)isolate;
+    struct isle__activity *activity =
+        (void *)((char *)node - offsetof(struct isle__activity, timeout));
+    activity->timed_out = true;
+    isle__activity_wake(activity);
+}
+
+bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function,
+                         const char *instead)
+{
+    isle_err err = isle__activity_can_wait(isolate);
+    if (err == ISLE_ENOMEM)
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    if (err != ISLE_OK)
+        isle__throw(ISLE_ENOSUSPEND, "%s cannot suspend here; use the callback form: %s", function,
+                    instead);
+    struct isle__activity *self = isolate->running;
+    self->timed_out = false;
+    self->waits_in = function;
+    self->timeout.fire = activity_timed_out;
+    if (deadline != ISLE_FOREVER &&
+        isle__timer_add(isolate, &self->timeout, deadline) != ISLE_OK)
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    activity_link(isolate, self);
+    isolate->running = NULL;
+    isolate->heap.frame = NULL;
+    if (self->is_main)
+        isle__main_suspends(isolate);
+    isle__flow_suspend();
+    /* Resumed by isle__activity_continue, perhaps on another thread. */
+    isle__timer_remove(isolate, &self->timeout);
+    self->waits_in = NULL;
+    if (self->forced)
+        isle__unwind_end(&isolate->heap);
+    return !self->timed_out;
+}
+
+void isle__activity_wake(struct isle__activity *activity)
+{
+    struct isle__isolate *isolate = activity->isolate;
+    if (activity->is_ready || !activity->is_suspended)
+        return;
+    activity->is_ready = true;
+    activity->next_ready = NULL;
+    if (isolate->ready_last != NULL)
+        isolate->ready_last->next_ready = activity;
+    else
+        isolate->ready = activity;
+    isolate->ready_last = activity;
+    isle__main_made_work(isolate);
+}
+
+struct isle__activity *isle__activity_take_ready(struct isle__isolate *isolate)
+{
+    struct isle__activity *activity = isolate->ready;
+    if (activity == NULL)
+        return NULL;
+    isolate->ready = activity->next_ready;
+    if (isolate->ready == NULL)
+        isolate->ready_last = NULL;
+    activity->is_ready = false;
+    return activity;
+}
+
+void isle__activity_continue(struct isle__activity *activity)
+{
+    struct isle__isolate *isolate = activity->isolate;
+    isle__activity_unlink(activity);
+    isolate->running = activity;
+    isolate->heap.frame = &activity->frame;
+    if (activity->is_main)
+        isle__main_resumes(isolate);
+    isle__flow_resume(activity->flow);
+}
+
+void isle__activity_wait_call(void *argument)
+{
+    struct isle__wait_call *call = argument;
+    *call->ret_in_time =
+        isle__activity_wait(call->isolate, call->deadline, call->function, call->instead);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event loop. One turn takes events of an isolate, one after the other, each to completion, until nothing is left or its budget is used up.
+ *
+ * Order. Control messages first. Then, after each event, its microtasks; then errors of futures that nobody asked for; then activities that can go on; then timers and mail in turn,
+ * so that neither starves the other. While the isolate is paused only control is looked at.
+ *
+ * isle__isolate_turn keeps nothing in its frame that matters: a handler that suspends leaves this frame behind on its stack, the turn goes on in a new call of
+ * it on a fresh stack, and when the handler is resumed and returns, that old frame simply goes on with the turn of that moment. */
+#include "core/backend.h"
+
+enum { TURN_BUDGET = 256 };
+
+/* --- one event */
+
+struct isle__scope *isle__event_scope(struct isle__isolate *isolate)
+{
+    return &isolate->running->scope;
+}
+
+void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), void *argument)
+{
+    struct isle__activity *self = isle__activity_current();
+    isle__activity_enter(self, isolate);
+    enum isle__unwinding how =
+        isle__catch_do(&isolate->heap, &self->catch, ISLE__CATCH_EVENT, fn, argument);
+    if (how == ISLE__UNWIND_END || self->frame.pending_end)
+        isolate->ending = true;
+    if (how == ISLE__UNWIND_ERROR)
+        isle__uncaught(isolate, self->catch.error);
+    if (self->serving != 0)
+        isle__reply_closed(self->serving);
+    isle__activity_leave(self);
+}
+
+/* --- microtasks */
+
+void isle__microtask_add(struct isle__isolate *isolate, struct isle__microtask *microtask)
+{
+    microtask->next = NULL;
+    if (isolate->microtasks_last != NULL)
+        isolate->microtasks_last->next = microtask;
+    else
+        isolate->microtasks = microtask;
+    isolate->microtasks_last = microtask;
+    isle__main_made_work(isolate);
+}
+
+static struct isle__microtask *microtask_take(struct isle__isolate *isolate)
+{
+    struct isle__microtask *microtask = isolate->microtasks;
+    isolate->microtasks = microtask->next;
+    if (isolate->microtasks == NULL)
+        isolate->microtasks_last = NULL;
+    return microtask;
+}
+
+void isle__microtasks_drop(struct isle__isolate *isolate)
+{
+    while (isolate->microtasks != NULL) {
+        struct isle__microtask *microtask = microtask_take(isolate);
+        if (microtask->drop != NULL)
+            microtask->drop(microtask->argument);
+    }
+}
+
+struct task_microtask {
+    struct isle__microtask microtask;
+    isle_task *task;
+    void *context;
+    struct isle__isolate *isolate;
+};
+
+static void task_microtask_free(void *argument)
+{
+    struct task_microtask *scheduled = argument;
+    isle__heap_discharge(&scheduled->isolate->heap, sizeof *scheduled);
+    isle__memory_free(scheduled, sizeof *scheduled);
+}
+
+static void task_microtask_run(void *argument)
+{
+    struct task_microtask scheduled = *(struct task_microtask *)argument;
+    task_microtask_free(argument);
+    scheduled.task(scheduled.context);
+}
+
+void isle_schedule_microtask(isle_task *task, void *context)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (task == NULL)
+        isle__throw(ISLE_EINVAL, "isle_schedule_microtask: task is NULL");
+    isle__heap_charge(&isolate->heap, sizeof(struct task_microtask));
+    struct task_microtask *scheduled = isle__memory_alloc(sizeof *scheduled);
+    if (scheduled == NULL) {
+        isle__heap_discharge(&isolate->heap, sizeof *scheduled);
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    }
+    *scheduled = (struct task_microtask){
+        .microtask = {.run = task_microtask_run, .argument = scheduled, .drop = task_microtask_free},
+        .task = task,
+        .context = context,
+        .isolate = isolate,
+    };
+    isle__microtask_add(isolate, &scheduled->microtask);
+}
+
+/* --- the turn */
+
+bool isle__isolate_paused(const struct isle__isolate *isolate)
+{
+    return isolate->pause_count > 0;
+}
+
+/* Takes all that was sent, in order. False: nothing new. */
+static bool loop_take_mail(struct isle__isolate *isolate)
+{
+    if (atomic_load_explicit(&isolate->mailbox, memory_order_relaxed) == NULL)
+        return false;
+    /* Acquires what the senders released; nobody but us puts IDLE or CLOSED there while we run. */
+    struct isle__mail *newest =
+        atomic_exchange_explicit(&isolate->mailbox, NULL, memory_order_acq_rel);
+    struct isle__mail *last = newest, *oldest = NULL;
+    while (newest != NULL) {
+        struct isle__mail *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    for (struct isle__mail *mail = oldest; mail != NULL; mail = mail->next)
+        mail->arrival = ++isolate->arrivals;
+    if (isolate->inbox_last != NULL)
+        isolate->inbox_last->next = oldest;
+    else
+        isolate->inbox = oldest;
+    isolate->inbox_last = last;
+    return true;
+}
+
+static bool loop_run_mail(struct isle__isolate *isolate)
+{
+    struct isle__mail *mail = isolate->inbox;
+    if (mail == NULL)
+        return false;
+    isolate->inbox = mail->next;
+    if (isolate->inbox == NULL)
+        isolate->inbox_last = NULL;
+    mail->next = NULL;
+    isle__port_dispatch(isolate, mail);
+    return true;
+}
+
+/* Mail for a port with a handler, or for a call, must stay in its order behind what is in the inbox: only what leads to quiet ports is sorted in. */
+void isle__poll_mail(struct isle__isolate *isolate)
+{
+    (void)loop_take_mail(isolate);
+    struct isle__mail *mail = isolate->inbox;
+    isolate->inbox = isolate->inbox_last = NULL;
+    while (mail != NULL) {
+        struct isle__mail *next = mail->next;
+        mail->next = NULL;
+        if (!isle__port_accept_quietly(isolate, mail)) {
+            if (isolate->inbox_last != NULL)
+                isolate->inbox_last->next = mail;
+            else
+                isolate->inbox = mail;
+            isolate->inbox_last = mail;
+        }
+        mail = next;
+    }
+}
+
+/* One event, or a resumption (which does not return). False: nothing to do. */
+static bool loop_run_event(struct isle__isolate *isolate)
+{
+    if (!isolate->entered) {
+        isolate->entered = true;
+        isle__isolate_enter(isolate);
+        return true;
+    }
+    struct isle__activity *activity = isle__activity_take_ready(isolate);
+    if (activity != NULL) {
+        isle__activity_continue(activity);
+        return true;
+    }
+    isolate->turn_timer = !isolate->turn_timer;
+    if (isolate->turn_timer && isle__timer_fire_due(isolate))
+        return true;
+    if (isle__port_run_pending(isolate) || loop_run_mail(isolate))
+        return true;
+    return isle__timer_fire_due(isolate);
+}
+
+static bool isolate_lives(const struct isle__isolate *isolate)
+{
+    size_t timers = isolate->timer_count - (isolate->deadline.position != 0 ? 1 : 0);
+    return isolate->alive > 0 || timers > 0 || isle__isolate_paused(isolate);
+}
+
+/* Nothing is left to do now. True: it is idle, and may be run by somebody else already. */
+static bool loop_go_idle(struct isle__isolate *isolate)
+{
+    isle__timer_register(isolate);
+    bool classic = isolate->classic;
+    struct isle__mail *empty = NULL;
+    if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return false;
+    /* seq_cst: whoever sets attention does so before it tries to wake; one of us sees the other. */
+    struct isle__mail *idle = ISLE__MAILBOX_IDLE;
+    if (atomic_load_explicit(&isolate->attention, memory_order_seq_cst) != 0 &&
+        atomic_compare_exchange_strong_explicit(&isolate->mailbox, &idle, NULL,
+                                                memory_order_seq_cst, memory_order_relaxed))
+        return false;
+    if (classic)
+        isle__classic_idle();
+    return true;
+}
+
+/* False: the turn is over, and the isolate perhaps no longer ours. */
+static bool loop_step(struct isle__isolate *isolate)
+{
+    if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
+        isolate->deferred != NULL)
+        isle__control_run(isolate, false);
+    if (isolate->ending) {
+        if (isolate->is_root)
+            isle__root_ends(isolate);
+        else
+            isle__isolate_finish(isolate);
+        return false;
+    }
+    if (isolate->microtasks != NULL) {
+        struct isle__microtask *microtask = microtask_take(isolate);
+        isle__event_run(isolate, microtask->run, microtask->argument);
+        return true;
+    }
+    if (isolate->unobserved != NULL) {
+        isle__promises_check_unobserved(isolate);
+        return true;
+    }
+    if (isolate->budget-- <= 0) {
+        isle__sched_yielded(&isolate->task);
+        return false;
+    }
+    isle__sched_beat();
+    bool paused = isle__isolate_paused(isolate);
+    if (!paused && loop_run_event(isolate))
+        return true;
+    if (loop_take_mail(isolate))
+        return true;
+    if (!isolate_lives(isolate)) {
+        if (isle__isolate_may_end(isolate))
+            isolate->ending = true;
+        if (isolate->ending || isolate->ready != NULL)
+            return true;
+    }
+    if (!loop_go_idle(isolate))
+        return true;
+    if (isolate->is_root)
+        isle__root_idle(isolate);
+    return false;
+}
+
+void isle__isolate_turn(struct isle__task *task)
+{
+    struct isle__isolate *isolate = (struct isle__isolate *)task;
+    isle__heap_set_current(&isolate->heap);
+    if (isolate->budget <= 0)
+        isolate->budget = TURN_BUDGET;
+    while (loop_step(isolate))
+        ;
+    isle__heap_set_current(NULL);
+}

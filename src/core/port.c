@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Receive ports: where mail of an isolate goes once its loop has taken it. With a handler each mail is an event; without one it waits here, for a handler that is set
+ * later or for code in direct style.
+ *
+ * A port counts for its isolate's life (`alive`) while it is engaged and its flag is set; the default port is engaged once somebody uses it. */
+#include "core/core.h"
+
+/* --- life */
+
+static void port_set_alive(struct isle__port *port, bool engaged, bool keep_alive)
+{
+    bool was = port->engaged && port->keep_alive, is = engaged && keep_alive;
+    port->engaged = engaged;
+    port->keep_alive = keep_alive;
+    if (is && !was)
+        port->isolate->alive++;
+    else if (was && !is)
+        port->isolate->alive--;
+}
+
+static struct isle__port *port_make(struct isle__isolate *isolate)
+{
+    isle__heap_charge(&isolate->heap, sizeof(struct isle__port));
+    struct isle__port *port = isle__memory_alloc(sizeof *port);
+    if (port != NULL) {
+        *port = (struct isle__port){.isolate = isolate};
+        port->handle = isle__handle_open(isolate, ISLE__HANDLE_PORT, port);
+        if (port->handle != NULL)
+            return port;
+        isle__memory_free(port, sizeof *port);
+    }
+    isle__heap_discharge(&isolate->heap, sizeof *port);
+    isle__throw(ISLE_ENOMEM, "Out of Memory");
+}
+
+static void port_link(struct isle__port *port)
+{
+    port->next = port->isolate->ports;
+    if (port->next != NULL)
+        port->next->previous = port;
+    port->isolate->ports = port;
+}
+
+struct isle__port *isle__port_open(struct isle__isolate *isolate)
+{
+    struct isle__port *port = port_make(isolate);
+    port->slot = isle__slot_open(ISLE__SLOT_PORT, isolate, port);
+    if (port->slot == NULL) {
+        isle__handle_close(isolate, port->handle);
+        isle__memory_free(port, sizeof *port);
+        isle__heap_discharge(&isolate->heap, sizeof *port);
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    }
+    port->id = atomic_load_explicit(&port->slot->id, memory_order_relaxed);
+    port_link(port);
+    port_set_alive(port, true, true);
+    return port;
+}
+
+static void pending_remove(struct isle__port *port)
+{
+    struct isle__isolate *isolate = port->isolate;
+    struct isle__port **at = &isolate->pending, *previous = NULL;
+    if (!port->is_pending)
+        return;
+    while (*at != port) {
+        previous = *at;
+        at = &(*at)->next_pending;
+    }
+    *at = port->next_pending;
+    if (isolate->pending_last == port)
+        isolate->pending_last = previous;
+    port->is_pending = false;
+}
+
+static void pending_add(struct isle__port *port)
+{
+    struct isle__isolate *isolate = port->isolate;
+    if (port->is_pending || port->queue == NULL || port->style == ISLE__PORT_QUIET)
+        return;
+    port->next_pending = NULL;
+    if (isolate->pending_last != NULL)
+        isolate->pending_last->next_pending = port;
+    else
+        isolate->pending = port;
+    isolate->pending_last = port;
+    port->is_pending = true;
+    isle__main_made_work(isolate);
+}
+
+static void port_free(struct isle__port *port)
+{
+    struct isle__isolate *isolate = port->isolate;
+    if (port->signal != 0)
+        isle__reactor_signal_remove(port->signal, port->id);
+    if (port->slot != NULL)
+        isle__slot_close(port->slot);
+    else
+        isolate->default_closed = true;
+    port_set_alive(port, false, false);
+    pending_remove(port);
+    if (port->previous != NULL)
+        port->previous->next = port->next;
+    else
+        isolate->ports = port->next;
+    if (port->next != NULL)
+        port->next->previous = port->previous;
+    if (isolate->default_port == port)
+        isolate->default_port = NULL;
+    isle__handle_close(isolate, port->handle);
+    struct isle__mail *mail = port->queue;
+    while (mail != NULL) {
+        struct isle__mail *next = mail->next;
+        isle__mail_received(isolate, mail);
+        atomic_fetch_add_explicit(&isle__program.dropped_closed, 1, memory_order_relaxed);
+        isle__mail_refuse(mail);
+        mail = next;
+    }
+    /* Those who wait look for the port again and find that it is gone. */
+    for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
+        isle__activity_wake(waiter->activity);
+    isle__memory_free(port, sizeof *port);
+    isle__heap_discharge(&isolate->heap, sizeof *port);
+}
+
+void isle__ports_fini(struct isle__isolate *isolate)
+{
+    while (isolate->ports != NULL) {
+        isolate->ports->waiters = NULL;
+        port_free(isolate->ports);
+    }
+}
+
+static struct isle__port *port_need(struct isle__isolate *isolate, const char *function,
+                                    const isle_receive_port *handle)
+{
+    if (handle == NULL)
+        isle__throw(ISLE_EINVAL, "%s: the port is NULL", function);
+    struct isle__port *port = isle__handle_find(isolate, ISLE__HANDLE_PORT, handle);
+    if (port == NULL)
+        isle__throw(ISLE_ECLOSED, "%s: the port is closed, or another isolate's", function);
+    return port;
+}
+
+/* --- dispatch */
+
+static void mails_append(struct isle__mail **first, struct isle__mail **last,
+                         struct isle__mail *mail)
+{
+    mail->next = NULL;
+    if (*last != NULL)
+        (*last)->next = mail;
+    else
+        *first = mail;
+    *last = mail;
+}
+
+struct delivery {
+    struct isle__isolate *isolate;
+    struct isle__mail *mail;
+    enum isle__port_style style;
+    union {
+        isle_handler *listen;
+        isle_answer *serve;
+        isle_receiver *classic;
+    } fn;
+    void *context;
+};
+
+/* Moves the mail's content into the running event's scope. */
+static isle_value delivery_open(struct delivery *delivery, uint64_t *ret_reply)
+{
+    struct isle__mail *mail = delivery->mail;
+    struct isle__parcel parcel = mail->parcel;
+    *ret_reply = mail->reply;
+    isle__mail_received(delivery->isolate, mail);
+    return isle__parcel_adopt(&parcel, isle__event_scope(delivery->isolate));
+}
+
+struct serving {
+    isle_answer *answer;
+    isle_value request, reply;
+    void *context;
+};
+
+static void serve_run(void *argument)
+{
+    struct serving *serving = argument;
+    serving->reply = serving->answer(serving->request, serving->context);
+}
+
+/* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well. */
+static void serve_event(struct delivery *delivery, isle_value request, uint64_t reply)
+{
+    struct isle__isolate *isolate = delivery->isolate;
+    struct isle__activity *self = isolate->running;
+    struct serving serving = {delivery->fn.serve, request, isle_null(), delivery->context};
+    if (reply == 0) {
+        serve_run(&serving);
+        return;
+    }
+    struct isle__catch catch;
+    self->serving = reply;
+    enum isle__unwinding how =
+        isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, serve_run, &serving);
+    bool failed = how == ISLE__UNWIND_ERROR;
+    isle_value answer = failed ? catch.error : serving.reply;
+    self->serving = 0;
+    isle__reply_send(isolate, reply, answer, failed);
+}
+
+static void delivery_event(void *argument)
+{
+    struct delivery *delivery = argument;
+    uint64_t reply;
+    isle_value message = delivery_open(delivery, &reply);
+    switch (delivery->style) {
+    case ISLE__PORT_LISTEN:
+        delivery->fn.listen(message, delivery->context);
+        break;
+    case ISLE__PORT_SERVE:
+        serve_event(delivery, message, reply);
+        break;
+    case ISLE__PORT_CLASSIC:
+        delivery->fn.classic(message, (isle_send_port){reply});
+        break;
+    case ISLE__PORT_QUIET:
+        break;
+    }
+}
+
+static void port_deliver(struct isle__port *port, struct isle__mail *mail)
+{
+    struct delivery delivery = {
+        .isolate = port->isolate, .mail = mail, .style = port->style, .context = port->context};
+    if (port->style == ISLE__PORT_LISTEN)
+        delivery.fn.listen = port->fn.listen;
+    else if (port->style == ISLE__PORT_SERVE)
+        delivery.fn.serve = port->fn.serve;
+    else
+        delivery.fn.classic = port->fn.classic;
+    isle__event_run(port->isolate, delivery_event, &delivery);
+}
+
+static void port_accept(struct isle__port *port, struct isle__mail *mail)
+{
+    if (port->style != ISLE__PORT_QUIET && port->queue == NULL) {
+        port_deliver(port, mail);
+        return;
+    }
+    mails_append(&port->queue, &port->queue_last, mail);
+    pending_add(port);
+    for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
+        isle__activity_wake(waiter->activity);
+}
+
+static void mail_undeliverable(struct isle__isolate *isolate, struct isle__mail *mail)
+{
+    bool late = mail->kind != ISLE__MAIL_DATA;
+    isle__mail_received(isolate, mail);
+    atomic_fetch_add_explicit(late ? &isle__program.dropped_late : &isle__program.dropped_closed, 1,
+                              memory_order_relaxed);
+    isle__mail_refuse(mail);
+}
+
+void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail)
+{
+    if (mail->target == isolate->id) {
+        if (isolate->default_port != NULL)
+            port_accept(isolate->default_port, mail);
+        else if (isolate->default_closed)
+            mail_undeliverable(isolate, mail);
+        else
+            mails_append(&isolate->orphans, &isolate->orphans_last, mail);
+        return;
+    }
+    struct isle__slot *slot = isle__slot_find(mail->target);
+    if (slot == NULL ||
+        atomic_load_explicit(&slot->isolate, memory_order_relaxed) != isolate)
+        mail_undeliverable(isolate, mail);
+    else if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
+        isle__promise_receive(slot->object, mail);
+    else
+        port_accept(slot->object, mail);
+}
+
+bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail *mail)
+{
+    struct isle__port *port = NULL;
+    if (mail->target == isolate->id) {
+        port = isolate->default_port;
+    } else {
+        struct isle__slot *slot = isle__slot_find(mail->target);
+        if (slot != NULL && atomic_load_explicit(&slot->isolate, memory_order_relaxed) == isolate &&
+            atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_PORT)
+            port = slot->object;
+    }
+    if (port == NULL || port->style != ISLE__PORT_QUIET)
+        return false;
+    port_accept(port, mail);
+    return true;
+}
+
+static struct isle__mail *port_take(struct isle__port *port)
+{
+    struct isle__mail *mail = port->queue;
+    if (mail == NULL)
+        return NULL;
+    port->queue = mail->next;
+    if (port->queue == NULL)
+        port->queue_last = NULL;
+    mail->next = NULL;
+    return mail;
+}
+
+bool isle__port_run_pending(struct isle__isolate *isolate)
+{
+    struct isle__port *port = isolate->pending;
+    if (port == NULL)
+        return false;
+    struct isle__mail *mail = port->style == ISLE__PORT_QUIET ? NULL : port_take(port);
+    if (port->style == ISLE__PORT_QUIET || port->queue == NULL)
+        pending_remove(port);
+    if (mail != NULL)
+        port_deliver(port, mail);
+    return true;
+}
+
+/* --- opening and closing */
+
+isle_receive_port *isle_port_open(void)
+{
+    return isle__port_open(isle__isolate_need(__func__))->handle;
+}
+
+isle_receive_port *isle_default_port(void)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (isolate->default_port == NULL) {
+        if (isolate->default_closed)
+            isle__throw(ISLE_ECLOSED, "isle_default_port: it was closed");
+        struct isle__port *port = port_make(isolate);
+        port->id = isolate->id;
+        port->keep_alive = true;
+        port_link(port);
+        port->queue = isolate->orphans;
+        port->queue_last = isolate->orphans_last;
+        isolate->orphans = isolate->orphans_last = NULL;
+        isolate->default_port = port;
+    }
+    return isolate->default_port->handle;
+}
+
+void isle_port_close(isle_receive_port *handle)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    struct isle__port *port = isle__handle_find(isolate, ISLE__HANDLE_PORT, handle);
+    if (port != NULL)
+        port_free(port);
+}
+
+isle_send_port isle_port_send_port(const isle_receive_port *handle)
+{
+    return (isle_send_port){port_need(isle__isolate_need(__func__), __func__, handle)->id};
+}
+
+isle_value isle_port_value(const isle_receive_port *handle)
+{
+    return isle_port(isle_port_send_port(handle));
+}
+
+void isle_port_set_keep_alive(isle_receive_port *handle, bool keep_alive)
+{
+    struct isle__port *port = port_need(isle__isolate_need(__func__), __func__, handle);
+    port_set_alive(port, port->engaged, keep_alive);
+}
+
+bool isle_port_keep_alive(const isle_receive_port *handle)
+{
+    return port_need(isle__isolate_need(__func__), __func__, handle)->keep_alive;
+}
+
+/* --- callback style */
+
+static void port_set_style(const char *function, isle_receive_port *handle,
+                           enum isle__port_style style, struct delivery handler)
+{
+    struct isle__isolate *isolate = isle__isolate_need(function);
+    struct isle__port *port = port_need(isolate, function, handle);
+    if (port->waiters != NULL)
+        isle__throw(ISLE_EINVAL, "%s: an activity waits in isle_port_receive on this port",
+                    function);
+    port->style = style;
+    port->context = handler.context;
+    if (style == ISLE__PORT_LISTEN)
+        port->fn.listen = handler.fn.listen;
+    else if (style == ISLE__PORT_SERVE)
+        port->fn.serve = handler.fn.serve;
+    else
+        port->fn.classic = handler.fn.classic;
+    if (style != ISLE__PORT_QUIET)
+        port_set_alive(port, true, port->keep_alive);
+    pending_add(port);
+}
+
+void isle_port_listen(isle_receive_port *port, isle_handler *on_message, void *context)
+{
+    port_set_style(__func__, port, on_message == NULL ? ISLE__PORT_QUIET : ISLE__PORT_LISTEN,
+                   (struct delivery){.fn.listen = on_message, .context = context});
+}
+
+void isle_port_serve(isle_receive_port *port, isle_answer *answer, void *context)
+{
+    port_set_style(__func__, port, answer == NULL ? ISLE__PORT_QUIET : ISLE__PORT_SERVE,
+                   (struct delivery){.fn.serve = answer, .context = context});
+}
+
+void isle_port_on_receive(isle_receive_port *port, isle_receiver *receiver)
+{
+    port_set_style(__func__, port, receiver == NULL ? ISLE__PORT_QUIET : ISLE__PORT_CLASSIC,
+                   (struct delivery){.fn.classic = receiver});
+}
+
+/* --- direct style */
+
+struct reception {
+    struct isle__isolate *isolate;
+    const char *function;
+    isle_receive_port *const *handles;
+    size_t count;
+    isle_predicate *matches; /* of a single port; NULL: all do */
+    void *context;
+    int64_t deadline;
+    uint64_t looked_at; /* mail that arrived up to then did not match */
+    isle_receive_port *from;
+    isle_value message;
+};
+
+/* Makes the mail's content the current scope's and takes it off the mailbox. */
+static isle_value mail_open(struct isle__isolate *isolate, struct isle__mail *mail)
+{
+    struct isle__parcel parcel = mail->parcel;
+    isle__mail_received(isolate, mail);
+    return isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
+}
+
+static struct isle__port *reception_earliest(struct reception *reception)
+{
+    struct isle__port *earliest = NULL;
+    for (size_t i = 0; i < reception->count; i++) {
+        struct isle__port *port =
+            port_need(reception->isolate, reception->function, reception->handles[i]);
+        if (port->style != ISLE__PORT_QUIET)
+            isle__throw(ISLE_EINVAL, "%s: the port has a handler", reception->function);
+        port_set_alive(port, true, port->keep_alive);
+        if (port->queue != NULL &&
+            (earliest == NULL || port->queue->arrival < earliest->queue->arrival))
+            earliest = port;
+    }
+    return earliest;
+}
+
+struct matching {
+    struct reception *reception;
+    isle_value shown;
+    bool matches;
+};
+
+static void matching_run(void *argument)
+{
+    struct matching *matching = argument;
+    isle__isolate_current()->heap.frame->deferring++;
+    matching->matches =
+        matching->reception->matches(matching->shown, matching->reception->context);
+    isle__isolate_current()->heap.frame->deferring--;
+}
+
+/* Shows a mail's content to the predicate, in an inner scope, and takes it back. A predicate that suspends would leave it there: deferring forbids it. */
+static bool mail_matches(struct reception *reception, struct isle__mail *mail)
+{
+    struct isle__heap *heap = &reception->isolate->heap;
+    struct matching matching = {reception, isle_null(), false};
+    isle_scope scope = isle_scope_open();
+    struct isle__scope *inner = isle__scope_current(heap);
+    struct isle__catch catch;
+    matching.shown = isle__parcel_peek(&mail->parcel, inner);
+    enum isle__unwinding how =
+        isle__catch_do(heap, &catch, ISLE__CATCH_TRY, matching_run, &matching);
+    isle__parcel_unpeek(&mail->parcel, inner);
+    if (how == ISLE__UNWIND_ERROR)
+        isle_throw(catch.error);
+    isle_scope_close(&scope);
+    return matching.matches;
+}
+
+static struct isle__mail *port_take_match(struct reception *reception, isle_receive_port *handle)
+{
+    struct isle__port *port = port_need(reception->isolate, reception->function, handle);
+    struct isle__mail *mail = port->queue;
+    while (mail != NULL) {
+        uint64_t arrival = mail->arrival;
+        if (arrival > reception->looked_at && mail_matches(reception, mail)) {
+            /* The predicate may have changed the port: find it, and the mail, again. */
+            port = port_need(reception->isolate, reception->function, handle);
+            struct isle__mail **at = &port->queue, *previous = NULL;
+            while (*at != NULL && (*at)->arrival != arrival) {
+                previous = *at;
+                at = &(*at)->next;
+            }
+            mail = *at;
+            if (mail != NULL) {
+                *at = mail->next;
+                if (port->queue_last == mail)
+                    port->queue_last = previous;
+                mail->next = NULL;
+                return mail;
+            }
+        }
+        if (arrival > reception->looked_at)
+            reception->looked_at = arrival;
+        port = port_need(reception->isolate, reception->function, handle);
+        mail = port->queue;
+        while (mail != NULL && mail->arrival <= reception->looked_at)
+            mail = mail->next;
+    }
+    return NULL;
+}
+
+static bool reception_take(struct reception *reception)
+{
+    struct isle__port *port = reception_earliest(reception);
+    struct isle__mail *mail = NULL;
+    if (port == NULL)
+        return false;
+    reception->from = port->handle;
+    if (reception->matches != NULL)
+        mail = port_take_match(reception, port->handle);
+    else
+        mail = port_take(port);
+    if (mail == NULL)
+        return false;
+    reception->message = mail_open(reception->isolate, mail);
+    return true;
+}
+
+static void waiters_remove(struct reception *reception, struct isle__waiter *waiters)
+{
+    for (size_t i = 0; i < reception->count; i++) {
+        struct isle__port *port =
+            isle__handle_find(reception->isolate, ISLE__HANDLE_PORT, reception->handles[i]);
+        if (port == NULL)
+            continue;
+        struct isle__waiter **at = &port->waiters;
+        while (*at != NULL && *at != &waiters[i])
+            at = &(*at)->next;
+        if (*at != NULL)
+            *at = (*at)->next;
+    }
+}
+
+static void waiters_add(struct reception *reception, struct isle__waiter *waiters)
+{
+    for (size_t i = 0; i < reception->count; i++) {
+        struct isle__port *port =
+            isle__handle_find(reception->isolate, ISLE__HANDLE_PORT, reception->handles[i]);
+        struct isle__waiter **at = &port->waiters;
+        while (*at != NULL)
+            at = &(*at)->next;
+        waiters[i] = (struct isle__waiter){NULL, reception->isolate->running};
+        *at = &waiters[i];
+    }
+}
+
+/* A message that several wait for wakes them all; who takes it leaves the rest to the others. */
+static bool reception_wait(struct reception *reception, struct isle__waiter *waiters)
+{
+    isle_err err = isle__activity_can_wait(reception->isolate);
+    if (err == ISLE_ENOMEM)
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    if (err != ISLE_OK)
+        isle__throw(ISLE_ENOSUSPEND,
+                    "%s cannot suspend here; use the callback form: isle_port_listen",
+                    reception->function);
+    waiters_add(reception, waiters);
+    struct isle__catch catch;
+    bool in_time = false;
+    struct isle__wait_call wait = {reception->isolate, reception->deadline, reception->function,
+                                   "isle_port_listen", &in_time};
+    enum isle__unwinding how = isle__catch_do(&reception->isolate->heap, &catch, ISLE__CATCH_TRY,
+                                              isle__activity_wait_call, &wait);
+    waiters_remove(reception, waiters);
+    if (how == ISLE__UNWIND_ERROR)
+        isle_throw(catch.error);
+    return in_time;
+}
+
+/* True: a message is there. False: the time is over. */
+static bool reception_run(struct reception *reception)
+{
+    struct isle__waiter single, *waiters = &single;
+    isle__attend(reception->isolate);
+    if (reception_take(reception))
+        return true;
+    if (reception->deadline != ISLE_FOREVER && isle__clock_now() >= reception->deadline) {
+        isle__poll_mail(reception->isolate);
+        return reception_take(reception);
+    }
+    if (reception->count > 1)
+        waiters = isle__scope_alloc(isle__scope_current(&reception->isolate->heap),
+                                    reception->count * sizeof *waiters);
+    for (;;) {
+        bool in_time = reception_wait(reception, waiters);
+        isle__attend(reception->isolate);
+        if (reception_take(reception))
+            return true;
+        if (!in_time)
+            return false;
+    }
+}
+
+isle_value isle_port_receive(isle_receive_port *port)
+{
+    return isle_port_receive_if(port, NULL, NULL);
+}
+
+isle_value isle_port_receive_if(isle_receive_port *port, isle_predicate *matches, void *context)
+{
+    const char *function = matches == NULL ? "isle_port_receive" : __func__;
+    struct reception reception = {
+        .isolate = isle__isolate_need(function),
+        .function = function,
+        .handles = &port,
+        .count = 1,
+        .matches = matches,
+        .context = context,
+        .deadline = ISLE_FOREVER,
+    };
+    (void)reception_run(&reception);
+    return reception.message;
+}
+
+static void reception_try(void *argument)
+{
+    struct reception *reception = argument;
+    if (!reception_run(reception))
+        isle__throw(ISLE_ETIMEDOUT, "%s: timed out", reception->function);
+}
+
+isle_err isle_port_try_receive(isle_receive_port *port, int64_t timeout_ns,
+                               isle_value *ret_message)
+{
+    struct isle__isolate *isolate;
+    isle_err err = isle__isolate_ask(&isolate);
+    if (err != ISLE_OK)
+        return err;
+    struct reception reception = {
+        .isolate = isolate,
+        .function = __func__,
+        .handles = &port,
+        .count = 1,
+        .deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns),
+    };
+    struct isle__catch catch;
+    if (isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, reception_try, &reception) !=
+        ISLE__UNWIND_NONE)
+        return isle__fail_with(catch.error);
+    if (ret_message != NULL)
+        *ret_message = reception.message;
+    return ISLE_OK;
+}
+
+isle_receive_port *isle_port_receive_any(isle_receive_port *const *ports, size_t count,
+                                         int64_t timeout_ns, isle_value *ret_message)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (ports == NULL || count == 0)
+        isle__throw(ISLE_EINVAL, "isle_port_receive_any: no port to wait on");
+    struct reception reception = {
+        .isolate = isolate,
+        .function = __func__,
+        .handles = ports,
+        .count = count,
+        .deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns),
+    };
+    if (!reception_run(&reception))
+        return NULL;
+    if (ret_message != NULL)
+        *ret_message = reception.message;
+    return reception.from;
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: start, the root isolate and its main activity, foreign event loops, stop.
+ *
+ * The root's events run on the thread that started it. Between isle_start and isle_stop that thread's own code is the root's *main activity*: it is outside the loop, and what
+ * suspends there (await, receive, isle_loop, isle_dispatch) lets the loop run on a fresh stack of the same thread until the main activity goes on. So while the main activity
+ * runs, the root looks idle to everybody else: what arrives makes its task ready, and raises the descriptor of isle_loop_fd.
+ *
+ * On a system without stacks the main activity never suspends: isle_loop and isle_dispatch call the loop as a function. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backend.h"
+
+enum { STACK_SIZE = 256 * 1024, STOP_NS = 200 * 1000 * 1000 };
+
+static struct {
+    struct isle__activity activity;
+    isle_program_options options;
+    bool loop_over;    /* nothing keeps the root alive */
+    bool in_loop;      /* the main activity is in isle_loop */
+    bool dispatching;  /* it is in isle_dispatch: it goes on when the root is idle */
+    bool ended;        /* the root has ended, the main activity cleans up */
+    bool owns_main;    /* isle_main: there is a boundary below us */
+    bool stacks;
+    bool faults;
+} main_state;
+
+/* --- what others ask */
+
+uint64_t isle__thread_count(void)
+{
+    uint64_t reactor = isle__platform_has(ISLE__HAS_POLLER) ? 1 : 0;
+    return isle__sched_thread_count() + isle__blocking_thread_count() + reactor + 1;
+}
+
+void isle__classic_busy(void)
+{
+    atomic_fetch_add_explicit(&isle__program.classic_busy, 1, memory_order_seq_cst);
+}
+
+void isle__classic_idle(void)
+{
+    if (atomic_fetch_sub_explicit(&isle__program.classic_busy, 1, memory_order_seq_cst) == 1 &&
+        !atomic_load_explicit(&isle__program.root_over, memory_order_acquire))
+        isle__isolate_wake(isle__program.root);
+}
+
+/* --- the root's turn and the main activity */
+
+static void main_over(struct isle__isolate *root)
+{
+    main_state.loop_over = true;
+    isle__activity_wake(&main_state.activity);
+    (void)root;
+}
+
+static void main_deadlock(void)
+{
+    char line[256];
+    const char *function = main_state.activity.waits_in;
+    (void)snprintf(line, sizeof line,
+                   "isle: the root isolate waits in %s for what can never come: no port, timer or "
+                   "call is left that could end it",
+                   function == NULL ? "an activity" : function);
+    isle__report(line);
+}
+
+bool isle__isolate_may_end(struct isle__isolate *isolate)
+{
+    if (!isolate->is_root)
+        return true;
+    if (atomic_load_explicit(&isle__program.classic_busy, memory_order_seq_cst) > 0)
+        return false;
+    if (main_state.stacks && !main_state.activity.is_suspended)
+        return false;
+    if (main_state.dispatching)
+        return false;
+    if (main_state.in_loop || !main_state.stacks) {
+        main_over(isolate);
+        return false;
+    }
+    main_deadlock();
+    isolate->failed = true;
+    return true;
+}
+
+static bool root_has_work(const struct isle__isolate *root)
+{
+    return root->inbox != NULL || root->ready != NULL || root->pending != NULL ||
+           root->microtasks != NULL || root->unobserved != NULL || root->deferred != NULL ||
+           root->ending ||
+           atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0;
+}
+
+void isle__main_suspends(struct isle__isolate *root)
+{
+    (void)root;
+    isle__heap_set_current(NULL);
+}
+
+/* The loop is left: to everybody else the root is idle now, or ready. */
+void isle__main_resumes(struct isle__isolate *root)
+{
+    isle__heap_set_current(&root->heap);
+    isle__sched_leave_task();
+    struct isle__mail *empty = NULL;
+    isle__timer_register(root);
+    if (atomic_load_explicit(&root->mailbox, memory_order_relaxed) == ISLE__MAILBOX_IDLE)
+        return;
+    if (root_has_work(root) ||
+        !atomic_compare_exchange_strong_explicit(&root->mailbox, &empty, ISLE__MAILBOX_IDLE,
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        isle__sched_ready(&root->task);
+    else if (atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0)
+        isle__isolate_wake(root);
+}
+
+/* Work that the main activity itself has made for the loop. */
+void isle__main_made_work(struct isle__isolate *isolate)
+{
+    if (isolate->running != NULL && isolate->running->is_main) {
+        isle__timer_register(isolate);
+        isle__isolate_wake(isolate);
+    }
+}
+
+void isle__root_idle(struct isle__isolate *root)
+{
+    (void)root;
+    if (main_state.dispatching && main_state.stacks) {
+        main_state.dispatching = false;
+        isle__activity_continue(&main_state.activity);
+    }
+}
+
+void isle__root_ends(struct isle__isolate *root)
+{
+    main_state.ended = true;
+    if (!main_state.stacks)
+        return;
+    isle__activities_abandon(root);
+    main_state.activity.forced = !main_state.in_loop && !main_state.dispatching;
+    main_state.dispatching = false;
+    isle__activity_continue(&main_state.activity);
+}
+
+/* --- serving */
+
+static struct isle__isolate *main_need(const char *function)
+{
+    struct isle__isolate *isolate = isle__isolate_need(function);
+    if (!isolate->is_root || isolate->running != &main_state.activity)
+        isle__throw(ISLE_EINVAL, "%s: only the code between isle_start and isle_stop may call it",
+                    function);
+    return isolate;
+}
+
+/* Without stacks: the loop as a function, on top of the main activity. */
+static void serve_inline(struct isle__isolate *root, bool wait)
+{
+    root->running = NULL;
+    root->heap.frame = NULL;
+    while (!main_state.loop_over && !main_state.ended)
+        if (!isle__worker_run_one() && (!wait || !isle__reactor_wait_inline()))
+            break;
+    isle__heap_set_current(&root->heap);
+    root->running = &main_state.activity;
+    root->heap.frame = &main_state.activity.frame;
+}
+
+void isle_loop(void)
+{
+    struct isle__isolate *root = main_need(__func__);
+    main_state.loop_over = false;
+    isle__isolate_wake(root);
+    if (!main_state.stacks) {
+        serve_inline(root, true);
+        return;
+    }
+    main_state.in_loop = true;
+    while (!main_state.loop_over && !main_state.ended)
+        (void)isle__activity_wait(root, ISLE_FOREVER, "isle_loop", "isle_dispatch");
+    main_state.in_loop = false;
+}
+
+bool isle_dispatch(void)
+{
+    struct isle__isolate *root = main_need(__func__);
+    if (isle__program.notifier >= 0)
+        isle__notifier_clear(isle__program.notifier);
+    if (root->ending || main_state.ended)
+        return false;
+    if (!isle__worker_has_ready(isle__program.root_worker))
+        return true;
+    if (!main_state.stacks) {
+        serve_inline(root, false);
+    } else {
+        main_state.dispatching = true;
+        (void)isle__activity_wait(root, ISLE_FOREVER, "isle_dispatch", "isle_loop");
+    }
+    return !main_state.ended;
+}
+
+int isle_loop_fd(void)
+{
+    (void)main_need(__func__);
+    if (isle__program.notifier < 0) {
+        int fd = isle__notifier_open();
+        if (fd < 0)
+            isle__throw(ISLE_ESYSTEM, "isle_loop_fd: the system refuses a descriptor");
+        isle__program.notifier = fd;
+        isle__worker_set_notifier(isle__program.root_worker, fd);
+        if (isle__worker_has_ready(isle__program.root_worker))
+            isle__notifier_raise(fd);
+    }
+    return isle__program.notifier;
+}
+
+/* --- errors that reach the bottom */
+
+static void program_end(int status);
+
+/* A throw or an end in a program that keeps its own main, with nothing below: its deferred tasks have run. */
+static void program_uncaught(struct isle__heap *heap, isle_value error)
+{
+    struct isle__isolate *root = (void *)((char *)heap - offsetof(struct isle__isolate, heap));
+    if (!isle_is_null(error) || !root->ending)
+        isle__uncaught(root, error);
+    program_end(root->failed || root->killed ? 255 : EXIT_SUCCESS);
+    exit(root->failed || root->killed ? 255 : EXIT_SUCCESS);
+}
+
+static void program_forked(void)
+{
+    atomic_store_explicit(&isle__forked, true, memory_order_relaxed);
+}
+
+/* --- stack overflows */
+
+static void overflow_resume(void)
+{
+    struct isle__heap *heap = isle__heap_current();
+    struct isle__isolate *isolate = (void *)((char *)heap - offsetof(struct isle__isolate, heap));
+    isle__uncaught(isolate, isle__error_stack_overflow());
+    isolate->ending = isolate->failed = true;
+    isle__unwind_end(heap);
+}
+
+static bool overflow_seen(void *address, bool in_system_code, void (**ret_resume)(void))
+{
+    char line[256] = "isle: stack overflow in ";
+    struct isle__heap *heap = isle__heap_current();
+    (void)address;
+    if (heap == NULL || heap->frame == NULL)
+        return false;
+    struct isle__isolate *isolate = (void *)((char *)heap - offsetof(struct isle__isolate, heap));
+    if (!in_system_code && heap->frame->deferring == 0 && heap->frame->uninterrupted == 0 &&
+        !heap->busy) {
+        *ret_resume = overflow_resume;
+        return true;
+    }
+    strncat(line, isolate->debug_name == NULL ? "an isolate" : isolate->debug_name, 100);
+    strncat(line, ", where it cannot be unwound safely: the program ends", 80);
+    isle__report(line);
+    return false;
+}
+
+/* --- start */
+
+static isle_err program_read_options(const isle_program_options *given, size_t size)
+{
+    isle_program_options *options = &main_state.options;
+    memset(options, 0, sizeof *options);
+    if (given == NULL)
+        return ISLE_OK;
+    size_t known = size < sizeof *options ? size : sizeof *options;
+    memcpy(options, given, known);
+    for (size_t i = known; i < size; i++)
+        if (((const unsigned char *)given)[i] != 0)
+            return ISLE_EUNSUPPORTED;
+    if (options->stack_size != 0 && options->stack_size < 16 * 1024)
+        return ISLE_ERANGE;
+    return ISLE_OK;
+}
+
+static isle_err root_create(void)
+{
+    isle_options options = {.debug_name = "root",
+                            .mailbox_max_bytes = ISLE_UNLIMITED,
+                            .mailbox_max_messages = ISLE_UNLIMITED};
+    struct isle__isolate *root;
+    isle_err err = isle__isolate_create(&options, &root);
+    if (err != ISLE_OK)
+        return err;
+    root->is_root = root->entered = true;
+    root->task.home = isle__program.root_worker;
+    isle__program.root = root;
+    isle__isolate_link(root);
+    atomic_store_explicit(&root->mailbox, ISLE__MAILBOX_IDLE, memory_order_release);
+    isle__heap_set_current(&root->heap);
+    isle__activity_enter(&main_state.activity, root);
+    main_state.activity.flow = isle__worker_own_flow(isle__program.root_worker);
+    main_state.activity.is_main = true;
+    return ISLE_OK;
+}
+
+static isle_err program_start(void)
+{
+    const isle_program_options *options = &main_state.options;
+    unsigned workers = options->worker_count == 0 ? isle__cpu_count() : options->worker_count;
+    if (!isle__platform_has(ISLE__HAS_THREADS))
+        workers = 0;
+    size_t stack_size = options->stack_size == 0 ? STACK_SIZE : options->stack_size;
+    isle_err err = isle__sched_start(workers, (stack_size + 4095) & ~(size_t)4095);
+    if (err != ISLE_OK)
+        return err;
+    err = isle__reactor_start();
+    if (err == ISLE_OK) {
+        isle__blocking_start();
+        err = isle__worker_attach(&isle__program.root_worker);
+        if (err == ISLE_OK) {
+            err = root_create();
+            if (err == ISLE_OK)
+                return ISLE_OK;
+            isle__worker_detach(isle__program.root_worker);
+        }
+        (void)isle__blocking_stop(ISLE_FOREVER);
+        isle__reactor_stop();
+    }
+    isle__sched_stop();
+    return err;
+}
+
+isle_err isle__start(int argc, char **argv, const isle_program_options *options,
+                     size_t options_size)
+{
+    static bool watched;
+    (void)argc, (void)argv;
+    if (atomic_load_explicit(&isle__forked, memory_order_relaxed))
+        return ISLE_EFORK;
+    if (atomic_load_explicit(&isle__program.running, memory_order_acquire))
+        return ISLE_EUSED;
+    memset(&main_state, 0, sizeof main_state);
+    isle_err err = program_read_options(options, options_size);
+    if (err != ISLE_OK)
+        return err;
+    if (!watched)
+        isle__fork_watch(program_forked);
+    watched = true;
+    memset(&isle__program, 0, sizeof isle__program);
+    isle__program.baseline = (size_t)isle__memory_live();
+    isle__mutex_init(&isle__program.lock);
+    isle__program.notifier = -1;
+    isle__program.root_floats = main_state.options.root_floats;
+    isle__random_fill(isle__program.capability_key, sizeof isle__program.capability_key);
+    isle__uncaught_hook = program_uncaught;
+    main_state.stacks = isle__platform_has(ISLE__HAS_STACKS);
+    isle__slots_init();
+    isle__fault_thread_init();
+    main_state.faults = !main_state.options.no_signal_handler &&
+                        isle__fault_install(overflow_seen) == ISLE_OK;
+    err = program_start();
+    if (err != ISLE_OK) {
+        if (main_state.faults)
+            isle__fault_remove();
+        isle__fault_thread_fini();
+        isle__bodies_free();
+        isle__slots_fini();
+        isle__mutex_destroy(&isle__program.lock);
+        return err;
+    }
+    atomic_store_explicit(&isle__program.running, true, memory_order_release);
+    return ISLE_OK;
+}
+
+/* --- stop */
+
+static void program_stop_all(void)
+{
+    atomic_store_explicit(&isle__program.stopping, true, memory_order_seq_cst);
+    isle__mutex_lock(&isle__program.lock);
+    for (struct isle__isolate *i = isle__program.isolates; i != NULL; i = i->next) {
+        atomic_fetch_or_explicit(&i->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
+        isle__isolate_wake(i);
+    }
+    isle__mutex_unlock(&isle__program.lock);
+}
+
+/* Waits while the number goes down; 200 ms without progress are enough. */
+static bool program_wait_all(void)
+{
+    uint64_t last = UINT64_MAX, count;
+    int64_t until = 0;
+    struct isle__parker nap = {0};
+    while ((count = atomic_load_explicit(&isle__program.count, memory_order_acquire)) > 0) {
+        int64_t now = isle__clock_now();
+        if (count < last)
+            until = now + STOP_NS;
+        last = count;
+        if (now >= until)
+            return false;
+        if (!isle__worker_run_one())
+            isle__parker_park(&nap, 100 * 1000);
+    }
+    return true;
+}
+
+static void program_name_rest(void)
+{
+    char line[512] = "isle: the program ends without waiting for isolates that did not stop within 200 ms:";
+    size_t named = 0;
+    isle__mutex_lock(&isle__program.lock);
+    for (struct isle__isolate *i = isle__program.isolates; i != NULL && named < 8; i = i->next) {
+        size_t length = strlen(line);
+        (void)snprintf(line + length, sizeof line - length, "%s %s", named == 0 ? "" : ",",
+                       i->debug_name == NULL ? "(no name)" : i->debug_name);
+        named++;
+    }
+    isle__mutex_unlock(&isle__program.lock);
+    isle__report(line);
+}
+
+static void program_end(int status)
+{
+    struct isle__isolate *root = isle__program.root;
+    isle__activity_leave(&main_state.activity);
+    atomic_store_explicit(&isle__program.root_over, true, memory_order_release);
+    isle__isolate_finish(root);
+    program_stop_all();
+    bool stopped = program_wait_all();
+    bool helped = stopped && isle__blocking_stop(isle__clock_now() + STOP_NS);
+    if (!stopped)
+        program_name_rest();
+    else if (!helped)
+        isle__report("isle: the program ends without waiting for isle_blocking work that still runs");
+    if (!helped) {
+        (void)fflush(NULL);
+        isle__exit_now(status);
+    }
+    atomic_store_explicit(&isle__program.running, false, memory_order_seq_cst);
+    while (atomic_load_explicit(&isle__program.posters, memory_order_seq_cst) > 0)
+        isle__thread_yield();
+    isle__reactor_stop();
+    isle__sched_stop();
+    isle__worker_detach(isle__program.root_worker);
+    if (isle__program.notifier >= 0)
+        isle__fd_close(isle__program.notifier);
+    if (main_state.faults)
+        isle__fault_remove();
+    isle__fault_thread_fini();
+    isle__bodies_free();
+    isle__slots_fini();
+    isle__chunk_cache_drain();
+    isle__stacks_release();
+    isle__mutex_destroy(&isle__program.lock);
+}
+
+void isle_stop(void)
+{
+    (void)main_need(__func__);
+    program_end(EXIT_FAILURE);
+}
+
+/* --- isle_main */
+
+struct main_call {
+    int argc;
+    char **argv;
+    int (*app)(int argc, char **argv);
+    int status;
+};
+
+static void main_call_app(void *argument)
+{
+    struct main_call *call = argument;
+    call->status = call->app(call->argc, call->argv);
+}
+
+static void main_call_loop(void *argument)
+{
+    (void)argument;
+    isle_loop();
+}
+
+static void main_event(struct isle__isolate *root, void (*fn)(void *), void *argument)
+{
+    struct isle__activity *self = &main_state.activity;
+    enum isle__unwinding how =
+        isle__catch_do(&root->heap, &self->catch, ISLE__CATCH_EVENT, fn, argument);
+    if (how == ISLE__UNWIND_ERROR)
+        isle__uncaught(root, self->catch.error);
+    if (how == ISLE__UNWIND_END || self->frame.pending_end)
+        root->ending = true;
+}
+
+int isle_main(int argc, char **argv, int (*app)(int argc, char **argv))
+{
+    struct main_call call = {argc, argv, app, 0};
+    if (app == NULL) {
+        isle__report("isle: isle_main: the app is NULL");
+        return 255;
+    }
+    isle_err err = isle_start(argc, argv, NULL);
+    if (err != ISLE_OK) {
+        char line[128];
+        (void)snprintf(line, sizeof line, "isle: cannot start: %s", isle_err_text(err));
+        isle__report(line);
+        return 255;
+    }
+    struct isle__isolate *root = isle__program.root;
+    main_state.owns_main = true;
+    main_event(root, main_call_app, &call);
+    if (!root->ending && !main_state.ended)
+        main_event(root, main_call_loop, NULL);
+    if (root->killed)
+        isle__report("isle: isolate terminated by isle_kill");
+    int status = root->failed || root->killed ? 255 : call.status;
+    program_end(status);
+    return status;
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reactor: one thread for all isolates that waits for deadlines, descriptors and signals, and turns each into attention or mail. Without threads the root's loop calls it
+ * when it has nothing else to do.
+ *
+ * Deadlines: a heap of isolates by the earliest deadline that each told (timer.c). When one passes, its isolate is woken and looks itself.
+ * Descriptors: a table by descriptor; a key is descriptor and generation, so that an event of a watch that is gone is dropped.
+ * One lock for all; it is held for a few instructions, never while something is posted. */
+#include <string.h>
+
+#include "core/core.h"
+
+enum { SIGNAL_MAX = 64, SIGNAL_PORTS_GROW = 4, EVENTS_AT_ONCE = 64 };
+
+struct watch {
+    struct isle__watch_request request;
+    uint32_t generation;
+    bool open;
+};
+
+struct signal_ports {
+    uint64_t *ports;
+    size_t count, capacity;
+};
+
+static struct {
+    struct isle__mutex lock;
+    struct isle__poller *poller;
+    struct isle__thread thread;
+    bool threaded;
+    _Atomic bool stopping;
+    struct isle__isolate **heap; /* by clock_deadline */
+    size_t count, capacity;
+    struct watch *watches; /* by descriptor */
+    size_t watch_capacity;
+    struct signal_ports signals[SIGNAL_MAX];
+    int pipe[2]; /* of signals; -1: not open */
+} reactor;
+
+/* --- the clock's heap, under the lock */
+
+static void clock_put(size_t position, struct isle__isolate *isolate)
+{
+    reactor.heap[position - 1] = isolate;
+    isolate->clock_position = position;
+}
+
+static void clock_rise(size_t position, struct isle__isolate *isolate)
+{
+    while (position > 1 &&
+           isolate->clock_deadline < reactor.heap[position / 2 - 1]->clock_deadline) {
+        clock_put(position, reactor.heap[position / 2 - 1]);
+        position /= 2;
+    }
+    clock_put(position, isolate);
+}
+
+static void clock_sink(size_t position, struct isle__isolate *isolate)
+{
+    size_t child;
+    while ((child = position * 2) <= reactor.count) {
+        if (child < reactor.count &&
+            reactor.heap[child]->clock_deadline < reactor.heap[child - 1]->clock_deadline)
+            child++;
+        if (reactor.heap[child - 1]->clock_deadline >= isolate->clock_deadline)
+            break;
+        clock_put(position, reactor.heap[child - 1]);
+        position = child;
+    }
+    clock_put(position, isolate);
+}
+
+static void clock_remove(struct isle__isolate *isolate)
+{
+    size_t position = isolate->clock_position;
+    if (position == 0)
+        return;
+    isolate->clock_position = 0;
+    struct isle__isolate *last = reactor.heap[--reactor.count];
+    if (last == isolate)
+        return;
+    if (position > 1 && last->clock_deadline < reactor.heap[position / 2 - 1]->clock_deadline)
+        clock_rise(position, last);
+    else
+        clock_sink(position, last);
+}
+
+static bool clock_grow(void)
+{
+    if (reactor.count < reactor.capacity)
+        return true;
+    size_t old = reactor.capacity, new = old == 0 ? 64 : old * 2;
+    void *heap = isle__memory_resize(reactor.heap, old * sizeof *reactor.heap,
+                                     new * sizeof *reactor.heap);
+    if (heap == NULL)
+        return false;
+    reactor.heap = heap;
+    reactor.capacity = new;
+    return true;
+}
+
+void isle__clock_set(struct isle__isolate *isolate, int64_t deadline)
+{
+    isle__mutex_lock(&reactor.lock);
+    bool earlier = isolate->clock_position == 0 || deadline < isolate->clock_deadline;
+    bool first = false;
+    if (earlier && (isolate->clock_position != 0 || clock_grow())) {
+        size_t position = isolate->clock_position;
+        if (position == 0)
+            position = ++reactor.count;
+        isolate->clock_deadline = deadline;
+        clock_rise(position, isolate);
+        first = isolate->clock_position == 1;
+    } else if (earlier) {
+        /* No memory for an entry: the isolate stays awake and looks at the time itself. */
+        atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_TIMER, memory_order_seq_cst);
+    }
+    isle__mutex_unlock(&reactor.lock);
+    if (first && reactor.threaded)
+        isle__poller_wake(reactor.poller);
+}
+
+void isle__clock_unset(struct isle__isolate *isolate)
+{
+    isle__mutex_lock(&reactor.lock);
+    clock_remove(isolate);
+    isle__mutex_unlock(&reactor.lock);
+}
+
+/* Wakes all whose time has come; the time until the next. */
+static int64_t clock_fire(void)
+{
+    for (;;) {
+        int64_t now = isle__clock_now();
+        struct isle__isolate *due = NULL;
+        int64_t wait = ISLE_FOREVER;
+        isle__mutex_lock(&reactor.lock);
+        if (reactor.count > 0) {
+            wait = reactor.heap[0]->clock_deadline - now;
+            if (wait <= 0) {
+                due = reactor.heap[0];
+                clock_remove(due);
+                /* Under the lock: an isolate that ends takes itself off first, so it is alive here. */
+                atomic_fetch_or_explicit(&due->attention, ISLE__ATTEND_TIMER,
+                                         memory_order_seq_cst);
+            }
+        }
+        isle__mutex_unlock(&reactor.lock);
+        if (due == NULL)
+            return wait;
+        isle__isolate_wake(due);
+    }
+}
+
+/* --- descriptors */
+
+static uint64_t watch_key(int fd, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | (uint32_t)fd;
+}
+
+static struct watch *watch_find(uint64_t key)
+{
+    size_t fd = (uint32_t)key;
+    if (fd >= reactor.watch_capacity || !reactor.watches[fd].open ||
+        reactor.watches[fd].generation != (uint32_t)(key >> 32))
+        return NULL;
+    return &reactor.watches[fd];
+}
+
+static bool watches_grow(size_t fd)
+{
+    size_t old = reactor.watch_capacity, new = old == 0 ? 64 : old;
+    while (new <= fd)
+        new *= 2;
+    if (new == old)
+        return true;
+    void *memory = isle__memory_resize(reactor.watches, old * sizeof *reactor.watches,
+                                       new * sizeof *reactor.watches);
+    if (memory == NULL)
+        return false;
+    reactor.watches = memory;
+    memset(reactor.watches + old, 0, (new - old) * sizeof *reactor.watches);
+    reactor.watch_capacity = new;
+    return true;
+}
+
+isle_err isle__reactor_watch(const struct isle__watch_request *request, uint64_t *ret_key)
+{
+    size_t fd = (size_t)request->fd;
+    if (!isle__platform_has(ISLE__HAS_POLLER))
+        return ISLE_EUNSUPPORTED;
+    isle__mutex_lock(&reactor.lock);
+    if (!watches_grow(fd)) {
+        isle__mutex_unlock(&reactor.lock);
+        return ISLE_ENOMEM;
+    }
+    if (reactor.watches[fd].open) {
+        isle__mutex_unlock(&reactor.lock);
+        return ISLE_EUSED;
+    }
+    struct watch *watch = &reactor.watches[fd];
+    watch->request = *request;
+    watch->generation++;
+    watch->open = true;
+    *ret_key = watch_key(request->fd, watch->generation);
+    isle_err err =
+        isle__poller_add(reactor.poller, request->fd, request->events, request->once, *ret_key);
+    if (err != ISLE_OK)
+        watch->open = false;
+    isle__mutex_unlock(&reactor.lock);
+    return err;
+}
+
+void isle__reactor_unwatch(uint64_t key)
+{
+    isle__mutex_lock(&reactor.lock);
+    struct watch *watch = watch_find(key);
+    struct isle__mail *mail = NULL;
+    if (watch != NULL) {
+        isle__poller_remove(reactor.poller, watch->request.fd);
+        watch->open = false;
+        mail = watch->request.mail;
+    }
+    isle__mutex_unlock(&reactor.lock);
+    isle__mail_drop(mail);
+}
+
+struct watch_event {
+    int fd;
+    unsigned events;
+};
+
+static isle_value watch_build(void *context)
+{
+    struct watch_event *event = context;
+    isle_value pair = isle_list_fixed(2);
+    isle_list_set(pair, 0, isle_int(event->fd));
+    isle_list_set(pair, 1, isle_int((int64_t)event->events));
+    return pair;
+}
+
+static void watch_post(const struct isle__watch_request *request, unsigned events, uint64_t key)
+{
+    struct watch_event event = {request->fd, events};
+    struct isle__parcel parcel;
+    if (isle__parcel_build(watch_build, &event, sizeof(struct isle__mail), &parcel) != ISLE_OK) {
+        /* No memory now: registered anew, an edge-triggered descriptor reports once more. */
+        isle__mutex_lock(&reactor.lock);
+        if (watch_find(key) != NULL) {
+            isle__poller_remove(reactor.poller, request->fd);
+            (void)!isle__poller_add(reactor.poller, request->fd, request->events, false, key);
+        }
+        isle__mutex_unlock(&reactor.lock);
+        return;
+    }
+    isle__mail_post_reserved(isle__mail_of(&parcel, ISLE__MAIL_DATA, request->target));
+}
+
+static void watch_fire(uint64_t key, unsigned events)
+{
+    isle__mutex_lock(&reactor.lock);
+    struct watch *watch = watch_find(key);
+    if (watch == NULL) {
+        isle__mutex_unlock(&reactor.lock);
+        return;
+    }
+    struct isle__watch_request request = watch->request;
+    if (request.once) {
+        isle__poller_remove(reactor.poller, request.fd);
+        watch->open = false;
+    }
+    isle__mutex_unlock(&reactor.lock);
+    if (request.once) {
+        request.mail->parcel.root = isle_int((int64_t)events);
+        isle__mail_post_reserved(request.mail);
+    } else {
+        watch_post(&request, events, key);
+    }
+}
+
+/* --- signals */
+
+enum { SIGNAL_KEY = 1 }; /* no watch has generation 0 */
+
+isle_err isle__reactor_signal_add(int signal, uint64_t port)
+{
+    if (!isle__platform_has(ISLE__HAS_POLLER))
+        return ISLE_EUNSUPPORTED;
+    if (signal <= 0 || signal >= SIGNAL_MAX)
+        return ISLE_EINVAL;
+    isle_err err = ISLE_OK;
+    isle__mutex_lock(&reactor.lock);
+    struct signal_ports *list = &reactor.signals[signal];
+    if (list->count == list->capacity) {
+        size_t new = list->capacity + SIGNAL_PORTS_GROW;
+        void *ports = isle__memory_resize(list->ports, list->capacity * sizeof(uint64_t),
+                                          new * sizeof(uint64_t));
+        if (ports == NULL)
+            err = ISLE_ENOMEM;
+        else
+            list->ports = ports, list->capacity = new;
+    }
+    if (err == ISLE_OK && list->count == 0)
+        err = isle__signal_watch(signal, reactor.pipe[1]);
+    if (err == ISLE_OK)
+        list->ports[list->count++] = port;
+    isle__mutex_unlock(&reactor.lock);
+    return err;
+}
+
+void isle__reactor_signal_remove(int signal, uint64_t port)
+{
+    isle__mutex_lock(&reactor.lock);
+    struct signal_ports *list = &reactor.signals[signal];
+    for (size_t i = 0; i < list->count; i++)
+        if (list->ports[i] == port) {
+            list->ports[i] = list->ports[--list->count];
+            if (list->count == 0)
+                isle__signal_unwatch(signal);
+            break;
+        }
+    isle__mutex_unlock(&reactor.lock);
+}
+
+static void signal_fire(unsigned char signal)
+{
+    for (size_t i = 0; signal < SIGNAL_MAX; i++) {
+        isle__mutex_lock(&reactor.lock);
+        struct signal_ports *list = &reactor.signals[signal];
+        uint64_t port = i < list->count ? list->ports[i] : 0;
+        isle__mutex_unlock(&reactor.lock);
+        if (port == 0)
+            return;
+        isle__mail_post_reserved(isle__mail_make(isle_int(signal), ISLE__MAIL_DATA, port));
+    }
+}
+
+static void signals_read(void)
+{
+    unsigned char bytes[64];
+    size_t count;
+    while ((count = isle__pipe_read(reactor.pipe[0], bytes, sizeof bytes)) > 0)
+        for (size_t i = 0; i < count; i++)
+            signal_fire(bytes[i]);
+}
+
+/* --- the loop */
+
+static void reactor_poll(int64_t timeout)
+{
+    struct isle__poll_event events[EVENTS_AT_ONCE];
+    unsigned count = isle__poller_wait(reactor.poller, timeout, events, EVENTS_AT_ONCE);
+    for (unsigned i = 0; i < count; i++) {
+        if (events[i].key == SIGNAL_KEY)
+            signals_read();
+        else
+            watch_fire(events[i].key, events[i].events);
+    }
+}
+
+static void reactor_main(void *unused)
+{
+    (void)unused;
+    while (!atomic_load_explicit(&reactor.stopping, memory_order_acquire))
+        reactor_poll(clock_fire());
+}
+
+bool isle__reactor_wait_inline(void)
+{
+    int64_t wait = clock_fire();
+    struct isle__parker parker = {0};
+    if (wait == ISLE_FOREVER)
+        return false;
+    if (wait > 0)
+        isle__parker_park(&parker, wait);
+    (void)clock_fire();
+    return true;
+}
+
+static isle_err reactor_open(void)
+{
+    isle_err err = isle__poller_open(&reactor.poller);
+    if (err != ISLE_OK)
+        return err;
+    err = isle__pipe_open(reactor.pipe);
+    if (err == ISLE_OK)
+        err = isle__poller_add(reactor.poller, reactor.pipe[0], ISLE_READABLE, false, SIGNAL_KEY);
+    if (err == ISLE_OK)
+        err = isle__thread_start(&reactor.thread, "isle-reactor", reactor_main, NULL);
+    reactor.threaded = err == ISLE_OK;
+    return err;
+}
+
+isle_err isle__reactor_start(void)
+{
+    memset(&reactor, 0, sizeof reactor);
+    isle__mutex_init(&reactor.lock);
+    reactor.pipe[0] = reactor.pipe[1] = -1;
+    if (!isle__platform_has(ISLE__HAS_POLLER) || !isle__platform_has(ISLE__HAS_THREADS))
+        return ISLE_OK;
+    isle_err err = reactor_open();
+    if (err != ISLE_OK)
+        isle__reactor_stop();
+    return err;
+}
+
+void isle__reactor_stop(void)
+{
+    if (reactor.threaded) {
+        atomic_store_explicit(&reactor.stopping, true, memory_order_release);
+        isle__poller_wake(reactor.poller);
+        isle__thread_join(&reactor.thread);
+        reactor.threaded = false;
+    }
+    for (int i = 0; i < SIGNAL_MAX; i++) {
+        if (reactor.signals[i].count > 0)
+            isle__signal_unwatch(i);
+        isle__memory_free(reactor.signals[i].ports,
+                          reactor.signals[i].capacity * sizeof(uint64_t));
+    }
+    if (reactor.poller != NULL)
+        isle__poller_close(reactor.poller);
+    for (int i = 0; i < 2; i++)
+        if (reactor.pipe[i] >= 0)
+            isle__fd_close(reactor.pipe[i]);
+    isle__memory_free(reactor.heap, reactor.capacity * sizeof *reactor.heap);
+    isle__memory_free(reactor.watches, reactor.watch_capacity * sizeof *reactor.watches);
+    isle__mutex_destroy(&reactor.lock);
+    memset(&reactor, 0, sizeof reactor);
+}

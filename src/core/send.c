@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending: a copy, then admission to the receiver's mailbox, then the push. Nothing is taken from the sender before admission, so a refused send changes nothing. Calls and their replies
+ * are the same with a promise at one end. */
+#include "core/core.h"
+
+struct sending {
+    struct isle__isolate *isolate;
+    const char *function;
+    uint64_t target, reply;
+    isle_value message;
+    const isle_type *type; /* set: `object` is sent, not `message` */
+    const void *object;
+};
+
+static isle_err sending_copy(const struct sending *sending, struct isle__parcel *ret_parcel)
+{
+    size_t header = sizeof(struct isle__mail);
+    if (sending->type != NULL)
+        return isle__parcel_copy_object(&sending->isolate->heap, sending->type, sending->object,
+                                        header, ret_parcel);
+    return isle__parcel_copy(&sending->isolate->heap, sending->message, header, ret_parcel);
+}
+
+/* The code, with isle_last_error set. */
+static isle_err sending_run(const struct sending *sending)
+{
+    struct isle__parcel parcel;
+    if (sending->target == 0)
+        return isle__fail(ISLE_EINVAL, "%s: the port is none", sending->function);
+    isle_err err = sending_copy(sending, &parcel);
+    if (err != ISLE_OK)
+        return err;
+    struct isle__mail *mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, sending->target);
+    mail->reply = sending->reply;
+    struct isle__isolate *receiver;
+    if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
+        isle__parcel_undo(&parcel);
+        return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", sending->function);
+    }
+    isle__parcel_commit(&parcel);
+    mail->parcel = parcel;
+    isle__mail_push(mail, receiver);
+    return ISLE_OK;
+}
+
+static void sending_insist(const struct sending *sending)
+{
+    if (sending_run(sending) != ISLE_OK)
+        isle_throw(isle_last_error());
+}
+
+void isle_send(isle_send_port port, isle_value message)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    isle__attend(isolate);
+    struct sending sending = {
+        .isolate = isolate, .function = __func__, .target = port.id, .message = message};
+    sending_insist(&sending);
+}
+
+isle_err isle_try_send(isle_send_port port, isle_value message)
+{
+    struct isle__isolate *isolate;
+    isle_err err = isle__isolate_ask(&isolate);
+    if (err != ISLE_OK)
+        return err;
+    struct sending sending = {
+        .isolate = isolate, .function = __func__, .target = port.id, .message = message};
+    return sending_run(&sending);
+}
+
+void isle_send_with_reply(isle_send_port port, isle_value message, isle_send_port reply)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    isle__attend(isolate);
+    struct sending sending = {.isolate = isolate,
+                              .function = __func__,
+                              .target = port.id,
+                              .reply = reply.id,
+                              .message = message};
+    sending_insist(&sending);
+}
+
+void isle_send_object(isle_send_port port, const isle_type *type, const void *pointer)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    isle__attend(isolate);
+    if (type == NULL || pointer == NULL)
+        isle__throw(ISLE_EINVAL, "isle_send_object: %s is NULL",
+                    type == NULL ? "the type" : "the pointer");
+    struct sending sending = {.isolate = isolate,
+                              .function = __func__,
+                              .target = port.id,
+                              .type = type,
+                              .object = pointer};
+    sending_insist(&sending);
+}
+
+isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    isle__attend(isolate);
+    if (isle_send_port_is_none(port))
+        isle__throw(ISLE_EINVAL, "isle_call: the port is none");
+    struct isle__promise *promise = isle__promise_new(isolate);
+    isle__promise_expect(promise);
+    isle__promise_set_timeout(promise, timeout_ns);
+    struct sending sending = {
+        .isolate = isolate,
+        .function = __func__,
+        .target = port.id,
+        .reply = atomic_load_explicit(&promise->slot->id, memory_order_relaxed),
+        .message = message,
+    };
+    if (sending_run(&sending) != ISLE_OK) {
+        isle__promise_discard(promise);
+        isle_throw(isle_last_error());
+    }
+    return isle__promise_future(promise);
+}
+
+/* --- replies */
+
+void isle__reply_closed(uint64_t reply)
+{
+    struct isle__mail *mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, reply);
+    if (mail == NULL)
+        return; /* the call's own timeout tells */
+    mail->code = ISLE_ECLOSED;
+    isle__mail_post_reserved(mail);
+}
+
+void isle__reply_send(struct isle__isolate *isolate, uint64_t reply, isle_value answer,
+                      bool is_error)
+{
+    struct isle__parcel parcel;
+    size_t header = sizeof(struct isle__mail);
+    isle_err err = isle__parcel_copy(&isolate->heap, answer, header, &parcel);
+    if (err != ISLE_OK) {
+        is_error = true;
+        answer = isle_last_error();
+        err = isle__parcel_copy(&isolate->heap, answer, header, &parcel);
+    }
+    if (err != ISLE_OK) {
+        isle__reply_closed(reply);
+        return;
+    }
+    isle__parcel_commit(&parcel);
+    isle__mail_post_reserved(
+        isle__mail_of(&parcel, is_error ? ISLE__MAIL_REPLY_ERROR : ISLE__MAIL_REPLY, reply));
+}
+
+uint64_t isle_send_port_hash(isle_send_port port)
+{
+    uint64_t hash = port.id * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}

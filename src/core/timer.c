@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Timers of one isolate: a binary heap by deadline, then by order of creation. The clock (reactor.c) knows only the earliest of each isolate, and only lazily: it is told
+ * when the isolate goes idle and when that moment is earlier than what it knows; a deadline that was cancelled costs one needless wake at most. */
+#include "core/core.h"
+
+struct isle_timer_body {
+    struct isle__timer_node node; /* first */
+    void *handle;
+    int64_t period; /* 0: once */
+    isle_task *task;
+    void *context;
+    struct isle__isolate *isolate;
+};
+
+/* --- the heap */
+
+static bool timer_before(const struct isle__timer_node *a, const struct isle__timer_node *b)
+{
+    return a->deadline != b->deadline ? a->deadline < b->deadline : a->order < b->order;
+}
+
+static void heap_put(struct isle__isolate *isolate, size_t position, struct isle__timer_node *node)
+{
+    isolate->timers[position - 1] = node;
+    node->position = position;
+}
+
+static void heap_rise(struct isle__isolate *isolate, size_t position, struct isle__timer_node *node)
+{
+    while (position > 1 && timer_before(node, isolate->timers[position / 2 - 1])) {
+        heap_put(isolate, position, isolate->timers[position / 2 - 1]);
+        position /= 2;
+    }
+    heap_put(isolate, position, node);
+}
+
+static void heap_sink(struct isle__isolate *isolate, size_t position, struct isle__timer_node *node)
+{
+    size_t child;
+    while ((child = position * 2) <= isolate->timer_count) {
+        if (child < isolate->timer_count &&
+            timer_before(isolate->timers[child], isolate->timers[child - 1]))
+            child++;
+        if (!timer_before(isolate->timers[child - 1], node))
+            break;
+        heap_put(isolate, position, isolate->timers[child - 1]);
+        position = child;
+    }
+    heap_put(isolate, position, node);
+}
+
+isle_err isle__timer_add(struct isle__isolate *isolate, struct isle__timer_node *node,
+                         int64_t deadline)
+{
+    if (isolate->timer_count == isolate->timer_capacity) {
+        size_t old = isolate->timer_capacity, new = old == 0 ? 4 : old * 2;
+        size_t grown = (new - old) * sizeof *isolate->timers;
+        if (!isle__heap_try_charge(&isolate->heap, grown))
+            return ISLE_ENOMEM;
+        void *timers = isle__memory_resize(isolate->timers, old * sizeof *isolate->timers,
+                                           new * sizeof *isolate->timers);
+        if (timers == NULL) {
+            isle__heap_discharge(&isolate->heap, grown);
+            return ISLE_ENOMEM;
+        }
+        isolate->timers = timers;
+        isolate->timer_capacity = new;
+    }
+    node->deadline = deadline;
+    node->order = isolate->timer_order++;
+    isolate->timer_count++;
+    heap_rise(isolate, isolate->timer_count, node);
+    isle__main_made_work(isolate);
+    return ISLE_OK;
+}
+
+void isle__timer_remove(struct isle__isolate *isolate, struct isle__timer_node *node)
+{
+    size_t position = node->position;
+    if (position == 0)
+        return;
+    node->position = 0;
+    struct isle__timer_node *last = isolate->timers[--isolate->timer_count];
+    if (last == node)
+        return;
+    if (position > 1 && timer_before(last, isolate->timers[position / 2 - 1]))
+        heap_rise(isolate, position, last);
+    else
+        heap_sink(isolate, position, last);
+}
+
+bool isle__timer_fire_due(struct isle__isolate *isolate)
+{
+    if (isolate->timer_count == 0 || isolate->timers[0]->deadline > isle__clock_now())
+        return false;
+    struct isle__timer_node *node = isolate->timers[0];
+    isle__timer_remove(isolate, node);
+    node->fire(isolate, node);
+    return true;
+}
+
+void isle__timer_register(struct isle__isolate *isolate)
+{
+    if (isolate->timer_count > 0)
+        isle__clock_set(isolate, isolate->timers[0]->deadline);
+}
+
+int64_t isle__deadline_of(int64_t timeout_ns)
+{
+    int64_t now = isle__clock_now();
+    if (timeout_ns < 0)
+        timeout_ns = 0;
+    return timeout_ns > INT64_MAX - now ? ISLE_FOREVER : now + timeout_ns;
+}
+
+/* --- the program's timers */
+
+static void timer_free(struct isle_timer_body *timer)
+{
+    isle__handle_close(timer->isolate, timer->handle);
+    isle__heap_discharge(&timer->isolate->heap, sizeof *timer);
+    isle__memory_free(timer, sizeof *timer);
+}
+
+struct timer_call {
+    isle_task *task;
+    void *context;
+};
+
+static void timer_event(void *argument)
+{
+    struct timer_call call = *(struct timer_call *)argument;
+    call.task(call.context);
+}
+
+static void timer_fire(struct isle__isolate *isolate, struct isle__timer_node *node)
+{
+    struct isle_timer_body *timer = (struct isle_timer_body *)node;
+    struct timer_call call = {timer->task, timer->context};
+    if (timer->period == 0) {
+        timer_free(timer);
+    } else {
+        /* Missed ticks are skipped: the next one is the first on the grid that lies ahead. There is room: it was just taken off. */
+        int64_t now = isle__clock_now();
+        int64_t missed = (now - timer->node.deadline) / timer->period;
+        if (isle__timer_add(isolate, node, timer->node.deadline + (missed + 1) * timer->period) !=
+            ISLE_OK)
+            isle__die("isle: a timer lost its place");
+    }
+    isle__event_run(isolate, timer_event, &call);
+}
+
+static isle_timer *timer_start(struct isle__isolate *isolate, int64_t delay, int64_t period,
+                               isle_task *task, void *context)
+{
+    isle__heap_charge(&isolate->heap, sizeof(struct isle_timer_body));
+    struct isle_timer_body *timer = isle__memory_alloc(sizeof *timer);
+    if (timer == NULL) {
+        isle__heap_discharge(&isolate->heap, sizeof *timer);
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    }
+    *timer = (struct isle_timer_body){.period = period, .task = task, .context = context};
+    timer->isolate = isolate;
+    timer->node.fire = timer_fire;
+    timer->handle = isle__handle_open(isolate, ISLE__HANDLE_TIMER, timer);
+    if (timer->handle == NULL ||
+        isle__timer_add(isolate, &timer->node, isle__deadline_of(delay)) != ISLE_OK) {
+        timer_free(timer);
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    }
+    return timer->handle;
+}
+
+isle_timer *isle_timer_start(int64_t delay_ns, isle_task *task, void *context)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (task == NULL)
+        isle__throw(ISLE_EINVAL, "isle_timer_start: task is NULL");
+    return timer_start(isolate, delay_ns, 0, task, context);
+}
+
+isle_timer *isle_timer_periodic(int64_t period_ns, isle_task *task, void *context)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (task == NULL)
+        isle__throw(ISLE_EINVAL, "isle_timer_periodic: task is NULL");
+    if (period_ns <= 0)
+        isle__throw(ISLE_ERANGE, "isle_timer_periodic: the period must be at least 1 ns");
+    return timer_start(isolate, period_ns, period_ns, task, context);
+}
+
+void isle_timer_cancel(isle_timer *handle)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    struct isle_timer_body *timer = isle__handle_find(isolate, ISLE__HANDLE_TIMER, handle);
+    if (timer == NULL)
+        return;
+    isle__timer_remove(isolate, &timer->node);
+    timer_free(timer);
+}
+
+/* All timers of an isolate that ends; other nodes lie in what is freed elsewhere. */
+void isle__timers_fini(struct isle__isolate *isolate)
+{
+    while (isolate->timer_count > 0) {
+        struct isle__timer_node *node = isolate->timers[0];
+        isle__timer_remove(isolate, node);
+        if (node->fire == timer_fire)
+            timer_free((struct isle_timer_body *)node);
+    }
+    size_t size = isolate->timer_capacity * sizeof *isolate->timers;
+    isle__memory_free(isolate->timers, size);
+    isle__heap_discharge(&isolate->heap, size);
+    isolate->timers = NULL;
+    isolate->timer_capacity = 0;
+}
+
+void isle_sleep(int64_t duration_ns)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    int64_t deadline = isle__deadline_of(duration_ns);
+    do {
+        isle__attend(isolate);
+        (void)isle__activity_wait(isolate, deadline, "isle_sleep", "isle_timer_start");
+    } while (isle__clock_now() < deadline);
+}
+
+int64_t isle_now_ns(void)
+{
+    return isle__clock_now();
+}

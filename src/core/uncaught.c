@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors that nobody took: told to the error listeners as [text, stack text or null], to the caller of isle_run, or to stderr; then the isolate ends, if errors are
+ * fatal in it. The text of a thrown object is its type's `describe`; one that itself fails gives "Instance of 'T'", one that ends the isolate leaves the error untold. */
+#include <string.h>
+
+#include "core/core.h"
+
+struct telling {
+    struct isle__isolate *isolate;
+    isle_value error, text, stack;
+};
+
+static void telling_describe(void *argument)
+{
+    struct telling *telling = argument;
+    const isle_type *type = isle_object_type(telling->error);
+    telling->text = type->describe(isle_as_object(telling->error, type));
+    (void)isle_as_string(telling->text);
+}
+
+static isle_value telling_object(struct telling *telling)
+{
+    struct isle__catch catch;
+    struct isle__heap *heap = &telling->isolate->heap;
+    const isle_type *type = isle_object_type(telling->error);
+    if (type->describe != NULL) {
+        enum isle__unwinding how =
+            isle__catch_do(heap, &catch, ISLE__CATCH_PROTECT, telling_describe, telling);
+        if (how == ISLE__UNWIND_NONE)
+            return telling->text;
+        if (how == ISLE__UNWIND_END)
+            isle__unwind_end(heap);
+    }
+    return isle_stringf("Instance of '%s'", type->name);
+}
+
+static void telling_read(void *argument)
+{
+    struct telling *telling = argument;
+    const char *stack = NULL;
+    telling->stack = isle_null();
+    switch (isle_kind_of(telling->error)) {
+    case ISLE_ERROR:
+        telling->text = isle_string(isle_error_text(telling->error));
+        stack = isle_error_stack(telling->error);
+        if (stack != NULL)
+            telling->stack = isle_string(stack);
+        break;
+    case ISLE_STRING:
+        telling->text = telling->error;
+        break;
+    case ISLE_OBJECT:
+        telling->text = telling_object(telling);
+        break;
+    default:
+        telling->text = isle_json(telling->error);
+    }
+}
+
+/* The notice for one listener; without memory, the text that was reserved for it. */
+static void telling_post(struct telling *telling, struct isle__listener *listener, bool readable)
+{
+    struct isle__parcel parcel;
+    isle_value notice = isle_null();
+    if (readable) {
+        notice = isle_list_fixed(2);
+        isle_list_set(notice, 0, telling->text);
+        isle_list_set(notice, 1, telling->stack);
+    }
+    if (readable && isle__parcel_copy(&telling->isolate->heap, notice, sizeof(struct isle__mail),
+                                      &parcel) == ISLE_OK) {
+        isle__parcel_commit(&parcel);
+        isle__mail_post_reserved(isle__mail_of(&parcel, ISLE__MAIL_DATA, listener->port));
+        return;
+    }
+    isle__mail_post_reserved(listener->mail);
+    listener->mail = NULL;
+}
+
+struct notice {
+    struct telling *telling;
+    struct isle__listener *listener;
+};
+
+static void notice_run(void *argument)
+{
+    struct notice *notice = argument;
+    telling_post(notice->telling, notice->listener, true);
+}
+
+static void telling_listeners(struct telling *telling, bool readable)
+{
+    struct isle__isolate *isolate = telling->isolate;
+    struct isle__catch catch;
+    struct isle__listener *listener = isolate->error_listeners;
+    for (; listener != NULL; listener = listener->next) {
+        struct notice notice = {telling, listener};
+        if (!readable || isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, notice_run,
+                                        &notice) != ISLE__UNWIND_NONE)
+            telling_post(telling, listener, false);
+    }
+}
+
+/* The caller of isle_run learns of an error outside the computation as that of another isolate. */
+static void telling_caller(void *argument)
+{
+    struct telling *telling = argument;
+    struct isle__parcel parcel;
+    const char *stack = isle_is_null(telling->stack) ? NULL : isle_as_string(telling->stack);
+    isle_value error = isle__error_make(ISLE_EREMOTE, isle_as_string(telling->text), stack);
+    if (isle__parcel_copy(&telling->isolate->heap, error, sizeof(struct isle__mail), &parcel) !=
+        ISLE_OK)
+        return;
+    isle__parcel_commit(&parcel);
+    isle__mail_post_reserved(
+        isle__mail_of(&parcel, ISLE__MAIL_REPLY_ERROR, telling->isolate->run_reply));
+}
+
+static void telling_print(struct telling *telling, bool readable)
+{
+    char line[1024];
+    const char *text = readable ? isle_as_string(telling->text) : "Out of Memory";
+    const char *name = telling->isolate->debug_name;
+    (void)snprintf(line, sizeof line, "isle: uncaught error in %s: %s",
+                   name != NULL ? name : telling->isolate->is_root ? "the root isolate" : "an isolate",
+                   text);
+    isle__report(line);
+}
+
+void isle__uncaught(struct isle__isolate *isolate, isle_value error)
+{
+    struct telling telling = {isolate, error, isle_null(), isle_null()};
+    struct isle__catch catch;
+    struct isle__heap *heap = &isolate->heap;
+    enum isle__unwinding how = ISLE__UNWIND_ERROR;
+    if (isolate->errors_fatal)
+        isolate->ending = isolate->failed = true;
+    /* Outside an event there is no scope to build in: the reserved notices tell. */
+    if (heap->frame != NULL && heap->frame->scope != NULL)
+        how = isle__catch_do(heap, &catch, ISLE__CATCH_PROTECT, telling_read, &telling);
+    if (how == ISLE__UNWIND_END) {
+        isolate->ending = true;
+        return;
+    }
+    bool readable = how == ISLE__UNWIND_NONE;
+    if (isolate->run_reply != 0 && readable && isolate->final_mail == NULL)
+        (void)isle__catch_do(heap, &catch, ISLE__CATCH_PROTECT, telling_caller, &telling);
+    if (isolate->error_listeners != NULL)
+        telling_listeners(&telling, readable);
+    else if (isolate->run_reply == 0)
+        telling_print(&telling, readable);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of platform/linux share with each other and with nobody else. Included first, so
+ * that the system's headers show what is Linux's own. */
+#ifndef ISLE_PLATFORM_LINUX_H
+#define ISLE_PLATFORM_LINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "platform/platform.h"
+
+#if defined(__has_feature)
+#define ISLE__HAS_FEATURE(name) __has_feature(name)
+#else
+#define ISLE__HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || ISLE__HAS_FEATURE(address_sanitizer)
+#define ISLE__ASAN 1
+#else
+#define ISLE__ASAN 0
+#endif
+#if defined(__SANITIZE_THREAD__) || ISLE__HAS_FEATURE(thread_sanitizer)
+#define ISLE__TSAN 1
+#else
+#define ISLE__TSAN 0
+#endif
+
+/* A function that the compiler may look neither into nor past: it reads thread-locals, which a
+ * caller that was switched to another thread would otherwise hold in a register. */
+#if defined(__clang__)
+#define ISLE__OPAQUE __attribute__((noinline))
+#else
+#define ISLE__OPAQUE __attribute__((noinline, noipa))
+#endif
+/* Thread-locals that the fast path or a signal handler reads: no call, no lazy allocation. */
+#define ISLE__TLS _Thread_local __attribute__((tls_model("initial-exec")))
+
+/* memory.c: counts an allocation of this thread; true: it is the one that a test wants to fail. */
+bool isle__memory_refuses(void);
+
+#if ISLE__ASAN
+/* fault.c: the thread leaves its emergency stack, by a jump back or by a switch to a context. The
+ * address sanitizer is told where it is now. */
+void isle__fault_jumped_back(void);
+void isle__fault_switched_away(void);
+#endif
+
+/* stack.c: is the address in the guard below a stack? Async-signal-safe. */
+bool isle__stack_guard_contains(const void *address);
+
+/* fault.c: reads anew which code is the program's own, after an object was loaded or unloaded. Any
+ * thread. */
+void isle__fault_scan_objects(void);
+
+/* switch_*.S or switch_ucontext.c: the bare switch. Make lays out a stack so that the first swap to
+ * the returned place calls begin(argument), which never returns. Swap writes the place of the
+ * running flow to *save_sp and continues at to_sp. */
+void *isle__switch_make(void *low, size_t size, void (*begin)(void *argument), void *argument);
+void isle__switch_swap(void **save_sp, void *to_sp);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads, locks and parkers.
+ *
+ * A parker's word is EMPTY, PERMIT or PARKED. Only its owner sets PARKED, and only from EMPTY; an
+ * unpark exchanges in PERMIT and wakes if it found PARKED. So an unpark between the owner's
+ * decision to sleep and the kernel's look at the word is seen by the kernel, which then does not
+ * sleep. */
+#include "platform/linux/linux.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PARKER_EMPTY, PARKER_PERMIT, PARKER_PARKED };
+enum { THREAD_NAME_SIZE = 16 };
+
+struct thread_start {
+    void (*fn)(void *argument);
+    void *argument;
+    char name[THREAD_NAME_SIZE];
+};
+
+unsigned isle__cpu_count(void)
+{
+    for (size_t most = 1024; most <= 1024 * 1024; most *= 4) {
+        cpu_set_t *set = CPU_ALLOC(most);
+        if (set == NULL)
+            break;
+        int refused = sched_getaffinity(0, CPU_ALLOC_SIZE(most), set);
+        int error_number = errno;
+        int count = refused == 0 ? CPU_COUNT_S(CPU_ALLOC_SIZE(most), set) : 0;
+        CPU_FREE(set);
+        if (refused == 0)
+            return count > 0 ? (unsigned)count : 1;
+        if (error_number != EINVAL) /* EINVAL: the kernel's set is larger */
+            break;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (unsigned)online : 1;
+}
+
+/* All but those that an instruction of the thread itself raises. */
+static void thread_fill_asynchronous(sigset_t *set)
+{
+    static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
+        sigdelset(set, synchronous[i]);
+}
+
+static void *thread_run(void *argument)
+{
+    struct thread_start start = *(struct thread_start *)argument;
+    free(argument);
+    pthread_setname_np(pthread_self(), start.name);
+    isle__fault_thread_init();
+    start.fn(start.argument);
+    isle__fault_thread_fini();
+    return NULL;
+}
+
+isle_err isle__thread_start(struct isle__thread *thread, const char *name,
+                            void (*fn)(void *argument), void *argument)
+{
+    /* Not counted: it is freed when the thread first runs, which is at no certain time. */
+    struct thread_start *start = isle__memory_refuses() ? NULL : malloc(sizeof *start);
+    if (start == NULL)
+        return ISLE_ENOMEM;
+    start->fn = fn;
+    start->argument = argument;
+    memset(start->name, 0, sizeof start->name);
+    memcpy(start->name, name, strnlen(name, sizeof start->name - 1));
+
+    sigset_t blocked, before;
+    pthread_t handle;
+    thread_fill_asynchronous(&blocked);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    int refused = pthread_create(&handle, NULL, thread_run, start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (refused != 0) {
+        free(start);
+        errno = refused;
+        return ISLE_ESYSTEM;
+    }
+    thread->handle = (uintptr_t)handle;
+    return ISLE_OK;
+}
+
+void isle__thread_join(struct isle__thread *thread)
+{
+    pthread_join((pthread_t)thread->handle, NULL);
+}
+
+void isle__thread_detach(struct isle__thread *thread)
+{
+    pthread_detach((pthread_t)thread->handle);
+}
+
+void isle__thread_yield(void)
+{
+    sched_yield();
+}
+
+void isle__cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ volatile("yield");
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+ISLE__OPAQUE uint64_t isle__thread_id(void)
+{
+    __asm__ volatile("" ::: "memory"); /* not a constant: the caller may have moved */
+    return (uint64_t)pthread_self();
+}
+
+isle__thread_clock_id isle__thread_clock(void)
+{
+    clockid_t clock;
+    return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? clock : 0;
+}
+
+/* 0 is CLOCK_REALTIME, never a thread's clock. */
+int64_t isle__thread_clock_read(isle__thread_clock_id clock)
+{
+    struct timespec used;
+    if (clock == 0 || clock_gettime(clock, &used) != 0)
+        return -1;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct isle__mutex), "a mutex fits");
+
+static pthread_mutex_t *thread_mutex(struct isle__mutex *mutex)
+{
+    return (pthread_mutex_t *)(void *)mutex->bytes;
+}
+
+void isle__mutex_init(struct isle__mutex *mutex)
+{
+    pthread_mutex_init(thread_mutex(mutex), NULL);
+}
+
+void isle__mutex_destroy(struct isle__mutex *mutex)
+{
+    pthread_mutex_destroy(thread_mutex(mutex));
+}
+
+void isle__mutex_lock(struct isle__mutex *mutex)
+{
+    pthread_mutex_lock(thread_mutex(mutex));
+}
+
+void isle__mutex_unlock(struct isle__mutex *mutex)
+{
+    pthread_mutex_unlock(thread_mutex(mutex));
+}
+
+static void parker_sleep(struct isle__parker *parker, int64_t timeout_ns)
+{
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000),
+                               .tv_nsec = (long)(timeout_ns % 1000000000)};
+    syscall(SYS_futex, &parker->state, FUTEX_WAIT_PRIVATE, PARKER_PARKED,
+            timeout_ns == ISLE_FOREVER ? NULL : &timeout, NULL, 0);
+}
+
+void isle__parker_park(struct isle__parker *parker, int64_t timeout_ns)
+{
+    int error_number = errno;
+    uint32_t state = PARKER_EMPTY;
+    if (timeout_ns > 0 &&
+        atomic_compare_exchange_strong_explicit(&parker->state, &state, PARKER_PARKED,
+                                                memory_order_relaxed, memory_order_relaxed))
+        parker_sleep(parker, timeout_ns);
+    /* Takes a permit, and the order with the release in isle__parker_unpark. */
+    atomic_exchange_explicit(&parker->state, PARKER_EMPTY, memory_order_acquire);
+    errno = error_number;
+}
+
+void isle__parker_unpark(struct isle__parker *parker)
+{
+    /* Releases to the exchange in isle__parker_park. After it the parker may be gone: the kernel
+     * only compares its address. */
+    if (atomic_exchange_explicit(&parker->state, PARKER_PERMIT, memory_order_release) ==
+        PARKER_PARKED)
+        syscall(SYS_futex, &parker->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}

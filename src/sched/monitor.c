@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The monitor: a thread that looks ten thousand times a second, while tasks run, whether one waits that nobody takes. If a worker is idle it is woken. If all are
+ * in tasks that do not come back, a worker more is started: at once when a core is free (the stuck ones sleep in system calls), after a while when
+ * they compute, so that nobody starves and the system's own scheduler shares the cores. When nothing runs it sleeps.
+ *
+ * This is how "while a core is idle a runnable isolate starts within 200 us even if its creator or sender never returns" is kept. */
+#include "sched/worker.h"
+
+enum {
+    TICK_NS = 100 * 1000,
+    QUIET_TICKS = 20,                    /* in a row, then it sleeps */
+    PATIENCE_NS = 10 * 1000 * 1000,      /* with workers that compute */
+};
+
+void isle__monitor_wake(void)
+{
+    if (atomic_load_explicit(&isle__sched.monitor_asleep, memory_order_seq_cst) &&
+        atomic_exchange_explicit(&isle__sched.monitor_asleep, false, memory_order_seq_cst))
+        isle__parker_unpark(&isle__sched.monitor_parker);
+}
+
+struct monitor_view {
+    unsigned workers, running, stuck, computing;
+    bool waiting;    /* a task that nobody is about to take */
+    int64_t longest; /* that a stuck one has been so */
+};
+
+static void monitor_look_at(struct isle__worker *worker, int64_t now, struct monitor_view *view)
+{
+    uint64_t beat = atomic_load_explicit(&worker->beat, memory_order_relaxed);
+    bool running = atomic_load_explicit(&worker->running, memory_order_seq_cst);
+    isle__thread_clock_id clock = atomic_load_explicit(&worker->clock, memory_order_relaxed);
+    view->workers++;
+    if (atomic_load_explicit(&worker->queue.count, memory_order_relaxed) > 0)
+        view->waiting = true;
+    if (!running || beat != atomic_load_explicit(&worker->seen_beat, memory_order_relaxed)) {
+        atomic_store_explicit(&worker->seen_beat, beat, memory_order_relaxed);
+        worker->stuck_since = now;
+        worker->seen_cpu = running ? isle__thread_clock_read(clock) : 0;
+        view->running += running;
+        return;
+    }
+    if (atomic_load_explicit(&worker->handoff, memory_order_relaxed) != NULL)
+        view->waiting = true;
+    int64_t cpu = isle__thread_clock_read(clock);
+    int64_t stuck_for = now - worker->stuck_since;
+    view->running++;
+    view->stuck++;
+    if (cpu < 0 || (cpu - worker->seen_cpu) * 2 > TICK_NS)
+        view->computing++;
+    worker->seen_cpu = cpu;
+    if (stuck_for > view->longest)
+        view->longest = stuck_for;
+}
+
+static struct monitor_view monitor_look(int64_t now)
+{
+    struct monitor_view view = {0};
+    view.waiting = atomic_load_explicit(&isle__sched.injected.count, memory_order_seq_cst) > 0;
+    isle__mutex_lock(&isle__sched.lock);
+    for (struct isle__worker *w = isle__sched.workers; w != NULL; w = w->next)
+        monitor_look_at(w, now, &view);
+    isle__mutex_unlock(&isle__sched.lock);
+    return view;
+}
+
+static void monitor_add_worker(void)
+{
+    if (isle__sched_add_worker() == ISLE_OK) {
+        atomic_store_explicit(&isle__sched.refused, false, memory_order_relaxed);
+        return;
+    }
+    if (!atomic_exchange_explicit(&isle__sched.refused, true, memory_order_relaxed))
+        isle__report("isle: the system refuses more threads; isolates that are ready wait until a blocked one returns");
+}
+
+void isle__monitor_main(void *unused)
+{
+    (void)unused;
+    unsigned quiet = 0;
+    int64_t last_added = 0;
+    unsigned cores = isle__cpu_count();
+    while (!atomic_load_explicit(&isle__sched.stopping, memory_order_acquire)) {
+        int64_t now = isle__clock_now();
+        struct monitor_view view = monitor_look(now);
+        quiet = view.running > 0 || view.waiting ? 0 : quiet + 1;
+        if (view.waiting) {
+            if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) > 0) {
+                isle__sched_wake_one();
+            } else if (view.stuck > 0 && view.stuck == view.workers) {
+                bool core_free = view.computing < cores;
+                if (core_free || (view.longest > PATIENCE_NS && now - last_added > PATIENCE_NS)) {
+                    monitor_add_worker();
+                    last_added = now;
+                }
+            }
+        }
+        if (quiet < QUIET_TICKS) {
+            isle__parker_park(&isle__sched.monitor_parker, TICK_NS);
+            continue;
+        }
+        atomic_store_explicit(&isle__sched.monitor_asleep, true, memory_order_seq_cst);
+        /* Re-checked after saying so: a worker that began before this looked has been seen now, one that begins later wakes. */
+        view = monitor_look(isle__clock_now());
+        if (view.running == 0 && !isle__sched_has_waiting())
+            isle__parker_park(&isle__sched.monitor_parker, ISLE_FOREVER);
+        atomic_store_explicit(&isle__sched.monitor_asleep, false, memory_order_seq_cst);
+        quiet = 0;
+    }
+}

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Workers: find a task, run it, park when there is none. Three kinds: the pool's share all unpinned tasks; an attached one (the root's thread) and pinned
+ * ones (threads that isolates own) run only what is pinned to them. Without a pool (no threads here) the attached one runs everything.
+ *
+ * Who wakes whom. A task made ready by a pool worker goes to that worker's hand-off slot and wakes nobody: most likely the worker takes it in a
+ * microsecond. If it was not the only one waiting, one idle worker is woken. What waits behind a worker that does not come back is the monitor's
+ * business (monitor.c). From other threads a task goes to the injected queue and wakes one.
+ *
+ * A worker that parks has put itself on the idle list, then looked at all queues once more; who queues looks at the idle count after queuing. Both
+ * sides are sequentially consistent, so one of them sees the other. */
+#include <string.h>
+
+#include "sched/worker.h"
+
+enum {
+    HANDOFF_MAX = 32,        /* in a row, then the queue has its turn */
+    INJECTED_EVERY = 31,     /* so often the shared queue and others come before one's own */
+    SPIN_ROUNDS = 200,       /* of looking everywhere before parking, about 20 us */
+    LINGER_NS = 5 * 1000 * 1000 /* of a worker more than wanted, before it ends */
+};
+
+struct isle__sched isle__sched;
+_Atomic bool isle__sched_scatter;
+bool (*isle__sched_idle_hook)(struct isle__worker *worker);
+
+static _Thread_local struct isle__worker *worker_of_thread;
+
+__attribute__((noinline)) struct isle__worker *isle__worker_current(void)
+{
+    __asm__ volatile("");
+    return worker_of_thread;
+}
+
+__attribute__((noinline)) void isle__worker_set_current(struct isle__worker *worker)
+{
+    __asm__ volatile("");
+    worker_of_thread = worker;
+}
+
+static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **ret_worker)
+{
+    struct isle__worker *worker = isle__memory_alloc(sizeof *worker + 64);
+    if (worker == NULL)
+        return ISLE_ENOMEM;
+    memset(worker, 0, sizeof *worker);
+    worker->kind = kind;
+    worker->seed = (uint64_t)(uintptr_t)worker | 1;
+    isle__queue_init(&worker->queue);
+    atomic_init(&worker->handoff, NULL);
+    atomic_init(&worker->notifier, -1);
+    isle_err err = isle__flow_make_own(&worker->own);
+    if (err != ISLE_OK) {
+        isle__memory_free(worker, sizeof *worker + 64);
+        return err;
+    }
+    worker->flow = worker->own;
+    *ret_worker = worker;
+    return ISLE_OK;
+}
+
+static void worker_free(struct isle__worker *worker)
+{
+    isle__flow_cache_drain(worker);
+    isle__flow_free_own(worker->own);
+    isle__queue_fini(&worker->queue);
+    isle__memory_free(worker, sizeof *worker + 64);
+}
+
+/* --- finding work */
+
+static bool worker_sees_waiting(struct isle__worker *self)
+{
+    if (atomic_load_explicit(&isle__sched.injected.count, memory_order_seq_cst) > 0)
+        return true;
+    if (atomic_load_explicit(&self->queue.count, memory_order_seq_cst) > 0)
+        return true;
+    return self->kind == ISLE__WORKER_POOL && isle__sched_has_waiting();
+}
+
+bool isle__sched_has_waiting(void)
+{
+    if (atomic_load_explicit(&isle__sched.injected.count, memory_order_seq_cst) > 0)
+        return true;
+    bool found = false;
+    isle__mutex_lock(&isle__sched.lock);
+    for (struct isle__worker *w = isle__sched.workers; w != NULL && !found; w = w->next)
+        found = atomic_load_explicit(&w->queue.count, memory_order_seq_cst) > 0;
+    isle__mutex_unlock(&isle__sched.lock);
+    return found;
+}
+
+/* A hand-off is its worker's unless that has done nothing new since the monitor last looked: two isolates that talk stay together. */
+static bool worker_left_handoff(struct isle__worker *victim)
+{
+    return atomic_load_explicit(&victim->handoff, memory_order_seq_cst) != NULL &&
+           atomic_load_explicit(&victim->beat, memory_order_relaxed) ==
+               atomic_load_explicit(&victim->seen_beat, memory_order_relaxed);
+}
+
+static struct isle__task *worker_steal(struct isle__worker *self)
+{
+    struct isle__task *task = NULL;
+    isle__mutex_lock(&isle__sched.lock);
+    for (struct isle__worker *w = isle__sched.workers; w != NULL && task == NULL; w = w->next) {
+        if (w == self)
+            continue;
+        task = isle__queue_steal(&w->queue, &self->queue);
+        if (task == NULL && worker_left_handoff(w))
+            task = atomic_exchange_explicit(&w->handoff, NULL, memory_order_seq_cst);
+    }
+    isle__mutex_unlock(&isle__sched.lock);
+    return task;
+}
+
+static struct isle__task *worker_take_handoff(struct isle__worker *self)
+{
+    if (atomic_load_explicit(&self->handoff, memory_order_relaxed) == NULL)
+        return NULL;
+    return atomic_exchange_explicit(&self->handoff, NULL, memory_order_seq_cst);
+}
+
+static struct isle__task *worker_find(struct isle__worker *self)
+{
+    struct isle__task *task;
+    if (self->kind != ISLE__WORKER_POOL) {
+        task = isle__queue_pop(&self->queue);
+        if (task == NULL && !isle__sched.pool)
+            task = isle__queue_pop(&isle__sched.injected);
+        return task;
+    }
+    if (++self->tick % INJECTED_EVERY == 0) {
+        if ((task = isle__queue_pop(&isle__sched.injected)) != NULL)
+            return task;
+        if (self->tick % (INJECTED_EVERY * 8) == 0 && (task = worker_steal(self)) != NULL)
+            return task;
+    }
+    if (self->handoffs < HANDOFF_MAX && (task = worker_take_handoff(self)) != NULL) {
+        self->handoffs++;
+        return task;
+    }
+    self->handoffs = 0;
+    if ((task = isle__queue_pop(&self->queue)) != NULL)
+        return task;
+    if ((task = worker_take_handoff(self)) != NULL)
+        return task;
+    if ((task = isle__queue_pop(&isle__sched.injected)) != NULL)
+        return task;
+    return worker_steal(self);
+}
+
+/* --- parking */
+
+static void idle_list_add(struct isle__worker *self)
+{
+    isle__mutex_lock(&isle__sched.lock);
+    self->idle = true;
+    self->idle_next = isle__sched.idle;
+    isle__sched.idle = self;
+    isle__mutex_unlock(&isle__sched.lock);
+    atomic_fetch_add_explicit(&isle__sched.idle_count, 1, memory_order_seq_cst);
+}
+
+/* False: somebody else has taken it off, and woken it. */
+static bool idle_list_remove(struct isle__worker *self)
+{
+    isle__mutex_lock(&isle__sched.lock);
+    bool was = self->idle;
+    if (was) {
+        struct isle__worker **at = &isle__sched.idle;
+        while (*at != self)
+            at = &(*at)->idle_next;
+        *at = self->idle_next;
+        self->idle = false;
+        atomic_fetch_sub_explicit(&isle__sched.idle_count, 1, memory_order_seq_cst);
+    }
+    isle__mutex_unlock(&isle__sched.lock);
+    return was;
+}
+
+void isle__sched_wake_one(void)
+{
+    if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) == 0)
+        return;
+    isle__mutex_lock(&isle__sched.lock);
+    struct isle__worker *worker = isle__sched.idle;
+    if (worker != NULL) {
+        isle__sched.idle = worker->idle_next;
+        worker->idle = false;
+        atomic_fetch_sub_explicit(&isle__sched.idle_count, 1, memory_order_seq_cst);
+        isle__parker_unpark(&worker->parker);
+    }
+    isle__mutex_unlock(&isle__sched.lock);
+}
+
+/* Looks around for a little while before the cost of sleeping and being woken is paid. */
+static struct isle__task *worker_spin(struct isle__worker *self)
+{
+    struct isle__task *task = NULL;
+    atomic_fetch_add_explicit(&isle__sched.searching, 1, memory_order_seq_cst);
+    for (int round = 0; round < SPIN_ROUNDS && task == NULL; round++) {
+        for (int i = 0; i < 8; i++)
+            isle__cpu_relax();
+        if (atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed))
+            break;
+        task = worker_find(self);
+    }
+    atomic_fetch_sub_explicit(&isle__sched.searching, 1, memory_order_seq_cst);
+    return task;
+}
+
+/* A surplus worker takes itself off the list for good; false if it is wanted after all. */
+static bool worker_may_end(struct isle__worker *self)
+{
+    isle__mutex_lock(&isle__sched.lock);
+    bool ends = atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed) ||
+                atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed) >
+                    isle__sched.target;
+    if (ends) {
+        struct isle__worker **at = &isle__sched.workers;
+        while (*at != self)
+            at = &(*at)->next;
+        *at = self->next;
+        atomic_fetch_sub_explicit(&isle__sched.worker_count, 1, memory_order_relaxed);
+    }
+    isle__mutex_unlock(&isle__sched.lock);
+    return ends;
+}
+
+/* Returns a task, or NULL when this worker's thread is to end. */
+static struct isle__task *worker_wait(struct isle__worker *self)
+{
+    bool surplus_waited = false;
+    for (;;) {
+        struct isle__task *task = worker_find(self);
+        if (task != NULL)
+            return task;
+        if (isle__sched_idle_hook != NULL && self->kind == ISLE__WORKER_ATTACHED &&
+            isle__sched_idle_hook(self))
+            continue;
+        if (self->kind != ISLE__WORKER_POOL) {
+            if (atomic_load_explicit(&self->released, memory_order_acquire))
+                return NULL;
+            isle__parker_park(&self->parker, ISLE_FOREVER);
+            continue;
+        }
+        if (atomic_load_explicit(&isle__sched.stopping, memory_order_acquire) &&
+            worker_may_end(self))
+            return NULL;
+        if (!surplus_waited && (task = worker_spin(self)) != NULL)
+            return task;
+        bool surplus = atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed) >
+                       isle__sched.target;
+        if (surplus && surplus_waited && worker_may_end(self))
+            return NULL;
+        idle_list_add(self);
+        if (!worker_sees_waiting(self) &&
+            !atomic_load_explicit(&isle__sched.stopping, memory_order_seq_cst))
+            isle__parker_park(&self->parker, surplus ? LINGER_NS : ISLE_FOREVER);
+        idle_list_remove(self);
+        surplus_waited = surplus;
+    }
+}
+
+/* --- the loop */
+
+void isle__worker_loop(void *unused)
+{
+    (void)unused;
+    isle__flow_arrived(isle__worker_current());
+    for (;;) {
+        struct isle__worker *worker = isle__worker_current();
+        struct isle__task *task = worker->current;
+        if (task == NULL) {
+            task = worker_find(worker);
+            if (task == NULL)
+                task = worker_wait(worker);
+            if (task == NULL)
+                isle__flow_resume(worker->own);
+            worker->current = task;
+            /* seq_cst: pairs with the monitor, which says that it sleeps and then looks once more. */
+            atomic_store_explicit(&worker->running, true, memory_order_seq_cst);
+            if (worker->kind == ISLE__WORKER_POOL)
+                isle__monitor_wake();
+        }
+        isle__sched_beat();
+        task->run(task);
+        worker = isle__worker_current();
+        worker->current = NULL;
+        atomic_store_explicit(&worker->running, false, memory_order_relaxed);
+    }
+}
+
+void isle__sched_leave_task(void)
+{
+    struct isle__worker *worker = isle__worker_current();
+    worker->current = NULL;
+    atomic_store_explicit(&worker->running, false, memory_order_relaxed);
+}
+
+bool isle__worker_run_one(void)
+{
+    struct isle__worker *worker = isle__worker_current();
+    if (isle__sched.pool)
+        return false;
+    struct isle__task *task = worker_find(worker);
+    if (task == NULL)
+        return false;
+    task->run(task);
+    return true;
+}
+
+void isle__sched_beat(void)
+{
+    struct isle__worker *worker = isle__worker_current();
+    uint64_t beat = atomic_load_explicit(&worker->beat, memory_order_relaxed);
+    atomic_store_explicit(&worker->beat, beat + 1, memory_order_relaxed);
+}
+
+static void worker_thread_main(void *argument)
+{
+    struct isle__worker *worker = argument;
+    isle__worker_set_current(worker);
+    isle__context_init_thread(&worker->own->context);
+    atomic_store_explicit(&worker->clock, isle__thread_clock(), memory_order_relaxed);
+    /* Without a stack the thread can only end; the tasks wait for the others. */
+    if (isle__flow_reserve() == ISLE_OK)
+        isle__flow_suspend();
+    else if (worker->kind == ISLE__WORKER_POOL)
+        (void)worker_may_end(worker);
+    isle__worker_set_current(NULL);
+    isle__context_fini(&worker->own->context);
+    atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_acq_rel);
+    worker_free(worker);
+}
+
+isle_err isle__sched_add_worker(void)
+{
+    struct isle__worker *worker;
+    isle_err err = worker_make(ISLE__WORKER_POOL, &worker);
+    if (err != ISLE_OK)
+        return err;
+    isle__mutex_lock(&isle__sched.lock);
+    worker->next = isle__sched.workers;
+    isle__sched.workers = worker;
+    atomic_fetch_add_explicit(&isle__sched.worker_count, 1, memory_order_relaxed);
+    isle__mutex_unlock(&isle__sched.lock);
+    atomic_fetch_add_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+    err = isle__thread_start(&worker->thread, "isle-worker", worker_thread_main, worker);
+    if (err == ISLE_OK) {
+        isle__thread_detach(&worker->thread);
+        return ISLE_OK;
+    }
+    atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+    isle__mutex_lock(&isle__sched.lock);
+    struct isle__worker **at = &isle__sched.workers;
+    while (*at != worker)
+        at = &(*at)->next;
+    *at = worker->next;
+    atomic_fetch_sub_explicit(&isle__sched.worker_count, 1, memory_order_relaxed);
+    isle__mutex_unlock(&isle__sched.lock);
+    worker_free(worker);
+    return err;
+}
+
+/* --- making ready */
+
+static void worker_notify(struct isle__worker *worker)
+{
+    int fd = atomic_load_explicit(&worker->notifier, memory_order_acquire);
+    if (fd >= 0)
+        isle__notifier_raise(fd);
+    isle__parker_unpark(&worker->parker);
+}
+
+void isle__sched_ready(struct isle__task *task)
+{
+    struct isle__worker *home = task->home;
+    if (home != NULL) {
+        isle__queue_push(&home->queue, task);
+        worker_notify(home);
+        return;
+    }
+    struct isle__worker *self = isle__worker_current();
+    bool scatter = atomic_load_explicit(&isle__sched_scatter, memory_order_relaxed);
+    if (self == NULL || self->kind != ISLE__WORKER_POOL || scatter) {
+        isle__queue_push(&isle__sched.injected, task);
+        if (!isle__sched.pool)
+            return;
+        if (atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
+            isle__sched_wake_one();
+        return;
+    }
+    struct isle__task *displaced =
+        atomic_exchange_explicit(&self->handoff, task, memory_order_seq_cst);
+    if (displaced == NULL)
+        return;
+    isle__queue_push(&self->queue, displaced);
+    if (atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
+        isle__sched_wake_one();
+}
+
+void isle__sched_yielded(struct isle__task *task)
+{
+    struct isle__worker *self = isle__worker_current();
+    if (task->home != NULL || self == NULL || self->kind != ISLE__WORKER_POOL)
+        isle__sched_ready(task);
+    else
+        isle__queue_push(&self->queue, task);
+}
+
+/* --- start and stop */
+
+isle_err isle__sched_start(unsigned count, size_t stack_size)
+{
+    memset(&isle__sched, 0, sizeof isle__sched);
+    isle__mutex_init(&isle__sched.lock);
+    isle__queue_init(&isle__sched.injected);
+    isle__sched.stack_size = stack_size;
+    isle__sched.target = count;
+    isle__sched.pool = count > 0;
+    isle_err err = ISLE_OK;
+    for (unsigned i = 0; i < count && err == ISLE_OK; i++)
+        err = isle__sched_add_worker();
+    if (err == ISLE_OK && count > 0) {
+        atomic_fetch_add_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+        err = isle__thread_start(&isle__sched.monitor, "isle-monitor", isle__monitor_main, NULL);
+        if (err != ISLE_OK)
+            atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+    }
+    if (err != ISLE_OK)
+        isle__sched_stop();
+    return err;
+}
+
+static void sched_unpark_all(void)
+{
+    while (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) > 0)
+        isle__sched_wake_one();
+}
+
+void isle__sched_stop(void)
+{
+    atomic_store_explicit(&isle__sched.stopping, true, memory_order_seq_cst);
+    bool monitored = isle__sched.monitor.handle != 0;
+    if (monitored) {
+        isle__parker_unpark(&isle__sched.monitor_parker);
+        isle__thread_join(&isle__sched.monitor);
+        atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+    }
+    /* The threads are detached: each takes itself off the count as the last thing that it does with what is shared. */
+    while (atomic_load_explicit(&isle__sched.thread_count, memory_order_acquire) > 0) {
+        sched_unpark_all();
+        isle__thread_yield();
+    }
+    isle__queue_fini(&isle__sched.injected);
+    isle__mutex_destroy(&isle__sched.lock);
+}
+
+uint64_t isle__sched_thread_count(void)
+{
+    return atomic_load_explicit(&isle__sched.thread_count, memory_order_relaxed);
+}
+
+/* --- attached and pinned workers */
+
+isle_err isle__worker_attach(struct isle__worker **ret_worker)
+{
+    struct isle__worker *worker;
+    isle_err err = worker_make(ISLE__WORKER_ATTACHED, &worker);
+    if (err != ISLE_OK)
+        return err;
+    isle__worker_set_current(worker);
+    *ret_worker = worker;
+    return ISLE_OK;
+}
+
+void isle__worker_detach(struct isle__worker *worker)
+{
+    isle__context_fini(&worker->own->context);
+    isle__worker_set_current(NULL);
+    worker_free(worker);
+}
+
+void isle__worker_serve(void)
+{
+    isle__flow_suspend();
+}
+
+void isle__worker_set_notifier(struct isle__worker *worker, int fd)
+{
+    atomic_store_explicit(&worker->notifier, fd, memory_order_release);
+}
+
+struct isle__flow *isle__worker_own_flow(struct isle__worker *worker)
+{
+    return worker->own;
+}
+
+bool isle__worker_has_ready(struct isle__worker *worker)
+{
+    return atomic_load_explicit(&worker->queue.count, memory_order_seq_cst) > 0 ||
+           (!isle__sched.pool &&
+            atomic_load_explicit(&isle__sched.injected.count, memory_order_seq_cst) > 0);
+}
+
+isle_err isle__worker_start_pinned(const char *name, struct isle__worker **ret_worker)
+{
+    struct isle__worker *worker;
+    isle_err err = worker_make(ISLE__WORKER_PINNED, &worker);
+    if (err != ISLE_OK)
+        return err;
+    atomic_fetch_add_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+    err = isle__thread_start(&worker->thread, name, worker_thread_main, worker);
+    if (err != ISLE_OK) {
+        atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
+        worker_free(worker);
+        return err;
+    }
+    isle__thread_detach(&worker->thread);
+    *ret_worker = worker;
+    return ISLE_OK;
+}
+
+void isle__worker_release_pinned(struct isle__worker *worker)
+{
+    atomic_store_explicit(&worker->released, true, memory_order_release);
+    isle__parker_unpark(&worker->parker);
+}

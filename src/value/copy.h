@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The graph copier: one pass, breadth first, for messages, frozen blocks, outer scopes and the kept heap.
+ *
+ * How it works. A cell is copied shallowly, its original is marked with the address of the copy (flags FORWARDED and VISITED, the word after the header), and an
+ * entry of the log remembers what the mark overwrote. The log is the work list as well: each entry's copy still holds the original's children, which are
+ * copied in their turn and replaced. Structs of the program cannot be marked; a table of addresses knows them.
+ *
+ * Laws:
+ *   1. While originals are marked, nothing throws, collects, or runs code of the program.
+ *   2. At the end every original is as before, or (a copy within one heap, outwards) forwards for good and the scope it lies in has a handle on a kept copy.
+ *   3. Frozen cells are never written; they are referred to and held.
+ *   4. Transferables change hands last, when nothing can fail any more. */
+#ifndef ISLE_COPY_H
+#define ISLE_COPY_H
+
+#include "value/cell.h"
+
+enum isle__copy_target { ISLE__COPY_PARCEL, ISLE__COPY_FROZEN, ISLE__COPY_SCOPE, ISLE__COPY_KEPT };
+
+#define ISLE__COPY_CELL UINT32_MAX /* owner of an entry that is a cell */
+#define ISLE__COPY_ROOT UINT32_MAX /* parent of the root */
+#define ISLE__COPY_LOG_INLINE 24
+
+struct isle__copy_entry {
+    void *source; /* a cell, or a struct */
+    void *dest;
+    union {
+        uint64_t saved[2]; /* of a cell: header and the word after it */
+        struct {
+            const isle_type *type;
+            uint32_t depth;    /* of OWNED fields above */
+            uint32_t tortoise; /* an entry above: met again, the fields are a cycle */
+        } object;
+    } as;
+    uint32_t parent; /* entry that led here first */
+    uint32_t owner;  /* of a struct: the object cell in whose memory it lies */
+};
+
+/* A transferable on its way out: in the copy's memory, behind its cell. */
+struct isle__moved {
+    struct isle__moved *next;
+    struct isle__transferable_cell *source;
+    struct isle__transferable_cell *dest;
+    struct isle__hold *source_hold;
+    struct isle__transfer *transfer;
+    struct isle__hold hold;
+};
+
+struct isle__copy {
+    struct isle__heap *heap;
+    enum isle__copy_target target;
+    struct isle__scope *scope;   /* of ISLE__COPY_SCOPE */
+    struct isle__chunk *chunks, *last; /* of a parcel or frozen block */
+    struct isle__hold *holds;    /* the same; with their references, not linked */
+    struct isle__kept *blocks;   /* made so far, not yet of the heap */
+    struct isle__moved *moved;
+    size_t size;                 /* chunks and what is held */
+    struct isle__copy_entry *log;
+    size_t count, capacity;
+    struct isle__idmap ids;      /* structs to entries, frozen blocks */
+    struct isle__frozen *last_held;
+    bool rehash;                 /* some map of the copy needs it */
+    /* The offender, when the copy is refused. */
+    char what[96];
+    uint64_t offender;           /* what the place that led to it holds */
+    uint32_t offender_parent;
+    struct isle__copy_entry first[ISLE__COPY_LOG_INLINE];
+};
+
+/* copy.c */
+isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent);
+struct isle__copy_entry *isle__copy_log(struct isle__copy *copy);
+isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t parent, isle_err err,
+                           const char *format, ...) ISLE_PRINTF(5, 6);
+/* Memory of the copy that belongs to the cell of entry `owner`; NULL: none. */
+void *isle__copy_data(struct isle__copy *copy, uint32_t owner, size_t size);
+static inline bool isle__copy_is_message(const struct isle__copy *copy)
+{
+    return copy->target == ISLE__COPY_PARCEL || copy->target == ISLE__COPY_FROZEN;
+}
+void isle__copy_init(struct isle__copy *copy, struct isle__heap *heap, enum isle__copy_target target);
+/* Copies the graph below *root, replaced by the copy's. After a failure everything still stands, marks included, so that isle__copy_path can be asked; then
+ * isle__copy_abort makes it as if nothing had been. */
+isle_err isle__copy_run(struct isle__copy *copy, isle_value *root);
+void isle__copy_abort(struct isle__copy *copy);
+void isle__copy_fini(struct isle__copy *copy);
+struct isle__chunk *isle__copy_add_chunk(struct isle__copy *copy, size_t size);
+size_t isle__copy_estimate(isle_value root);
+
+/* copy_cell.c: the shallow copy of one cell in new memory of the target. */
+isle_err isle__copy_cell(struct isle__copy *copy, const struct isle__cell *source, uint32_t parent,
+                         struct isle__cell **ret_dest);
+/* A hold in the copy's memory on a reference that is passed over. */
+void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner, struct isle__hold *hold,
+                           struct isle__shared *shared);
+
+/* copy_object.c */
+isle_err isle__copy_object(struct isle__copy *copy, uint32_t at);
+isle_err isle__copy_struct(struct isle__copy *copy, uint32_t at);
+
+/* copy_path.c: the text of a refusal, into memory of the platform; NULL: none. */
+char *isle__copy_path(const struct isle__copy *copy, size_t *ret_size);
+
+/* move.c: gives a parcel's chunks back to the scope that they came from. */
+void isle__parcel_return(struct isle__parcel *parcel);
+
+/* barrier.c, copy.c */
+bool isle__scope_encloses(const struct isle__scope *outer, const struct isle__scope *inner);
+isle_err isle__copy_to_scope(struct isle__heap *heap, struct isle__scope *scope, isle_value value,
+                             isle_value *ret_value);
+isle_err isle__copy_to_kept(struct isle__heap *heap, isle_value value, isle_value *ret_value);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running heap, and what it may use.
+ *
+ * Law: `used` is written by the owner alone, so a relaxed load and store make an addition; senders only read it. The thread-local pointer is touched
+ * by two functions that are never inlined, because a compiler may keep the address of a thread-local across a suspension that ends on another
+ * thread. */
+#include <stdio.h>
+#include <string.h>
+
+#include "value/cell.h"
+
+#if defined(__GNUC__)
+#define HEAP_NOINLINE __attribute__((noinline))
+#else
+#define HEAP_NOINLINE
+#endif
+
+#define HEAP_KEPT_THRESHOLD ((size_t)64 * 1024)
+
+static _Thread_local struct isle__heap *heap_running;
+_Atomic bool isle__forked;
+void (*isle__uncaught_hook)(struct isle__heap *heap, isle_value error);
+
+HEAP_NOINLINE struct isle__heap *isle__heap_current(void)
+{
+    return heap_running;
+}
+
+HEAP_NOINLINE void isle__heap_set_current(struct isle__heap *heap)
+{
+    heap_running = heap;
+}
+
+static ISLE_NORETURN void heap_refuse(const char *function, isle_err err)
+{
+    char text[160];
+    snprintf(text, sizeof(text), "isle: %s: %s: %s", function, isle_err_name(err),
+             isle_err_text(err));
+    isle__die(text);
+}
+
+struct isle__heap *isle__heap_need(const char *function)
+{
+    struct isle__heap *heap = isle__heap_current();
+    if (atomic_load_explicit(&isle__forked, memory_order_relaxed))
+        heap_refuse(function, ISLE_EFORK);
+    if (heap == NULL || heap->frame == NULL)
+        heap_refuse(function, ISLE_EOUTSIDE);
+    return heap;
+}
+
+isle_err isle__heap_ask(struct isle__heap **ret_heap)
+{
+    struct isle__heap *heap = isle__heap_current();
+    if (atomic_load_explicit(&isle__forked, memory_order_relaxed))
+        return ISLE_EFORK;
+    if (heap == NULL || heap->frame == NULL)
+        return ISLE_EOUTSIDE;
+    *ret_heap = heap;
+    return ISLE_OK;
+}
+
+void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag)
+{
+    memset(heap, 0, sizeof(*heap));
+    atomic_init(&heap->used, 0);
+    atomic_init(&heap->mailbox, 0);
+    heap->limit = limit;
+    heap->kept.kind = ISLE__REGION_KEPT;
+    heap->kept.heap = heap;
+    heap->kept_threshold = HEAP_KEPT_THRESHOLD;
+    heap->next_scope_id = 1;
+    heap->next_identity = 1;
+    heap->tag = tag;
+}
+
+void isle__heap_fini(struct isle__heap *heap)
+{
+    while (heap->frames != NULL)
+        isle__frame_fini(heap->frames);
+    isle__kept_free_all(heap);
+    isle__allocations_free(heap);
+    if (heap->held != NULL) {
+        isle__memory_free(heap->held, heap->held_capacity * sizeof(struct isle__hold *));
+        isle__heap_discharge(heap, heap->held_capacity * sizeof(struct isle__hold *));
+    }
+    heap->held = NULL;
+    heap->held_capacity = 0;
+}
+
+static bool heap_fits(struct isle__heap *heap, size_t size)
+{
+    size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
+    size_t waiting = atomic_load_explicit(&heap->mailbox, memory_order_relaxed);
+    if (heap->limit == SIZE_MAX)
+        return size <= SIZE_MAX - used;
+    return used <= heap->limit && waiting <= heap->limit - used &&
+           size <= heap->limit - used - waiting;
+}
+
+bool isle__heap_try_charge(struct isle__heap *heap, size_t size)
+{
+    if (!heap_fits(heap, size)) {
+        if (heap->busy || heap->kept_blocks == NULL)
+            return false;
+        isle__kept_collect(heap);
+        if (!heap_fits(heap, size))
+            return false;
+    }
+    isle__heap_charge_always(heap, size);
+    return true;
+}
+
+void isle__heap_charge(struct isle__heap *heap, size_t size)
+{
+    if (!isle__heap_try_charge(heap, size))
+        isle__throw(ISLE_ENOMEM, "%s", isle_err_text(ISLE_ENOMEM));
+}
+
+void isle__heap_charge_always(struct isle__heap *heap, size_t size)
+{
+    size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
+    atomic_store_explicit(&heap->used, used + size, memory_order_relaxed);
+}
+
+void isle__heap_discharge(struct isle__heap *heap, size_t size)
+{
+    size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
+    atomic_store_explicit(&heap->used, used - size, memory_order_relaxed);
+}

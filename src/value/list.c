@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists: a cell and one array of values in the same region, doubled when it is full. A fixed list
+ * is born full and never grows. Also isle_count, which asks every kind that has a size.
+ *
+ * Law: every item was written through isle__written and is read through isle__read (cell.h). Room
+ * is made before a value is copied, so that a throw leaves the list as it was. */
+#include "value/cell.h"
+
+#include <string.h>
+
+#define LIST_COUNT_MAX (SIZE_MAX / 4 / sizeof(isle_value))
+#define LIST_FIRST_CAPACITY 4
+
+static struct isle__list *list_new(struct isle__heap *heap)
+{
+    struct isle__region *region = &isle__scope_current(heap)->region;
+    struct isle__list *list = isle__cell_new(heap, region, ISLE_LIST, sizeof(*list));
+
+    list->count = 0;
+    list->capacity = 0;
+    list->items = NULL;
+    list->identity = 0;
+    return list;
+}
+
+static void list_grow(struct isle__heap *heap, struct isle__list *list, const char *function)
+{
+    size_t capacity = list->capacity == 0 ? LIST_FIRST_CAPACITY : list->capacity * 2;
+    isle_value *items;
+
+    if (capacity > LIST_COUNT_MAX)
+        isle__throw(ISLE_ERANGE, "%s: %zu entries are too many", function, capacity);
+    items = isle__region_alloc(heap, &list->cell, capacity * sizeof(*items));
+    if (list->count != 0)
+        memcpy(items, list->items, list->count * sizeof(*items));
+    if (list->items != NULL)
+        isle__region_free(heap, &list->cell, list->items, list->capacity * sizeof(*items));
+    list->items = items;
+    list->capacity = capacity;
+}
+
+static void list_need_growable(const struct isle__list *list, const char *function)
+{
+    if ((list->cell.flags & ISLE__CELL_FIXED) != 0)
+        isle__throw(ISLE_EUNSUPPORTED, "%s: the list has a fixed length", function);
+}
+
+static void list_need_index(const struct isle__list *list, const char *function, size_t index)
+{
+    if (index >= list->count)
+        isle__throw(ISLE_ERANGE, "%s: index %zu of a list of %zu", function, index, list->count);
+}
+
+isle_value isle_list(void)
+{
+    return isle__value_of(list_new(isle__heap_need(__func__)));
+}
+
+isle_value isle_list_fixed(size_t count)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    struct isle__list *list;
+
+    if (count > LIST_COUNT_MAX)
+        isle__throw(ISLE_ERANGE, "%s: %zu entries are too many", __func__, count);
+    list = list_new(heap);
+    list->cell.flags |= ISLE__CELL_FIXED;
+    if (count != 0) {
+        list->items = isle__region_alloc(heap, &list->cell, count * sizeof(*list->items));
+        memset(list->items, 0, count * sizeof(*list->items));
+    }
+    list->count = count;
+    list->capacity = count;
+    return isle__value_of(list);
+}
+
+void isle_list_add(isle_value list_value, isle_value value)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    struct isle__list *list = isle__need_mutable(__func__, list_value, ISLE_LIST);
+    isle_value written;
+
+    list_need_growable(list, __func__);
+    if (list->count == list->capacity)
+        list_grow(heap, list, __func__);
+    written = isle__written(heap, &list->cell, value);
+    list->items[list->count] = written;
+    list->count++;
+}
+
+isle_value isle_list_get(isle_value list_value, size_t index)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    struct isle__list *list = isle__need_kind(__func__, list_value, ISLE_LIST);
+
+    list_need_index(list, __func__, index);
+    return isle__read(heap, list->items[index]);
+}
+
+void isle_list_set(isle_value list_value, size_t index, isle_value value)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    struct isle__list *list = isle__need_mutable(__func__, list_value, ISLE_LIST);
+    isle_value written;
+
+    list_need_index(list, __func__, index);
+    written = isle__written(heap, &list->cell, value);
+    list->items[index] = written;
+}
+
+isle_value isle_list_remove_last(isle_value list_value)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    struct isle__list *list = isle__need_mutable(__func__, list_value, ISLE_LIST);
+    isle_value last;
+
+    list_need_growable(list, __func__);
+    if (list->count == 0)
+        isle__throw(ISLE_ERANGE, "%s: the list is empty", __func__);
+    last = isle__read(heap, list->items[list->count - 1]);
+    list->count--;
+    return last;
+}
+
+size_t isle_count(isle_value value)
+{
+    isle_value resolved = isle__resolve(value);
+    struct isle__cell *cell;
+
+    (void)isle__heap_need(__func__);
+    cell = isle__is_immediate(resolved) ? NULL : isle__cell_of(resolved);
+    switch (isle_kind_of(resolved)) {
+    case ISLE_STRING:
+        return ((struct isle__string *)cell)->size;
+    case ISLE_BYTES:
+        return ((struct isle__bytes *)cell)->size;
+    case ISLE_LIST:
+        return ((struct isle__list *)cell)->count;
+    case ISLE_MAP:
+    case ISLE_SET:
+        return ((struct isle__map *)cell)->count;
+    case ISLE_NULL:
+    case ISLE_BOOL:
+    case ISLE_INT:
+    case ISLE_DOUBLE:
+    case ISLE_SEND_PORT:
+    case ISLE_CAPABILITY:
+    case ISLE_ISOLATE:
+    case ISLE_ERROR:
+    case ISLE_FUNCTION:
+    case ISLE_OBJECT:
+    case ISLE_TRANSFERABLE:
+    case ISLE_RESOURCE:
+    case ISLE_POINTER:
+        break;
+    }
+    isle__throw_kind(__func__, "a string, bytes, list, map or set", resolved);
+}

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of the isle command for bash: commands, options, then files.
+
+_isle() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'check help --help --version' -- "$word")
+        return
+    fi
+    case ${COMP_WORDS[1]} in
+    help)
+        ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'check' -- "$word")
+        ;;
+    check)
+        if [[ $previous == --allow ]]; then
+            return
+        elif [[ $word == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--all --allow --json --help' -- "$word")
+        else
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        fi
+        ;;
+    esac
+}
+complete -F _isle isle
