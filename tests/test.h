@@ -12,8 +12,8 @@
  *
  * `prog --list` prints the names, `prog --describe` the names with what was declared about them,
  * `prog NAME` runs one, `prog` all of them in this one process. tools/run-tests gives each test a
- * process of its own. With ISLE_TEST_COUNT in the environment `prog NAME` ends with a line that says
- * how many checks it made.
+ * process of its own. With ISLE_TEST_COUNT in the environment `prog NAME` ends with a line that
+ * says how many checks it made.
  *
  * Law: any thread and any isolate may check. A check that fails ends the whole process at once with
  * status 1, skip with 77; nothing here unwinds, forks or touches signals, so that the same file

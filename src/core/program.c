@@ -324,7 +324,8 @@ static isle_err program_start(void)
                 return ISLE_OK;
             isle__worker_detach(isle__program.root_worker);
         }
-        (void)isle__blocking_stop(ISLE_FOREVER);
+        if (!isle__blocking_stop(ISLE_FOREVER))
+            isle__die("isle: helpers did not stop");
         isle__reactor_stop();
     }
     isle__sched_stop();
@@ -450,7 +451,6 @@ static void program_end(int status)
     isle__fault_thread_fini();
     isle__bodies_free();
     isle__slots_fini();
-    isle__chunk_cache_drain();
     isle__stacks_release();
     isle__mutex_destroy(&isle__program.lock);
 }

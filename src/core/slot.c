@@ -84,6 +84,8 @@ struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isola
         return NULL;
     }
     struct isle__slot *slot = slot_at(slots.free);
+    if (slot == NULL)
+        isle__die("isle: the list of free slots is broken");
     slots.free = slot->next_free;
     isle__mutex_unlock(&slots.lock);
     slot->generation++;

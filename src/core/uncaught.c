@@ -38,21 +38,18 @@ static void telling_read(void *argument)
 {
     struct telling *telling = argument;
     const char *stack = NULL;
+    isle_kind kind = isle_kind_of(telling->error);
     telling->stack = isle_null();
-    switch (isle_kind_of(telling->error)) {
-    case ISLE_ERROR:
+    if (kind == ISLE_ERROR) {
         telling->text = isle_string(isle_error_text(telling->error));
         stack = isle_error_stack(telling->error);
         if (stack != NULL)
             telling->stack = isle_string(stack);
-        break;
-    case ISLE_STRING:
+    } else if (kind == ISLE_STRING) {
         telling->text = telling->error;
-        break;
-    case ISLE_OBJECT:
+    } else if (kind == ISLE_OBJECT) {
         telling->text = telling_object(telling);
-        break;
-    default:
+    } else {
         telling->text = isle_json(telling->error);
     }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* isle_alloc and isolate-local variables.
  *
- * Law: an address is believed only if the heap's table has it. So a foreign pointer, a second free and the memory of another isolate are errors that
- * are reported and never read through. The table holds the headers by linear probing; removal shifts back, so there are no
- * tombstones. */
+ * Law: an address is believed only if the heap's table has it. So a foreign pointer, a second free
+ * and the memory of another isolate are errors that are reported and never read through. The table
+ * holds the headers by linear probing; removal shifts back, so there are no tombstones. */
 #include <string.h>
 
 #include "value/cell.h"
@@ -146,7 +146,8 @@ void *isle_realloc(void *pointer, size_t size)
     struct isle__allocation *old = heap->allocations[at];
     size_t old_size = old->size;
     size_t header = sizeof(*old);
-    if (size > SIZE_MAX - header || (size > old_size && !isle__heap_try_charge(heap, size - old_size)))
+    if (size > SIZE_MAX - header ||
+        (size > old_size && !isle__heap_try_charge(heap, size - old_size)))
         isle__throw(ISLE_ENOMEM, "isle_realloc");
     struct isle__allocation *allocation =
         isle__memory_resize(old, header + old_size, header + size);
@@ -176,7 +177,8 @@ void isle_free(void *pointer)
     alloc_free(heap, allocation);
 }
 
-/* Any thread may be the first to ask for a variable; whoever loses the exchange has wasted one number. */
+/* Any thread may be the first to ask for a variable; whoever loses the exchange has wasted one
+ * number. */
 static uint32_t local_slot(isle_local *local)
 {
     uint32_t slot = __atomic_load_n(&local->slot, __ATOMIC_RELAXED);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The barrier: whatever a container or the program gets to see obeys the laws of heap.h.
  *
- * Law: a value that lies too far in is copied outwards and its old cells forward to the copy, so it stays one value. Forwarding leads only to what lives longer:
- * the kept heap or an enclosing scope of the same frame; what comes from another frame is copied plainly. */
+ * Law: a value that lies too far in is copied outwards and its old cells forward to the copy, so it
+ * stays one value. Forwarding leads only to what lives longer: the kept heap or an enclosing scope
+ * of the same frame; what comes from another frame is copied plainly. */
 #include "value/cell.h"
 #include "value/copy.h"
 
@@ -31,14 +32,13 @@ static isle_err barrier_admit(struct isle__heap *heap, struct isle__region *regi
         if (into_scope)
             return isle__scope_hold_frozen(scope, shared) ? ISLE_OK : ISLE_ENOMEM;
         return shared->destroy == NULL || isle__kept_hold(heap, shared) != NULL ? ISLE_OK
-                                                                               : ISLE_ENOMEM;
+                                                                                : ISLE_ENOMEM;
     }
     if (source == NULL || source->heap != heap)
         return ISLE_EINVAL;
     if (source->kind == ISLE__REGION_KEPT)
         return isle__scope_handle(scope, cell) ? ISLE_OK : ISLE_ENOMEM;
-    *ret_must_copy =
-        !into_scope || !isle__scope_encloses((struct isle__scope *)source, scope);
+    *ret_must_copy = !into_scope || !isle__scope_encloses((struct isle__scope *)source, scope);
     return ISLE_OK;
 }
 
@@ -70,7 +70,8 @@ isle_value isle__store(struct isle__heap *heap, struct isle__region *region, isl
     if (err == ISLE_EINVAL)
         isle__throw(ISLE_EINVAL, "a value of another isolate");
     if (err == ISLE_ERANGE)
-        isle__throw(ISLE_ERANGE, "an object has a cycle of owned fields, or a count that cannot be one");
+        isle__throw(ISLE_ERANGE,
+                    "an object has a cycle of owned fields, or a count that cannot be one");
     if (err != ISLE_OK)
         isle__throw(err, "isle__store");
     return stored;
@@ -93,7 +94,8 @@ isle_value isle__expose(struct isle__heap *heap, isle_value value)
     return value;
 }
 
-isle_value isle__move_to_scope(struct isle__heap *heap, struct isle__scope *target, isle_value value)
+isle_value isle__move_to_scope(struct isle__heap *heap, struct isle__scope *target,
+                               isle_value value)
 {
     return isle__store(heap, &target->region, value);
 }

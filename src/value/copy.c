@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine of the graph copier: marks, log, work list, and the way back. Its laws are in copy.h. */
+/* The engine of the graph copier: marks, log, work list, and the way back. Its laws are in copy.h.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -99,8 +100,8 @@ struct isle__copy_entry *isle__copy_log(struct isle__copy *copy)
     return &copy->log[copy->count];
 }
 
-isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t parent, isle_err err,
-                           const char *format, ...)
+isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t parent,
+                           isle_err err, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -191,8 +192,7 @@ static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32
     if (err != ISLE_OK)
         return err;
     struct isle__region *region = isle__region_of(cell);
-    if (copy->target == ISLE__COPY_KEPT &&
-        !isle__scope_handle((struct isle__scope *)region, dest))
+    if (copy->target == ISLE__COPY_KEPT && !isle__scope_handle((struct isle__scope *)region, dest))
         return ISLE_ENOMEM;
     entry->source = cell;
     entry->dest = dest;
@@ -215,7 +215,8 @@ isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t par
                              (unsigned long long)(slot->bits >> 3)); /* as isle_pointer has it */
 }
 
-static isle_err copy_slots(struct isle__copy *copy, isle_value *slots, size_t count, uint32_t parent)
+static isle_err copy_slots(struct isle__copy *copy, isle_value *slots, size_t count,
+                           uint32_t parent)
 {
     for (size_t i = 0; i < count; i++) {
         isle_err err = isle__copy_slot(copy, &slots[i], parent);
@@ -237,7 +238,8 @@ static isle_err copy_map_slots(struct isle__copy *copy, struct isle__map *map, u
     return ISLE_OK;
 }
 
-static isle_err copy_bytes_store(struct isle__copy *copy, struct isle__bytes *bytes, uint32_t parent)
+static isle_err copy_bytes_store(struct isle__copy *copy, struct isle__bytes *bytes,
+                                 uint32_t parent)
 {
     isle_value store = isle__value_of(bytes->store);
     isle_err err = isle__copy_slot(copy, &store, parent);
@@ -300,7 +302,8 @@ static void copy_settle(struct isle__copy *copy)
     }
 }
 
-/* The transfers leave their cells. Within a heap they join the target's holds at once; a message's are the parcel's, who may give them back. */
+/* The transfers leave their cells. Within a heap they join the target's holds at once; a message's
+ * are the parcel's, who may give them back. */
 static void copy_take_transfers(struct isle__copy *copy)
 {
     for (struct isle__moved *moved = copy->moved; moved != NULL; moved = moved->next) {
@@ -338,7 +341,8 @@ static void copy_drop_chunks(struct isle__chunk *chunk)
     }
 }
 
-/* Everything as before. In a scope the spoiled copies stay until it closes; a cell of theirs that had a hold is simply never seen. */
+/* Everything as before. In a scope the spoiled copies stay until it closes; a cell of theirs that
+ * had a hold is simply never seen. */
 void isle__copy_abort(struct isle__copy *copy)
 {
     for (size_t i = copy->count; i-- > 0;) {

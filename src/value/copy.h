@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The graph copier: one pass, breadth first, for messages, frozen blocks, outer scopes and the kept heap.
+/* The graph copier: one pass, breadth first, for messages, frozen blocks, outer scopes and the kept
+ * heap.
  *
- * How it works. A cell is copied shallowly, its original is marked with the address of the copy (flags FORWARDED and VISITED, the word after the header), and an
- * entry of the log remembers what the mark overwrote. The log is the work list as well: each entry's copy still holds the original's children, which are
- * copied in their turn and replaced. Structs of the program cannot be marked; a table of addresses knows them.
+ * How it works. A cell is copied shallowly, its original is marked with the address of the copy
+ * (flags FORWARDED and VISITED, the word after the header), and an entry of the log remembers what
+ * the mark overwrote. The log is the work list as well: each entry's copy still holds the
+ * original's children, which are copied in their turn and replaced. Structs of the program cannot
+ * be marked; a table of addresses knows them.
  *
  * Laws:
  *   1. While originals are marked, nothing throws, collects, or runs code of the program.
- *   2. At the end every original is as before, or (a copy within one heap, outwards) forwards for good and the scope it lies in has a handle on a kept copy.
+ *   2. At the end every original is as before, or (a copy within one heap, outwards) forwards for
+ * good and the scope it lies in has a handle on a kept copy.
  *   3. Frozen cells are never written; they are referred to and held.
  *   4. Transferables change hands last, when nothing can fail any more. */
 #ifndef ISLE_COPY_H
@@ -49,20 +53,20 @@ struct isle__moved {
 struct isle__copy {
     struct isle__heap *heap;
     enum isle__copy_target target;
-    struct isle__scope *scope;   /* of ISLE__COPY_SCOPE */
+    struct isle__scope *scope;         /* of ISLE__COPY_SCOPE */
     struct isle__chunk *chunks, *last; /* of a parcel or frozen block */
-    struct isle__hold *holds;    /* the same; with their references, not linked */
-    struct isle__kept *blocks;   /* made so far, not yet of the heap */
+    struct isle__hold *holds;          /* the same; with their references, not linked */
+    struct isle__kept *blocks;         /* made so far, not yet of the heap */
     struct isle__moved *moved;
-    size_t size;                 /* chunks and what is held */
+    size_t size; /* chunks and what is held */
     struct isle__copy_entry *log;
     size_t count, capacity;
-    struct isle__idmap ids;      /* structs to entries, frozen blocks */
+    struct isle__idmap ids; /* structs to entries, frozen blocks */
     struct isle__frozen *last_held;
-    bool rehash;                 /* some map of the copy needs it */
+    bool rehash; /* some map of the copy needs it */
     /* The offender, when the copy is refused. */
     char what[96];
-    uint64_t offender;           /* what the place that led to it holds */
+    uint64_t offender; /* what the place that led to it holds */
     uint32_t offender_parent;
     struct isle__copy_entry first[ISLE__COPY_LOG_INLINE];
 };
@@ -70,17 +74,19 @@ struct isle__copy {
 /* copy.c */
 isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent);
 struct isle__copy_entry *isle__copy_log(struct isle__copy *copy);
-isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t parent, isle_err err,
-                           const char *format, ...) ISLE_PRINTF(5, 6);
+isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t parent,
+                           isle_err err, const char *format, ...) ISLE_PRINTF(5, 6);
 /* Memory of the copy that belongs to the cell of entry `owner`; NULL: none. */
 void *isle__copy_data(struct isle__copy *copy, uint32_t owner, size_t size);
 static inline bool isle__copy_is_message(const struct isle__copy *copy)
 {
     return copy->target == ISLE__COPY_PARCEL || copy->target == ISLE__COPY_FROZEN;
 }
-void isle__copy_init(struct isle__copy *copy, struct isle__heap *heap, enum isle__copy_target target);
-/* Copies the graph below *root, replaced by the copy's. After a failure everything still stands, marks included, so that isle__copy_path can be asked; then
- * isle__copy_abort makes it as if nothing had been. */
+void isle__copy_init(struct isle__copy *copy, struct isle__heap *heap,
+                     enum isle__copy_target target);
+/* Copies the graph below *root, replaced by the copy's. After a failure everything still stands,
+ * marks included, so that isle__copy_path can be asked; then isle__copy_abort makes it as if
+ * nothing had been. */
 isle_err isle__copy_run(struct isle__copy *copy, isle_value *root);
 void isle__copy_abort(struct isle__copy *copy);
 void isle__copy_fini(struct isle__copy *copy);
@@ -91,8 +97,8 @@ size_t isle__copy_estimate(isle_value root);
 isle_err isle__copy_cell(struct isle__copy *copy, const struct isle__cell *source, uint32_t parent,
                          struct isle__cell **ret_dest);
 /* A hold in the copy's memory on a reference that is passed over. */
-void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner, struct isle__hold *hold,
-                           struct isle__shared *shared);
+void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner,
+                           struct isle__hold *hold, struct isle__shared *shared);
 
 /* copy_object.c */
 isle_err isle__copy_object(struct isle__copy *copy, uint32_t at);

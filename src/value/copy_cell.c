@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shallow copies of single cells: the header, what is the cell's own, and tables whose values are still the original's.
+/* Shallow copies of single cells: the header, what is the cell's own, and tables whose values are
+ * still the original's.
  *
- * Law: a copy brings its tables in its own piece of memory, as large as they are full; removed entries of maps do not travel, except the last,
- * whose order counts (map.c). */
+ * Law: a copy brings its tables in its own piece of memory, as large as they are full; removed
+ * entries of maps do not travel, except the last, whose order counts (map.c). */
 #include <string.h>
 
 #include "value/copy.h"
@@ -177,8 +178,8 @@ static struct isle__cell *copy_map(struct isle__copy *copy, const struct isle__m
     return &map->cell;
 }
 
-void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner, struct isle__hold *hold,
-                           struct isle__shared *shared)
+void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner,
+                           struct isle__hold *hold, struct isle__shared *shared)
 {
     struct isle__hold **list = &copy->holds;
     if (copy->target == ISLE__COPY_SCOPE)
@@ -196,7 +197,8 @@ void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner, st
         isle__hold_link(copy->heap, hold);
 }
 
-/* Bytes travel inline. Within a heap the bytes of a materialised transferable stay where they are. */
+/* Bytes travel inline. Within a heap the bytes of a materialised transferable stay where they are.
+ */
 static struct isle__cell *copy_store(struct isle__copy *copy, const struct isle__store *source)
 {
     bool share = source->shared != NULL && !isle__copy_is_message(copy);
@@ -225,8 +227,8 @@ static isle_err copy_transferable(struct isle__copy *copy,
                                   struct isle__cell **ret_dest)
 {
     struct isle__transfer *transfer = source->transfer;
-    bool gone = transfer == NULL ||
-                atomic_load_explicit(&transfer->data, memory_order_relaxed) == NULL;
+    bool gone =
+        transfer == NULL || atomic_load_explicit(&transfer->data, memory_order_relaxed) == NULL;
     uint64_t bits = isle__value_of(source).bits;
     if (copy->target == ISLE__COPY_FROZEN)
         return isle__copy_refuse(copy, bits, parent, ISLE_EUNSENDABLE, "a transferable, to freeze");

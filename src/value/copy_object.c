@@ -2,18 +2,22 @@
 /* Structs of the program in the graph copier: read by their type, never marked.
  *
  * Laws:
- *   1. A struct reached through an object value or an OBJECT field has an identity: a table leads from its address and type to its entry in the log.
- *   2. One reached through an OWNED field or in a counted array has none. A path of such steps that comes by the same struct again is a cycle: each entry
- *      remembers one above it, at the last power of two of the depth (Brent), and compares.
+ *   1. A struct reached through an object value or an OBJECT field has an identity: a table leads
+ * from its address and type to its entry in the log.
+ *   2. One reached through an OWNED field or in a counted array has none. A path of such steps that
+ * comes by the same struct again is a cycle: each entry remembers one above it, at the last power
+ * of two of the depth (Brent), and compares.
  *   3. The counter of an array travels with it, listed or not.
- *   4. Structs inside structs are copied by recursion: a type cannot contain itself. Everything behind a pointer goes through the log. */
+ *   4. Structs inside structs are copied by recursion: a type cannot contain itself. Everything
+ * behind a pointer goes through the log. */
 #include <string.h>
 
 #include "value/copy.h"
 
 #define OBJECT_DEPTH_MAX 1000000u
 
-/* What the block of a kept object leads to stays alive with it, whatever the program does with the field. */
+/* What the block of a kept object leads to stays alive with it, whatever the program does with the
+ * field. */
 static isle_err object_refer(struct isle__copy *copy, uint32_t owner, struct isle__cell *cell)
 {
     if (copy->target != ISLE__COPY_KEPT)
@@ -41,8 +45,8 @@ static isle_err object_descend(struct isle__copy *copy, struct isle__copy_entry 
     const struct isle__copy_entry *above = &copy->log[parent];
     uint32_t depth = above->as.object.depth + 1;
     const struct isle__copy_entry *tortoise = &copy->log[above->as.object.tortoise];
-    if (depth > OBJECT_DEPTH_MAX || (tortoise->source == entry->source &&
-                                     tortoise->as.object.type == entry->as.object.type))
+    if (depth > OBJECT_DEPTH_MAX ||
+        (tortoise->source == entry->source && tortoise->as.object.type == entry->as.object.type))
         return object_too_deep(copy, parent, entry->source, entry->as.object.type);
     entry->as.object.depth = depth;
     entry->as.object.tortoise =
@@ -145,7 +149,8 @@ static isle_err object_strings(struct isle__copy *copy, char **texts, size_t cou
     return ISLE_OK;
 }
 
-static isle_err object_values(struct isle__copy *copy, isle_value *values, size_t count, uint32_t at)
+static isle_err object_values(struct isle__copy *copy, isle_value *values, size_t count,
+                              uint32_t at)
 {
     for (size_t i = 0; i < count; i++) {
         isle_err err = isle__copy_slot(copy, &values[i], at);
@@ -161,8 +166,8 @@ static isle_err object_fields(struct isle__copy *copy, const isle_type *type, co
                               char *dest, uint32_t at);
 
 /* Copies `count` elements of a field from `source` to `dest`. */
-static isle_err object_elements(struct isle__copy *copy, const isle_field *field, const char *source,
-                                char *dest, size_t count, uint32_t at)
+static isle_err object_elements(struct isle__copy *copy, const isle_field *field,
+                                const char *source, char *dest, size_t count, uint32_t at)
 {
     bool counted = field->count_offset != SIZE_MAX;
     isle_err err = ISLE_OK;
@@ -227,8 +232,7 @@ static bool object_count(const isle_field *field, const char *source, size_t str
 static isle_err object_counted(struct isle__copy *copy, const isle_field *field, const char *source,
                                char *dest, uint32_t at)
 {
-    bool pointers =
-        field->kind == ISLE_FIELD_KIND_OBJECT || field->kind == ISLE_FIELD_KIND_OWNED;
+    bool pointers = field->kind == ISLE_FIELD_KIND_OBJECT || field->kind == ISLE_FIELD_KIND_OWNED;
     size_t stride = pointers ? sizeof(void *) : field->size, count;
     const char *array;
     char *copied = NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text of a refused copy: the offender, then each step from it to the root of the message.
  *
- * How. The log knows each entry's parent. Where in the parent a child stands is found by looking for the child's address in the parent's copy, which is filled in
- * up to the place that failed; that place itself still holds the original. */
+ * How. The log knows each entry's parent. Where in the parent a child stands is found by looking
+ * for the child's address in the parent's copy, which is filled in up to the place that failed;
+ * that place itself still holds the original. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Error values that the library makes, and what the last failure of an activity was.
  *
- * Law: the errors of running out (memory, stack) are static and frozen, so telling of them needs nothing. isle__fail keeps a code and a text outside of all
- * scopes; the value is made when somebody asks, so a loop that polls does not grow. */
+ * Law: the errors of running out (memory, stack) are static and frozen, so telling of them needs
+ * nothing. isle__fail keeps a code and a text outside of all scopes; the value is made when
+ * somebody asks, so a loop that polls does not grow. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,8 +49,8 @@ static isle_value failure_immortal_value(struct failure_immortal *immortal)
     static _Atomic bool linked;
     /* Addresses are no constants of 64 bits; every thread writes the same words. */
     if (!atomic_load_explicit(&linked, memory_order_acquire)) {
-        __atomic_store_n(&failure_memory.error.text.bits,
-                         isle__value_of(&failure_memory.text).bits, __ATOMIC_RELAXED);
+        __atomic_store_n(&failure_memory.error.text.bits, isle__value_of(&failure_memory.text).bits,
+                         __ATOMIC_RELAXED);
         __atomic_store_n(&failure_stack.error.text.bits, isle__value_of(&failure_stack.text).bits,
                          __ATOMIC_RELAXED);
         atomic_store_explicit(&linked, true, memory_order_release);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The running heap, and what it may use.
  *
- * Law: `used` is written by the owner alone, so a relaxed load and store make an addition; senders only read it. The thread-local pointer is touched
- * by two functions that are never inlined, because a compiler may keep the address of a thread-local across a suspension that ends on another
- * thread. */
+ * Law: `used` is written by the owner alone, so a relaxed load and store make an addition; senders
+ * only read it. The thread-local pointer is touched by two functions that are never inlined,
+ * because a compiler may keep the address of a thread-local across a suspension that ends on
+ * another thread. */
 #include <stdio.h>
 #include <string.h>
 
@@ -62,9 +63,10 @@ isle_err isle__heap_ask(struct isle__heap **ret_heap)
 
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag)
 {
-    memset(heap, 0, sizeof(*heap));
-    atomic_init(&heap->used, 0);
-    atomic_init(&heap->mailbox, 0);
+    /* Senders that still hold the id of a former life may be counting: the two counters are
+     * balanced by who raised them, never reset. */
+    memset((char *)heap + offsetof(struct isle__heap, limit), 0,
+           sizeof(*heap) - offsetof(struct isle__heap, limit));
     heap->limit = limit;
     heap->kept.kind = ISLE__REGION_KEPT;
     heap->kept.heap = heap;

@@ -72,6 +72,7 @@ struct isle__parcel {
     size_t size; /* bytes of all chunks, and of what is held */
     struct isle__moved *moved; /* transferables taken from their cells, until commit */
     struct isle__scope *donor; /* whose chunks follow the first one, until commit; NULL: none */
+    struct isle__chunk *peeked; /* last chunk, while it is shown */
 };
 
 struct isle__defer {
@@ -165,6 +166,7 @@ ISLE_MUST_CHECK isle_err isle__heap_ask(struct isle__heap **ret_heap);
 void isle__allocations_free(struct isle__heap *heap); /* all of isle_alloc's, the locals included */
 extern _Atomic bool isle__forked; /* set in a forked child, for good */
 
+/* `used` and `mailbox` are zero already: memory that is zeroed once, or a heap that was returned. */
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag);
 /* Frees everything: open scopes of all frames (deferred tasks not run: the caller has), kept values, isle_alloc's, locals. Charged is 0 after it. */
 void isle__heap_fini(struct isle__heap *heap);

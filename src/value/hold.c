@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Holds: references of scopes, messages and kept values to what lives outside all heaps.
  *
- * Law: each linked hold owns one reference. The holds of one heap on one thing form a ring; its leader stands in the heap's table. The thing is charged when
- * the first joins and discharged when the last leaves. Nothing here can fail but the growth of the table, which then only gets slower. */
+ * Law: each linked hold owns one reference. The holds of one heap on one thing form a ring; its
+ * leader stands in the heap's table. The thing is charged when the first joins and discharged when
+ * the last leaves. Nothing here can fail but the growth of the table, which then only gets slower.
+ */
 #include <string.h>
 
 #include "value/cell.h"
@@ -17,7 +19,8 @@ void isle__shared_unref(struct isle__shared *shared)
 {
     if (shared == NULL || shared->destroy == NULL)
         return;
-    /* Release pairs with the acquire of whoever takes the last one away: all uses come before destroy. */
+    /* Release pairs with the acquire of whoever takes the last one away: all uses come before
+     * destroy. */
     if (atomic_fetch_sub_explicit(&shared->references, 1, memory_order_release) != 1)
         return;
     (void)atomic_load_explicit(&shared->references, memory_order_acquire);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kept heap: one block per value, mark and sweep, nothing moves.
  *
- * Law: a collection begins only where no block is on its way in: before a copy into the kept heap (isle__kept_poll) or when a charge would pass the limit, never
- * while the copier is at work. Roots are the blocks with a keep count and the handles of all open scopes. A block just stored is a handle of the scope that
- * its original lay in, so what is half stored is safe. The work list runs through the blocks themselves: marking needs no memory and no C stack, whatever the
- * depth of the graph. */
+ * Law: a collection begins only where no block is on its way in: before a copy into the kept heap
+ * (isle__kept_poll) or when a charge would pass the limit, never while the copier is at work. Roots
+ * are the blocks with a keep count and the handles of all open scopes. A block just stored is a
+ * handle of the scope that its original lay in, so what is half stored is safe. The work list runs
+ * through the blocks themselves: marking needs no memory and no C stack, whatever the depth of the
+ * graph. */
 #include <string.h>
 
 #include "value/cell.h"
@@ -100,8 +102,7 @@ static void kept_mark(struct kept_marker *marker, isle_value value)
     if (region->kind == ISLE__REGION_KEPT) {
         kept_mark_block(marker, isle__kept_of(isle__cell_of(value)));
     } else if (region->kind == ISLE__REGION_FROZEN) {
-        struct isle__hold *leader =
-            isle__hold_find(marker->heap, &isle__frozen_of(region)->shared);
+        struct isle__hold *leader = isle__hold_find(marker->heap, &isle__frozen_of(region)->shared);
         if (leader != NULL && leader->kept != NULL)
             leader->kept->marked = true;
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of scopes, and cells in any region.
  *
- * A scope is bumped: its first chunk is small, the next ones double up to 64 KiB, and what would waste much of one gets a chunk of its own behind the one that
- * is bumped. Nothing in it is freed before the scope. A kept cell is a block of its own; its tables are allocated singly, except those that were
- * copied into the block with it, which go with the block. */
+ * A scope is bumped: its first chunk is small, the next ones double up to 64 KiB, and what would
+ * waste much of one gets a chunk of its own behind the one that is bumped. Nothing in it is freed
+ * before the scope. A kept cell is a block of its own; its tables are allocated singly, except
+ * those that were copied into the block with it, which go with the block. */
 #include <string.h>
 
 #include "value/cell.h"
@@ -79,7 +80,8 @@ void *isle__scope_alloc(struct isle__scope *scope, size_t size)
     return memory;
 }
 
-/* The chunk that a scope's cell lies in, right after it was bumped: the first or the second of the list. */
+/* The chunk that a scope's cell lies in, right after it was bumped: the first or the second of the
+ * list. */
 static struct isle__chunk *memory_chunk_around(struct isle__scope *scope, const void *memory)
 {
     struct isle__chunk *chunk = scope->chunks;

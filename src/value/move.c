@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handing over a scope's chunks instead of copying: for a value whose scope is about to vanish.
  *
- * Law: it is done only where nothing of the scope can be used any more: everything that the value leads to lies in this one scope or is frozen, the scope has no
- * deferred task and holds nothing, is not a cell of its own chunks, and at least half of what its chunks hold is reachable. Everything else is
- * copied, refusals included. Until isle__parcel_commit the scope can have its chunks back. */
+ * Law: it is done only where nothing of the scope can be used any more: everything that the value
+ * leads to lies in this one scope or is frozen, the scope has no deferred task and holds nothing,
+ * is not a cell of its own chunks, and at least half of what its chunks hold is reachable.
+ * Everything else is copied, refusals included. Until isle__parcel_commit the scope can have its
+ * chunks back. */
 #include "value/copy.h"
 
 struct move {
@@ -11,15 +13,15 @@ struct move {
     struct isle__scope *scope;
     struct isle__cell **cells; /* reached so far, marked VISITED; the work list */
     size_t count, capacity;
-    size_t live;               /* bytes of cells and tables */
+    size_t live; /* bytes of cells and tables */
     struct isle__parcel parcel;
 };
 
 static bool move_grow(struct move *move)
 {
     size_t capacity = move->capacity == 0 ? 256 : move->capacity * 2;
-    struct isle__cell **cells = isle__memory_resize(
-        move->cells, move->capacity * sizeof(*cells), capacity * sizeof(*cells));
+    struct isle__cell **cells = isle__memory_resize(move->cells, move->capacity * sizeof(*cells),
+                                                    capacity * sizeof(*cells));
     if (cells == NULL)
         return false;
     move->cells = cells;
@@ -197,8 +199,13 @@ static struct isle__scope *move_scope_of(struct isle__heap *heap, isle_value val
     if (region == NULL || region->kind != ISLE__REGION_SCOPE || region->heap != heap)
         return NULL;
     struct isle__scope *scope = (struct isle__scope *)region;
-    bool idle = scope->defers == NULL && scope->holds == NULL && !scope->inside;
-    return idle ? scope : NULL;
+    if (scope->frame != heap->frame || scope->holds != NULL || scope->inside)
+        return NULL;
+    for (struct isle__scope *at = scope->frame->scope; at != scope->outer; at = at->outer) {
+        if (at->defers != NULL) /* may look at the value still */
+            return NULL;
+    }
+    return scope;
 }
 
 isle_err isle__parcel_move(struct isle__heap *heap, isle_value value, size_t header_size,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parcels: graphs on their way, and frozen blocks, which are parcels that stay.
  *
- * Law: a parcel owns its chunks and one reference for each of its holds. Whoever has it last drops or adopts it. Transferables that it took from their cells can be
- * given back until isle__parcel_commit; the sender's scope must not have been left by then. */
+ * Law: a parcel owns its chunks and one reference for each of its holds. Whoever has it last drops
+ * or adopts it. Transferables that it took from their cells can be given back until
+ * isle__parcel_commit; the sender's scope must not have been left by then. */
 #include <string.h>
 
 #include "value/copy.h"
@@ -61,7 +62,7 @@ isle_err isle__parcel_immediate(isle_value immediate, size_t header_size,
     if (chunk == NULL)
         return ISLE_ENOMEM;
     *chunk = (struct isle__chunk){NULL, NULL, size, size};
-    *ret_parcel = (struct isle__parcel){immediate, chunk, NULL, size, NULL, NULL};
+    *ret_parcel = (struct isle__parcel){immediate, chunk, NULL, size, NULL, NULL, NULL};
     return ISLE_OK;
 }
 
@@ -80,7 +81,7 @@ isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t hea
         err = isle__copy_run(&copy, &value);
     if (err == ISLE_OK)
         *ret_parcel =
-            (struct isle__parcel){value, copy.chunks, copy.holds, copy.size, copy.moved, NULL};
+            (struct isle__parcel){value, copy.chunks, copy.holds, copy.size, copy.moved, NULL, NULL};
     else
         parcel_fail(&copy, err);
     isle__copy_fini(&copy);
@@ -138,7 +139,7 @@ void isle__parcel_drop(struct isle__parcel *parcel)
 {
     isle__holds_drop(NULL, parcel->holds);
     parcel_free_chunks(parcel->chunks);
-    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL};
+    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL, NULL};
 }
 
 isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *scope)
@@ -166,8 +167,35 @@ isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *s
         hold->next = scope->holds;
         scope->holds = hold;
     }
-    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL};
+    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL, NULL};
     return root;
+}
+
+/* The holds stay the parcel's: it outlives the look. The scope has a chunk of its own that it
+ * bumps, so ours stay together behind it. */
+isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__scope *scope)
+{
+    struct isle__chunk *last = NULL;
+    for (struct isle__chunk *chunk = parcel->chunks; chunk != NULL; chunk = chunk->next) {
+        chunk->region = &scope->region;
+        last = chunk;
+    }
+    parcel->peeked = last;
+    last->next = scope->chunks->next;
+    scope->chunks->next = parcel->chunks;
+    return parcel->root;
+}
+
+void isle__parcel_unpeek(struct isle__parcel *parcel, struct isle__scope *scope)
+{
+    struct isle__chunk **at = &scope->chunks;
+    while (*at != parcel->chunks)
+        at = &(*at)->next;
+    *at = parcel->peeked->next;
+    parcel->peeked->next = NULL;
+    parcel->peeked = NULL;
+    for (struct isle__chunk *chunk = parcel->chunks; chunk != NULL; chunk = chunk->next)
+        chunk->region = NULL;
 }
 
 struct parcel_build {
@@ -188,7 +216,7 @@ isle_err isle__parcel_build(isle_value (*build)(void *context), void *context, s
                             struct isle__parcel *ret_parcel)
 {
     struct isle__heap *outer = isle__heap_current();
-    struct isle__heap heap;
+    struct isle__heap heap = {0};
     struct isle__frame frame;
     struct isle__scope scope;
     struct isle__catch catch;

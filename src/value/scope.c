@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames and scopes: what opens, what closes, what runs in between.
  *
- * Law: the scopes of a frame form a stack; ids ascend along it and are never used again in a heap, so a stale isle_scope means nothing. A scope outside of the
- * innermost boundary (catch) cannot be closed from inside it. Deferred tasks run while their scope is still whole, each under a boundary of its own. */
+ * Law: the scopes of a frame form a stack; ids ascend along it and are never used again in a heap,
+ * so a stale isle_scope means nothing. A scope outside of the innermost boundary (catch) cannot be
+ * closed from inside it. Deferred tasks run while their scope is still whole, each under a boundary
+ * of its own. */
 #include <string.h>
 
 #include "value/cell.h"
@@ -77,7 +79,8 @@ static void scope_run_task(void *argument)
     defer->task(defer->context);
 }
 
-/* Runs the deferred tasks of the innermost scope; true: one of them threw, the first error is in *ret_error. */
+/* Runs the deferred tasks of the innermost scope; true: one of them threw, the first error is in
+ * *ret_error. */
 static bool scope_run_defers(struct isle__scope *scope, isle_value *ret_error)
 {
     struct isle__frame *frame = scope->frame;
@@ -87,8 +90,8 @@ static bool scope_run_defers(struct isle__scope *scope, isle_value *ret_error)
         struct isle__catch catch;
         scope->defers = defer->next;
         frame->deferring++;
-        enum isle__unwinding stopped = isle__catch_do(scope->region.heap, &catch,
-                                                      ISLE__CATCH_PROTECT, scope_run_task, defer);
+        enum isle__unwinding stopped =
+            isle__catch_do(scope->region.heap, &catch, ISLE__CATCH_PROTECT, scope_run_task, defer);
         frame->deferring--;
         if (stopped == ISLE__UNWIND_END)
             frame->pending_end = true;
@@ -106,8 +109,8 @@ static isle_value scope_rescue(struct isle__scope *scope, isle_value error)
     isle_value moved = error;
     if (isle__is_immediate(error))
         return error;
-    if (scope->outer == NULL || isle__try_store(scope->region.heap, &scope->outer->region, error,
-                                                &moved) != ISLE_OK)
+    if (scope->outer == NULL ||
+        isle__try_store(scope->region.heap, &scope->outer->region, error, &moved) != ISLE_OK)
         return isle__error_out_of_memory();
     return moved;
 }
@@ -185,10 +188,10 @@ static bool scope_grow_handles(struct isle__scope *scope)
     heap->busy = busy;
     if (!charged)
         return false;
-    struct isle__cell **handles =
-        old == 0 ? isle__memory_alloc(added)
-                 : isle__memory_resize(scope->handles, old * sizeof(*handles),
-                                       capacity * sizeof(*handles));
+    struct isle__cell **handles = old == 0
+                                      ? isle__memory_alloc(added)
+                                      : isle__memory_resize(scope->handles, old * sizeof(*handles),
+                                                            capacity * sizeof(*handles));
     if (handles == NULL) {
         isle__heap_discharge(heap, added);
         return false;

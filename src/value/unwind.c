@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unwinding: boundaries, throws, and the end of an isolate.
  *
- * Law: the error goes to the boundary's scope before any scope is closed; then all scopes inside the boundary close on the stack of the thrower, which still
- * stands, and their deferred tasks run; the jump is the last act. While they run, the boundary that will take the error is the frame's own, so whatever they
- * throw meets theirs first. The code between a boundary and a throw is C of the program: no cleanup but scopes and deferred tasks. */
+ * Law: the error goes to the boundary's scope before any scope is closed; then all scopes inside
+ * the boundary close on the stack of the thrower, which still stands, and their deferred tasks run;
+ * the jump is the last act. While they run, the boundary that will take the error is the frame's
+ * own, so whatever they throw meets theirs first. The code between a boundary and a throw is C of
+ * the program: no cleanup but scopes and deferred tasks. */
 #include <stdio.h>
 #include <string.h>
 

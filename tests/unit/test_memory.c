@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory of values: scopes, unwinding, the kept heap, the copier. Each test drives a heap of its own, without any scheduler, and ends with nothing left. */
+/* The memory of values: scopes, unwinding, the kept heap, the copier. Each test drives a heap of
+ * its own, without any scheduler, and ends with nothing left. */
 #include <string.h>
 #include <unistd.h>
 
@@ -336,15 +337,20 @@ TEST(storing_into_an_outer_container_copies_outwards)
     world_close(&world);
 }
 
+static void release(void *argument)
+{
+    isle_release(*(isle_value *)argument);
+}
+
 TEST(release_of_what_is_not_kept_throws)
 {
     struct world world;
     world_open(&world);
-    isle_value kept = isle_keep(isle_list());
+    isle_value kept = isle_keep(isle_list()), list = isle_list();
     isle_release(kept);
-    CHECK_ERR(isle_try((isle_computation *)wrong_kind, kept, NULL), ISLE_ETYPE);
-    struct isle__catch catch;
-    (void)catch;
+    CHECK_ERR(isle_protect(release, &kept, NULL), ISLE_EINVAL);
+    CHECK_ERR(isle_protect(release, &list, NULL), ISLE_EINVAL);
+    isle_release(isle_keep(isle_int(3)));
     world_close(&world);
 }
 
@@ -420,6 +426,21 @@ TEST(a_million_deep_list_is_collected_without_its_scope)
     CHECK_INT(isle__kept_count(&world.heap), 0);
     world_close(&world);
 }
+
+struct person {
+    const char *name;
+    struct person *friend;
+    struct person **others;
+    int other_count;
+    isle_value note;
+    double numbers[2];
+};
+extern const isle_type person_type;
+ISLE_TYPE(person_type, struct person, ISLE_FIELD(struct person, name),
+          ISLE_FIELD_OBJECT(struct person, friend, &person_type),
+          ISLE_FIELD_OBJECTS(struct person, others, other_count, &person_type),
+          ISLE_FIELD(struct person, other_count), ISLE_FIELD(struct person, note),
+          ISLE_FIELD_INLINE(struct person, numbers));
 
 static isle_value send_and_receive(struct world *world, isle_value value)
 {
@@ -524,6 +545,66 @@ TEST(transferables_move_and_come_back)
     world_close(&world);
 }
 
+TEST(a_moved_parcel_takes_the_chunks_and_can_give_them_back)
+{
+    struct world world;
+    struct isle__parcel parcel;
+    world_open(&world);
+    struct isle__scope scope;
+    isle__scope_init(&scope, &world.frame);
+    isle_value list = isle_list();
+    for (int i = 0; i < 10000; i++)
+        isle_list_add(list, isle_stringf("a text that is number %d of all", i));
+    isle_list_add(list, list);
+    size_t used = world_used(&world);
+    CHECK_ERR(isle__parcel_move(&world.heap, list, 32, &parcel), ISLE_OK);
+    CHECK(parcel.root.bits == list.bits);
+    CHECK(parcel.size > 500000);
+    CHECK(world_used(&world) < 1000);
+    isle__parcel_undo(&parcel);
+    CHECK_INT(world_used(&world), used);
+    CHECK_INT(isle_count(list), 10001);
+    CHECK_ERR(isle__parcel_move(&world.heap, list, 32, &parcel), ISLE_OK);
+    isle__parcel_commit(&parcel);
+    isle__scope_fini(&scope, NULL);
+    list = isle__parcel_adopt(&parcel, &world.scope);
+    CHECK(isle_identical(isle_list_get(list, 10000), list));
+    CHECK_STRING(isle_as_string(isle_list_get(list, 77)), "a text that is number 77 of all");
+    isle_list_add(list, isle_string("and more"));
+    isle_list_set(list, 0, isle_pointer(&world));
+    CHECK_ERR(isle__parcel_move(&world.heap, list, 32, &parcel), ISLE_EUNSENDABLE);
+    world_close(&world);
+}
+
+TEST(keys_by_identity_are_found_after_every_copy)
+{
+    struct world world;
+    world_open(&world);
+    struct person people[20];
+    memset(people, 0, sizeof(people));
+    isle_value map = isle_map(), keys = isle_list();
+    for (int i = 0; i < 20; i++) {
+        isle_value key = i % 2 == 0 ? isle_list() : isle_object(&person_type, &people[i]);
+        isle_list_add(keys, key);
+        isle_map_put(map, key, isle_int(i));
+    }
+    isle_map_remove(map, isle_list_get(keys, 4));
+    isle_value both = isle_list();
+    isle_list_add(both, map);
+    isle_list_add(both, keys);
+    isle_value arrived = send_and_receive(&world, both);
+    for (int turn = 0; turn < 3; turn++) {
+        isle_value set = isle_list_get(arrived, 0), list = isle_list_get(arrived, 1);
+        CHECK_INT(isle_count(set), 19);
+        for (int i = 0; i < 20; i++) {
+            isle_value found = isle_map_get(set, isle_list_get(list, (size_t)i));
+            CHECK_INT(isle_is_null(found) ? -1 : isle_as_int(found), i == 4 ? -1 : i);
+        }
+        arrived = turn == 0 ? isle_keep(arrived) : isle_freeze(arrived);
+    }
+    world_close(&world);
+}
+
 TEST(resources_are_duplicated_and_closed)
 {
     struct world world;
@@ -564,21 +645,6 @@ TEST(frozen_graphs_are_shared_and_charged_once)
     CHECK(world.heap.kept_holds == NULL);
     world_close(&world);
 }
-
-struct person {
-    const char *name;
-    struct person *friend;
-    struct person **others;
-    int other_count;
-    isle_value note;
-    double numbers[2];
-};
-extern const isle_type person_type;
-ISLE_TYPE(person_type, struct person, ISLE_FIELD(struct person, name),
-          ISLE_FIELD_OBJECT(struct person, friend, &person_type),
-          ISLE_FIELD_OBJECTS(struct person, others, other_count, &person_type),
-          ISLE_FIELD(struct person, other_count), ISLE_FIELD(struct person, note),
-          ISLE_FIELD_INLINE(struct person, numbers));
 
 struct branch {
     int number;
