@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "isle/error.h"
 #include "value/heap.h"
@@ -30,6 +31,7 @@ struct fuzz_heap {
 
 static inline void fuzz_heap_open(struct fuzz_heap *fuzz)
 {
+    memset(fuzz, 0, sizeof *fuzz); /* isle__heap_init leaves the counters of a former life */
     fuzz->live = isle__memory_live();
     isle__heap_init(&fuzz->heap, FUZZ_HEAP_LIMIT, 1);
     isle__frame_init(&fuzz->frame, &fuzz->heap);

@@ -119,7 +119,8 @@ static void show_draw(const struct show *show, const struct tally *tally, int64_
     snprintf(numbers[2], 64, "  %-*s", show->terminal ? 10 : 0,
              left); /* of one width, so that the bar keeps its own */
 
-    int room = (show->terminal ? show_width() : 200) - 9; /* the margins and "100 %" */
+    int room =
+        (show->terminal ? show_width() : 200) - 12; /* margins, "100 %" and a terminal's ^C */
     int shown = 0, used = 0;
     while (shown < 3 && used + (int)strlen(numbers[shown]) + (show->terminal ? 12 : 0) <= room)
         used += (int)strlen(numbers[shown++]);

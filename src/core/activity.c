@@ -69,32 +69,64 @@ void isle__activity_leave(struct isle__activity *activity)
     isolate->heap.frame = NULL;
 }
 
+static void activity_abandon(struct isle__activity *activity)
+{
+    struct isle__isolate *isolate = activity->isolate;
+    isle__activity_unlink(activity);
+    isolate->heap.frame = &activity->frame;
+    isle__timer_remove(isolate, &activity->timeout);
+    isle__frame_abandon(&activity->frame);
+    isle__frame_fini(&activity->frame);
+    isolate->heap.frame = NULL;
+    if (activity->serving != 0)
+        isle__reply_closed(activity->serving);
+    isle__flow_discard(activity->flow);
+}
+
+/* Newest first, the main one never; NULL: none is left. */
+static struct isle__activity *activity_newest(const struct isle__isolate *isolate)
+{
+    struct isle__activity *activity = isolate->suspended;
+    while (activity != NULL && activity->is_main)
+        activity = activity->next;
+    return activity;
+}
+
+/* Frames of another library, or of C++ with destructors, stand outside an isle_protect: they must be left by returning. */
+static bool activity_is_protected(const struct isle__activity *activity)
+{
+    const struct isle__catch *catch = activity->frame.catcher;
+    while (catch != NULL && catch->kind != ISLE__CATCH_PROTECT)
+        catch = catch->outer;
+    return catch != NULL;
+}
+
+void isle__activities_unwind(struct isle__isolate *isolate)
+{
+    struct isle__activity *activity;
+    isolate->ready = isolate->ready_last = NULL;
+    while ((activity = activity_newest(isolate)) != NULL) {
+        if (activity_is_protected(activity)) {
+            activity->is_ready = false;
+            activity->forced = true;
+            isle__activity_continue(activity);
+        } else {
+            activity_abandon(activity);
+        }
+    }
+}
+
 void isle__activities_abandon(struct isle__isolate *isolate)
 {
-    struct isle__activity *activity, *main = NULL;
-    while ((activity = isolate->suspended) != NULL) {
-        isle__activity_unlink(activity);
-        if (activity->is_main) {
-            main = activity;
-            continue;
-        }
-        isolate->heap.frame = &activity->frame;
-        isle__timer_remove(isolate, &activity->timeout);
-        isle__frame_abandon(&activity->frame);
-        isle__frame_fini(&activity->frame);
-        isolate->heap.frame = NULL;
-        if (activity->serving != 0)
-            isle__reply_closed(activity->serving);
-        isle__flow_discard(activity->flow);
-    }
+    struct isle__activity *activity;
     isolate->ready = isolate->ready_last = NULL;
-    if (main != NULL)
-        activity_link(isolate, main);
+    while ((activity = activity_newest(isolate)) != NULL)
+        activity_abandon(activity);
 }
 
 isle_err isle__activity_can_wait(struct isle__isolate *isolate)
 {
-    if (isolate->running == NULL || isolate->heap.frame->deferring > 0)
+    if (isolate->running == NULL || isolate->running->forced || isolate->heap.frame->deferring > 0)
         return ISLE_ENOSUSPEND;
     return isle__flow_reserve();
 }
@@ -133,8 +165,6 @@ bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const 
     /* Resumed by isle__activity_continue, perhaps on another thread. */
     isle__timer_remove(isolate, &self->timeout);
     self->waits_in = NULL;
-    if (self->forced)
-        isle__unwind_end(&isolate->heap);
     return !self->timed_out;
 }
 

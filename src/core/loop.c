@@ -114,7 +114,8 @@ bool isle__isolate_paused(const struct isle__isolate *isolate)
 /* Takes all that was sent, in order. False: nothing new. */
 static bool loop_take_mail(struct isle__isolate *isolate)
 {
-    if (atomic_load_explicit(&isolate->mailbox, memory_order_relaxed) == NULL)
+    struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
+    if (head == NULL || head == ISLE__MAILBOX_IDLE) /* idle: the root, while its main activity runs */
         return false;
     /* Acquires what the senders released; nobody but us puts IDLE or CLOSED there while we run. */
     struct isle__mail *newest =
@@ -223,6 +224,7 @@ static bool loop_step(struct isle__isolate *isolate)
         isolate->deferred != NULL)
         isle__control_run(isolate, false);
     if (isolate->ending) {
+        isle__activities_unwind(isolate);
         if (isolate->is_root)
             isle__root_ends(isolate);
         else

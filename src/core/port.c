@@ -589,6 +589,8 @@ static bool reception_wait(struct reception *reception, struct isle__waiter *wai
     enum isle__unwinding how = isle__catch_do(&reception->isolate->heap, &catch, ISLE__CATCH_TRY,
                                               isle__activity_wait_call, &wait);
     waiters_remove(reception, waiters);
+    if (reception->isolate->running->forced)
+        isle__unwind_end(&reception->isolate->heap);
     if (how == ISLE__UNWIND_ERROR)
         isle_throw(catch.error);
     return in_time;

@@ -222,6 +222,8 @@ void isle_sleep(int64_t duration_ns)
     do {
         isle__attend(isolate);
         (void)isle__activity_wait(isolate, deadline, "isle_sleep", "isle_timer_start");
+        if (isolate->running->forced)
+            isle__unwind_end(&isolate->heap);
     } while (isle__clock_now() < deadline);
 }
 

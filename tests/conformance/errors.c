@@ -280,6 +280,34 @@ TEST_ROOT(handle_error_describes_object)
     isle_port_close(port);
 }
 
+/* A thrown object may lie in the frame that the throw leaves: what arrives is a copy. */
+static isle_value throw_local_object(isle_value message)
+{
+    struct described local = {.number = isle_as_int(message)};
+
+    isle_throw(isle_object(&described_type, &local));
+}
+
+/* Writes over the part of the stack where dead frames were. */
+static int64_t use_stack(int64_t seed)
+{
+    volatile int64_t numbers[512];
+
+    for (int i = 0; i < 512; i++)
+        numbers[i] = seed + i;
+    return numbers[511];
+}
+
+TEST_ROOT(thrown_object_outlives_its_frame)
+{
+    const struct described *thrown;
+
+    CHECK_ERR(isle_try(throw_local_object, isle_int(7), NULL), ISLE_ETHROWN);
+    CHECK_INT(use_stack(1000), 1511);
+    thrown = isle_as_object(isle_last_error(), &described_type);
+    CHECK_INT(thrown->number, 7);
+}
+
 /* stacktrace_message: an error value and its texts, sent together, agree on arrival. */
 static void send_error_and_texts(isle_value root)
 {

@@ -98,22 +98,24 @@ TEST_ROOT(function_send_refused)
 }
 
 /* illegal_msg_function: the insisting form throws in the sender. */
-static isle_value send_to_own_port(isle_value message)
+static isle_value send_to_first(isle_value port_and_message)
 {
-    isle_send(isle_port_send_port(isle_default_port()), message);
+    isle_send(isle_as_port(isle_list_get(port_and_message, 0)), isle_list_get(port_and_message, 1));
     return isle_null();
 }
 
 TEST_ROOT(illegal_msg_function)
 {
+    isle_receive_port *port = isle_port_open();
     int captured = 17;
-    isle_value closure = isle_pointer(&captured);
+    isle_value message = isle_pack("[p,o]", isle_port_send_port(port), isle_pointer(&captured));
 
-    CHECK_ERR(isle_try(send_to_own_port, closure, NULL), ISLE_EUNSENDABLE);
+    CHECK_ERR(isle_try(send_to_first, message, NULL), ISLE_EUNSENDABLE);
     CHECK_ERR(isle_error_code(isle_last_error()), ISLE_EUNSENDABLE);
     CHECK(strstr(isle_error_text(isle_last_error()), "Illegal argument in isolate message") ==
           isle_error_text(isle_last_error()));
-    CHECK(port_is_empty(isle_default_port()));
+    CHECK(port_is_empty(port));
+    isle_port_close(port);
 }
 
 /* issue_22778. */
