@@ -56,8 +56,7 @@ static void job_run(struct job *job)
         job->on_done(job->context);
     struct isle__mail *mail = job->mail;
     isle__memory_free(job, sizeof *job);
-    if (result >= -((int64_t)1 << 60) && result < (int64_t)1 << 60) {
-        mail->parcel.root = isle_int(result);
+    if (isle__small_int(result, &mail->parcel.root)) {
         isle__mail_post_reserved(mail);
         return;
     }

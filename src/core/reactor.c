@@ -271,7 +271,7 @@ static void watch_fire(uint64_t key, unsigned events)
     }
     isle__mutex_unlock(&reactor.lock);
     if (request.once) {
-        request.mail->parcel.root = isle_int((int64_t)events);
+        (void)isle__small_int((int64_t)events, &request.mail->parcel.root);
         isle__mail_post_reserved(request.mail);
     } else {
         watch_post(&request, events, key);
@@ -331,7 +331,9 @@ static void signal_fire(unsigned char signal)
         isle__mutex_unlock(&reactor.lock);
         if (port == 0)
             return;
-        isle__mail_post_reserved(isle__mail_make(isle_int(signal), ISLE__MAIL_DATA, port));
+        isle_value number = isle_null();
+        (void)isle__small_int(signal, &number);
+        isle__mail_post_reserved(isle__mail_make(number, ISLE__MAIL_DATA, port));
     }
 }
 

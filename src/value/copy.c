@@ -153,7 +153,8 @@ static isle_err copy_admit(struct isle__copy *copy, struct isle__cell *cell, boo
     if (region->kind == ISLE__REGION_KEPT && copy->target == ISLE__COPY_KEPT)
         return ISLE_OK;
     *ret_admitted = copy->target == ISLE__COPY_SCOPE && region->kind == ISLE__REGION_SCOPE &&
-                    isle__scope_encloses((struct isle__scope *)region, copy->scope);
+                    isle__scope_encloses((struct isle__scope *)region, copy->scope) &&
+           !(copy->owns_objects && cell->kind == ISLE_OBJECT);
     return ISLE_OK;
 }
 
@@ -409,6 +410,16 @@ isle_err isle__copy_to_scope(struct isle__heap *heap, struct isle__scope *scope,
     struct isle__copy copy;
     isle__copy_init(&copy, heap, ISLE__COPY_SCOPE);
     copy.scope = scope;
+    return copy_within(&copy, value, ret_value);
+}
+
+isle_err isle__copy_object_to_scope(struct isle__heap *heap, struct isle__scope *scope,
+                                    isle_value value, isle_value *ret_value)
+{
+    struct isle__copy copy;
+    isle__copy_init(&copy, heap, ISLE__COPY_SCOPE);
+    copy.scope = scope;
+    copy.owns_objects = true;
     return copy_within(&copy, value, ret_value);
 }
 

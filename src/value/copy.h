@@ -63,6 +63,7 @@ struct isle__copy {
     size_t count, capacity;
     struct isle__idmap ids; /* structs to entries, frozen blocks */
     struct isle__frozen *last_held;
+    bool owns_objects; /* objects are copied even from where they may stay: the struct may be gone soon */
     bool rehash; /* some map of the copy needs it */
     /* The offender, when the copy is refused. */
     char what[96];
@@ -114,6 +115,8 @@ void isle__parcel_return(struct isle__parcel *parcel);
 bool isle__scope_encloses(const struct isle__scope *outer, const struct isle__scope *inner);
 isle_err isle__copy_to_scope(struct isle__heap *heap, struct isle__scope *scope, isle_value value,
                              isle_value *ret_value);
+isle_err isle__copy_object_to_scope(struct isle__heap *heap, struct isle__scope *scope,
+                                    isle_value value, isle_value *ret_value);
 isle_err isle__copy_to_kept(struct isle__heap *heap, isle_value value, isle_value *ret_value);
 
 #endif

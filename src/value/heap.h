@@ -246,6 +246,8 @@ isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *s
 isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__scope *scope);
 void isle__parcel_unpeek(struct isle__parcel *parcel, struct isle__scope *scope);
 void isle__parcel_drop(struct isle__parcel *parcel); /* any thread: frees all, closes what it carries */
+/* An int that needs no memory, on any thread; false: it would. */
+bool isle__small_int(int64_t value, isle_value *ret_value);
 /* A value that needs no memory: may travel without a copy. */
 bool isle__is_immediate(isle_value value);
 

@@ -175,6 +175,14 @@ isle_value isle_bool(bool value)
     return made;
 }
 
+bool isle__small_int(int64_t value, isle_value *ret_value)
+{
+    if (value < SCALAR_INT_MIN || value > SCALAR_INT_MAX)
+        return false;
+    *ret_value = scalar_make((uint64_t)value, ISLE__TAG_INT);
+    return true;
+}
+
 isle_value isle_int(int64_t value)
 {
     struct isle__heap *heap = isle__heap_need(__func__);

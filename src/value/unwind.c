@@ -75,7 +75,7 @@ static ISLE_NORETURN void unwind_uncaught(struct isle__heap *heap, isle_value er
     isle__die("isle: an error was thrown where nothing takes it");
 }
 
-/* An object may borrow a struct of a frame that is about to go: what can hold one is copied wherever its cell lies. */
+/* An object may borrow a struct of a frame that is about to go: it is copied wherever its cell lies. */
 static isle_value unwind_carry(struct isle__heap *heap, struct isle__catch *catch, isle_value error)
 {
     isle_value moved;
@@ -85,12 +85,11 @@ static isle_value unwind_carry(struct isle__heap *heap, struct isle__catch *catc
     if (catch->scope == NULL)
         return isle__error_out_of_memory();
     struct isle__cell *cell = isle__cell_of(error);
-    bool may_borrow = cell->kind == ISLE_OBJECT || cell->kind == ISLE_LIST ||
-                      cell->kind == ISLE_MAP || cell->kind == ISLE_SET;
+    bool may_borrow = cell->kind == ISLE_OBJECT;
     struct isle__region *region = isle__region_of(cell);
     bool in_scope = region != NULL && region->kind == ISLE__REGION_SCOPE && region->heap == heap;
     isle_err err = may_borrow && in_scope
-                       ? isle__copy_to_scope(heap, catch->scope, error, &moved)
+                       ? isle__copy_object_to_scope(heap, catch->scope, error, &moved)
                        : isle__try_store(heap, &catch->scope->region, error, &moved);
     return err == ISLE_OK ? moved : isle__error_out_of_memory();
 }
