@@ -46,7 +46,8 @@ ISLE_API int isle_as_fd(isle_value resource); /* borrowed: valid as long as the 
 
 /* CBOR (RFC 8949; tags 28 and 29 for sharing and cycles, 27 for objects). Ports and resources do not pass: ISLE_EUNSENDABLE. */
 ISLE_API isle_value isle_cbor_encode(isle_value value);
-/* Safe on hostile bytes; works and allocates at most a small multiple of `budget` bytes. ISLE_EMALFORMED, ISLE_ERANGE (over budget). */
+/* Safe on hostile bytes; works and allocates at most a small multiple of `budget` bytes, which are counted as the values take them in memory (an item of one
+ * byte may make a list of 256), not as the input has them. ISLE_EMALFORMED; ISLE_ERANGE: over budget, or an integer that int64_t cannot hold. */
 ISLE_API ISLE_MUST_CHECK isle_err isle_cbor_try_decode(const void *data, size_t size, size_t budget, isle_value *ret_value);
 
 ISLE_END

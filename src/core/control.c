@@ -274,10 +274,11 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
     struct isle__control *list = control_take(isolate, NULL);
     while (list != NULL) {
         struct isle__control *next = list->next;
-        if (list->priority == ISLE_BEFORE_NEXT_EVENT)
-            control_defer(isolate, list);
-        else if (isolate->ending)
+        /* Of another id: posted while this body began a new life. */
+        if (isolate->ending || (list->target & ~ISLE__ID_CONTROL) != isolate->id)
             control_refuse(list);
+        else if (list->priority == ISLE_BEFORE_NEXT_EVENT)
+            control_defer(isolate, list);
         else
             control_do(isolate, list);
         list = next;

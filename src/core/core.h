@@ -269,6 +269,7 @@ struct isle__isolate *isle__isolate_current(void);
 struct isle__isolate *isle__isolate_need(const char *function);
 ISLE_MUST_CHECK isle_err isle__isolate_ask(struct isle__isolate **ret_isolate);
 
+void isle__body_give(struct isle__isolate *body); /* to the free ones */
 void isle__bodies_free(void);
 /* An isolate that is not yet known to anybody. ISLE_ENOMEM. */
 ISLE_MUST_CHECK isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate);

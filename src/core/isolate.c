@@ -58,7 +58,7 @@ static struct isle__isolate *body_take(void)
     return body;
 }
 
-static void body_give(struct isle__isolate *body)
+void isle__body_give(struct isle__isolate *body)
 {
     isle__mutex_lock(&isle__program.lock);
     body->next = isle__program.free;
@@ -178,7 +178,7 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     isolate->task.run = isle__isolate_turn;
     isolate->slot = isle__slot_open(ISLE__SLOT_ISOLATE, isolate, isolate);
     if (isolate->slot == NULL) {
-        body_give(isolate);
+        isle__body_give(isolate);
         return ISLE_ENOMEM;
     }
     isolate->id = atomic_load_explicit(&isolate->slot->id, memory_order_relaxed);
@@ -257,7 +257,7 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
     isle__control_drop_all(isolate);
     isle__listeners_free(isolate->exit_listeners);
     isolate->exit_listeners = NULL;
-    body_give(isolate);
+    isle__body_give(isolate);
 }
 
 void isle__isolate_start(struct isle__isolate *isolate)
@@ -305,7 +305,9 @@ void isle__isolate_finish(struct isle__isolate *isolate)
         isle__library_close(isolate->library);
     isolate->backend->ended(isolate);
     bool classic = isolate->classic;
-    body_give(isolate);
+    /* The root's task may still be in its worker's queue, or on its way there: its body rests until the program's end. */
+    if (!isolate->is_root)
+        isle__body_give(isolate);
     isle__mail_post_reserved(no_result);
     for (struct isle__listener *listener = listeners; listener != NULL; listener = listener->next) {
         isle__mail_post_reserved(listener->mail);

@@ -197,11 +197,11 @@ static bool isolate_lives(const struct isle__isolate *isolate)
     return isolate->alive > 0 || timers > 0 || isle__isolate_paused(isolate);
 }
 
-/* Nothing is left to do now. True: it is idle, and may be run by somebody else already. */
+/* Nothing is left to do now. True: it is idle, and may be run by somebody else already, or have ended. */
 static bool loop_go_idle(struct isle__isolate *isolate)
 {
     isle__timer_register(isolate);
-    bool classic = isolate->classic;
+    bool classic = isolate->classic, is_root = isolate->is_root;
     struct isle__mail *empty = NULL;
     if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
                                                  memory_order_seq_cst, memory_order_relaxed))
@@ -214,6 +214,8 @@ static bool loop_go_idle(struct isle__isolate *isolate)
         return false;
     if (classic)
         isle__classic_idle();
+    if (is_root)
+        isle__root_idle(isolate);
     return true;
 }
 
@@ -256,11 +258,7 @@ static bool loop_step(struct isle__isolate *isolate)
         if (isolate->ending || isolate->ready != NULL)
             return true;
     }
-    if (!loop_go_idle(isolate))
-        return true;
-    if (isolate->is_root)
-        isle__root_idle(isolate);
-    return false;
+    return !loop_go_idle(isolate);
 }
 
 void isle__isolate_turn(struct isle__task *task)

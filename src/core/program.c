@@ -449,6 +449,7 @@ static void program_end(int status)
     if (main_state.faults)
         isle__fault_remove();
     isle__fault_thread_fini();
+    isle__body_give(root);
     isle__bodies_free();
     isle__slots_fini();
     isle__stacks_release();

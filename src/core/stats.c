@@ -44,5 +44,6 @@ size_t isle_memory_used(void)
 
 size_t isle_mailbox_count(void)
 {
-    return atomic_load_explicit(&isle__isolate_need(__func__)->mail_count, memory_order_relaxed);
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    return (size_t)atomic_load_explicit(&isolate->mail_count, memory_order_relaxed);
 }

@@ -14,8 +14,8 @@ void isle__queue_fini(struct isle__queue *queue)
     isle__mutex_destroy(&queue->lock);
 }
 
-static void queue_append(struct isle__queue *queue, struct isle__task *first,
-                         struct isle__task *last, size_t count)
+void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
+                        struct isle__task *last, size_t count)
 {
     last->next = NULL;
     if (queue->last != NULL)
@@ -30,7 +30,7 @@ static void queue_append(struct isle__queue *queue, struct isle__task *first,
 void isle__queue_push(struct isle__queue *queue, struct isle__task *task)
 {
     isle__mutex_lock(&queue->lock);
-    queue_append(queue, task, task, 1);
+    isle__queue_append(queue, task, task, 1);
     isle__mutex_unlock(&queue->lock);
 }
 
@@ -69,7 +69,7 @@ struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queu
     isle__mutex_unlock(&from->lock);
     if (taken > 1) {
         isle__mutex_lock(&to->lock);
-        queue_append(to, first->next, last, taken - 1);
+        isle__queue_append(to, first->next, last, taken - 1);
         isle__mutex_unlock(&to->lock);
     }
     return first;

@@ -54,6 +54,13 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
         return err;
     }
     worker->flow = worker->own;
+    /* Its first stack, so that a thread that starts can work. */
+    if (kind != ISLE__WORKER_ATTACHED && (err = isle__flow_take(worker, &worker->spare)) != ISLE_OK) {
+        isle__flow_free_own(worker->own);
+        isle__queue_fini(&worker->queue);
+        isle__memory_free(worker, sizeof *worker + 64);
+        return err;
+    }
     *ret_worker = worker;
     return ISLE_OK;
 }
@@ -238,8 +245,12 @@ static struct isle__task *worker_wait(struct isle__worker *self)
             isle__sched_idle_hook(self))
             continue;
         if (self->kind != ISLE__WORKER_POOL) {
-            if (atomic_load_explicit(&self->released, memory_order_acquire))
+            if (atomic_load_explicit(&self->released, memory_order_acquire)) {
+                /* Who released it still holds the lock, perhaps. */
+                isle__mutex_lock(&self->queue.lock);
+                isle__mutex_unlock(&self->queue.lock);
                 return NULL;
+            }
             isle__parker_park(&self->parker, ISLE_FOREVER);
             continue;
         }
@@ -322,15 +333,11 @@ static void worker_thread_main(void *argument)
     isle__worker_set_current(worker);
     isle__context_init_thread(&worker->own->context);
     atomic_store_explicit(&worker->clock, isle__thread_clock(), memory_order_relaxed);
-    /* Without a stack the thread can only end; the tasks wait for the others. */
-    if (isle__flow_reserve() == ISLE_OK)
-        isle__flow_suspend();
-    else if (worker->kind == ISLE__WORKER_POOL)
-        (void)worker_may_end(worker);
+    isle__flow_suspend();
     isle__worker_set_current(NULL);
     isle__context_fini(&worker->own->context);
-    atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_acq_rel);
     worker_free(worker);
+    atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_acq_rel);
 }
 
 isle_err isle__sched_add_worker(void)
@@ -345,9 +352,10 @@ isle_err isle__sched_add_worker(void)
     atomic_fetch_add_explicit(&isle__sched.worker_count, 1, memory_order_relaxed);
     isle__mutex_unlock(&isle__sched.lock);
     atomic_fetch_add_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
-    err = isle__thread_start(&worker->thread, "isle-worker", worker_thread_main, worker);
+    struct isle__thread thread; /* not the worker's: that may have ended already */
+    err = isle__thread_start(&thread, "isle-worker", worker_thread_main, worker);
     if (err == ISLE_OK) {
-        isle__thread_detach(&worker->thread);
+        isle__thread_detach(&thread);
         return ISLE_OK;
     }
     atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
@@ -376,8 +384,11 @@ void isle__sched_ready(struct isle__task *task)
 {
     struct isle__worker *home = task->home;
     if (home != NULL) {
-        isle__queue_push(&home->queue, task);
+        /* Under the lock: once the task is out of the queue, it may end its worker. */
+        isle__mutex_lock(&home->queue.lock);
+        isle__queue_append(&home->queue, task, task, 1);
         worker_notify(home);
+        isle__mutex_unlock(&home->queue.lock);
         return;
     }
     struct isle__worker *self = isle__worker_current();
@@ -510,19 +521,22 @@ isle_err isle__worker_start_pinned(const char *name, struct isle__worker **ret_w
     if (err != ISLE_OK)
         return err;
     atomic_fetch_add_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
-    err = isle__thread_start(&worker->thread, name, worker_thread_main, worker);
+    struct isle__thread thread;
+    err = isle__thread_start(&thread, name, worker_thread_main, worker);
     if (err != ISLE_OK) {
         atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
         worker_free(worker);
         return err;
     }
-    isle__thread_detach(&worker->thread);
+    isle__thread_detach(&thread);
     *ret_worker = worker;
     return ISLE_OK;
 }
 
 void isle__worker_release_pinned(struct isle__worker *worker)
 {
+    isle__mutex_lock(&worker->queue.lock);
     atomic_store_explicit(&worker->released, true, memory_order_release);
     isle__parker_unpark(&worker->parker);
+    isle__mutex_unlock(&worker->queue.lock);
 }

@@ -27,7 +27,6 @@ struct isle__worker {
     unsigned handoffs;              /* in a row */
     uint32_t tick;
     uint64_t seed;
-    struct isle__thread thread;
     /* Other threads'. */
     _Alignas(64) _Atomic(struct isle__task *) handoff; /* runs next; anybody may take it by exchange */
     struct isle__queue queue;
@@ -68,6 +67,8 @@ extern struct isle__sched isle__sched;
 void isle__queue_init(struct isle__queue *queue);
 void isle__queue_fini(struct isle__queue *queue);
 void isle__queue_push(struct isle__queue *queue, struct isle__task *task);
+/* A chain of `count` tasks; the caller holds the lock. */
+void isle__queue_append(struct isle__queue *queue, struct isle__task *first, struct isle__task *last, size_t count);
 struct isle__task *isle__queue_pop(struct isle__queue *queue);
 /* Moves up to half of `from`'s tasks, at least one, to `to` and returns one of them. */
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What encoder and decoder of CBOR share: numbers of RFC 8949, RFC 8746 and of the registry of tags. */
+/* What encoder and decoder of CBOR share: numbers of RFC 8949, RFC 8746 and of the registry of
+ * tags. */
 #ifndef ISLE_CBOR_H
 #define ISLE_CBOR_H
 

@@ -1,103 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CBOR in, from bytes that may be hostile. Takes every well-formed encoding of RFC 8949 (any width, indefinite lengths, half floats) of one data item:
+/* CBOR in, from bytes that may be hostile. Takes every well-formed encoding of RFC 8949 (any width,
+ * indefinite lengths, half floats) of one data item, and refuses with
  *
- *   ISLE_EMALFORMED  not well-formed; bytes left over; text that is not UTF-8; a key or element twice (1 and 1.0 are one key); a simple value other than
- *                    false, true, null, undefined; a tag on content that it does not fit; a reference to what has not begun; an object of a type that is not
- *                    registered, has another layout or is refused by its validate hook
- *   ISLE_ERANGE      an integer that int64_t cannot hold, bignums included; over budget
+ *   ISLE_EMALFORMED  what is not well-formed; bytes left over; text that is not UTF-8; a key or
+ *                    element twice (1 and 1.0 are one key); a simple value other than false, true,
+ *                    null, undefined; a tag on content that it does not fit; a reference to what
+ * has not begun; an object of a type that is not registered, has another layout or is refused by
+ * its validate hook ISLE_ERANGE      an integer that int64_t cannot hold, bignums included; over
+ * budget
  *
- * undefined becomes null. Tags 2 and 3 become ints, 27 to 29, 64 to 87 and 258 what cbor_encode.c says; any other tag is dropped and its content kept. Arrays of
- * 16- and 128-bit floats are malformed here.
+ * undefined becomes null. Tags 2 and 3 become ints, 27 to 29, 64 to 87 and 258 what cbor_encode.c
+ * says; any other tag is dropped and its content kept. Arrays of 16- and 128-bit floats are
+ * malformed here.
  *
- * Law: one pass with an explicit stack. Every item is paid from the budget before anything is allocated for it, at about the size that it takes in
- * memory, so that neither claimed lengths nor tiny items that make big cells get more than a small multiple of the budget. What was built before a failure
- * vanishes with the caller's scope. */
-#include "value/cbor.h"
+ * Law: one pass with an explicit stack. Every item is paid from the budget before anything is
+ * allocated for it, at about the size that it takes in memory, so that neither claimed lengths nor
+ * tiny items that make big cells get more than a small multiple of the budget. What was built
+ * before a failure vanishes with the caller's scope. */
+#include "value/cbor_decode.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "value/type.h"
-#include "value/walk.h"
 
-#define DECODE_NO_TAG UINT64_MAX
-/* What things cost, in bytes. */
-enum {
-    DECODE_COST_ITEM = 16, /* the slot in its container, grown by doubling */
-    DECODE_COST_CELL = 64,
-    DECODE_COST_CONTAINER = 256, /* the cell and the stack of this decoder */
-    DECODE_COST_ENTRY = 96,
-    DECODE_COST_NOTE = 64 /* an entry of one of this decoder's lists */
-};
-
-enum decode_kind { DECODE_LIST, DECODE_MAP, DECODE_SET, DECODE_FIELDS, DECODE_ELEMENTS };
-struct decode_frame {
-    enum decode_kind kind;
-    bool indefinite;
-    bool has_key;
-    bool inner;    /* a struct inside another, or elements: nothing to deliver at its end */
-    uint64_t left; /* items to come */
-    isle_value value, key;
-    const isle_type *type;   /* of fields */
-    const isle_field *field; /* of elements */
-    uint8_t *base;           /* struct or first element */
-    size_t at;               /* field or element to come */
-};
-struct decode_share {
-    isle_value value;
-    bool known;
-};
-/* What must hold before anybody sees the result: a validate hook, or that a counter still says what its array has. */
-struct decode_check {
-    const isle_type *type; /* NULL: a counter */
-    const void *data;
-    size_t size;
-    uint64_t count;
-};
-struct decode_item {
-    isle_value value;
-    uint64_t big;   /* of an unsigned integer above INT64_MAX */
-    bool is_big;
-    bool reference; /* came by tag 29 */
-};
-struct decode_head {
-    enum isle__cbor_major major;
-    uint8_t info;
-    uint64_t value;
-};
-struct decoder {
-    struct isle__heap *heap;
-    const uint8_t *data;
-    size_t size, at;
-    size_t start; /* of the item, for errors */
-    size_t budget;
-    uint64_t tag;       /* that the next item is to fit */
-    size_t shares_open; /* the last ones, which the next item fills */
-    bool done;
-    isle_value result;
-    struct isle__buffer frames, shares, checks, scratch;
-};
-
-ISLE_NORETURN static void decode_fail(const struct decoder *decoder, const char *what)
+void isle__decode_fail(const struct isle__decoder *decoder, const char *what)
 {
     isle__throw(ISLE_EMALFORMED, "isle_cbor_try_decode: at byte %zu: %s", decoder->start, what);
 }
 
-ISLE_NORETURN static void decode_too_big(const struct decoder *decoder)
+void isle__decode_too_big(const struct isle__decoder *decoder)
 {
     isle__throw(ISLE_ERANGE, "isle_cbor_try_decode: at byte %zu: an integer of more than 64 bits",
                 decoder->start);
 }
 
-static void decode_pay(struct decoder *decoder, uint64_t cost)
+void isle__decode_pay(struct isle__decoder *decoder, uint64_t cost)
 {
     if (cost > decoder->budget)
         isle__throw(ISLE_ERANGE, "isle_cbor_try_decode: at byte %zu: over budget", decoder->start);
     decoder->budget -= (size_t)cost;
 }
 
-static void *decode_note(struct isle__buffer *buffer, size_t size)
+void *isle__decode_note(struct isle__buffer *buffer, size_t size)
 {
     void *room = isle__buffer_room(buffer, size);
 
@@ -107,12 +52,12 @@ static void *decode_note(struct isle__buffer *buffer, size_t size)
     return room;
 }
 
-static struct decode_frame *decode_top(const struct decoder *decoder)
+static struct isle__decode_frame *decode_top(const struct isle__decoder *decoder)
 {
     if (decoder->frames.size == 0)
         return NULL;
-    return (struct decode_frame *)(decoder->frames.data + decoder->frames.size -
-                                           sizeof(struct decode_frame));
+    return (struct isle__decode_frame *)(decoder->frames.data + decoder->frames.size -
+                                         sizeof(struct isle__decode_frame));
 }
 
 static uint64_t decode_big_endian(const uint8_t *data, size_t size)
@@ -124,14 +69,14 @@ static uint64_t decode_big_endian(const uint8_t *data, size_t size)
     return value;
 }
 
-static struct decode_head decode_read_head(struct decoder *decoder)
+static struct isle__decode_head decode_read_head(struct isle__decoder *decoder)
 {
-    struct decode_head head;
+    struct isle__decode_head head;
 
     decoder->start = decoder->at;
     if (decoder->at == decoder->size)
-        decode_fail(decoder, "the input ends where an item should begin");
-    decode_pay(decoder, DECODE_COST_ITEM);
+        isle__decode_fail(decoder, "the input ends where an item should begin");
+    isle__decode_pay(decoder, ISLE__DECODE_COST_ITEM);
     unsigned first = decoder->data[decoder->at++];
     head.major = (enum isle__cbor_major)(first >> 5);
     head.info = first & 31;
@@ -141,34 +86,35 @@ static struct decode_head decode_read_head(struct decoder *decoder)
     if (head.info < 28) {
         size_t width = (size_t)1 << (head.info - 24);
         if (decoder->size - decoder->at < width)
-            decode_fail(decoder, "the input ends in an item's head");
+            isle__decode_fail(decoder, "the input ends in an item's head");
         head.value = decode_big_endian(decoder->data + decoder->at, width);
         decoder->at += width;
         return head;
     }
     if (head.info < 31 || head.major == ISLE__CBOR_UINT || head.major == ISLE__CBOR_NINT ||
         head.major == ISLE__CBOR_TAG)
-        decode_fail(decoder, "a reserved head");
+        isle__decode_fail(decoder, "a reserved head");
     return head;
 }
 
 /* The content of a string with definite length, in the input. */
-static const uint8_t *decode_slice(struct decoder *decoder, const struct decode_head *head)
+static const uint8_t *decode_slice(struct isle__decoder *decoder,
+                                   const struct isle__decode_head *head)
 {
     if (head->value > decoder->size - decoder->at)
-        decode_fail(decoder, "the input ends in a string");
+        isle__decode_fail(decoder, "the input ends in a string");
     const uint8_t *slice = decoder->data + decoder->at;
-    decode_pay(decoder, head->value);
+    isle__decode_pay(decoder, head->value);
     decoder->at += (size_t)head->value;
     if (head->major == ISLE__CBOR_TEXT &&
         isle__utf8_valid((const char *)slice, (size_t)head->value) != head->value)
-        decode_fail(decoder, "text that is not UTF-8");
+        isle__decode_fail(decoder, "text that is not UTF-8");
     return slice;
 }
 
 /* The content of any string: in the input, or of chunks put together in scratch. */
-static const uint8_t *decode_string(struct decoder *decoder, const struct decode_head *head,
-                                    size_t *ret_size)
+static const uint8_t *decode_string(struct isle__decoder *decoder,
+                                    const struct isle__decode_head *head, size_t *ret_size)
 {
     if (head->info != 31) {
         *ret_size = (size_t)head->value;
@@ -176,24 +122,25 @@ static const uint8_t *decode_string(struct decoder *decoder, const struct decode
     }
     decoder->scratch.size = 0;
     for (;;) {
-        struct decode_head chunk = decode_read_head(decoder);
+        struct isle__decode_head chunk = decode_read_head(decoder);
         if (chunk.major == ISLE__CBOR_SIMPLE && chunk.info == 31)
             break;
         if (chunk.major != head->major || chunk.info == 31)
-            decode_fail(decoder, "a chunk of another kind than its string");
+            isle__decode_fail(decoder, "a chunk of another kind than its string");
         const uint8_t *slice = decode_slice(decoder, &chunk);
-        decode_pay(decoder, chunk.value);
+        isle__decode_pay(decoder, chunk.value);
         if (chunk.value > 0)
-            memcpy(decode_note(&decoder->scratch, (size_t)chunk.value), slice, (size_t)chunk.value);
+            memcpy(isle__decode_note(&decoder->scratch, (size_t)chunk.value), slice,
+                   (size_t)chunk.value);
     }
     *ret_size = decoder->scratch.size;
     return decoder->scratch.size != 0 ? decoder->scratch.data : (const uint8_t *)"";
 }
 
 /* The tags 28 before this value refer to it from now on. */
-static void decode_fill_shares(struct decoder *decoder, isle_value value)
+static void decode_fill_shares(struct isle__decoder *decoder, isle_value value)
 {
-    struct decode_share *shares = (struct decode_share *)decoder->shares.data;
+    struct isle__decode_share *shares = (struct isle__decode_share *)decoder->shares.data;
     size_t count = decoder->shares.size / sizeof *shares;
 
     for (; decoder->shares_open > 0; decoder->shares_open--) {
@@ -202,275 +149,93 @@ static void decode_fill_shares(struct decoder *decoder, isle_value value)
     }
 }
 
-static void decode_need_no_tag(const struct decoder *decoder, uint64_t tag)
+static void decode_need_no_tag(const struct isle__decoder *decoder, uint64_t tag)
 {
-    if (tag != DECODE_NO_TAG)
-        decode_fail(decoder, "a tag on what it does not fit");
+    if (tag != ISLE__DECODE_NO_TAG)
+        isle__decode_fail(decoder, "a tag on what it does not fit");
 }
 
-/* --- into structs ------------------------------------------------------------------------------- */
+/* --- items to their places ----------------------------------------------------------------------
+ */
 
-static void decode_store_uint(struct decoder *decoder, void *place, size_t size, uint64_t value)
-{
-    uint8_t u8 = (uint8_t)value;
-    uint16_t u16 = (uint16_t)value;
-    uint32_t u32 = (uint32_t)value;
-
-    if (size < 8 && value >> (8 * size) != 0)
-        decode_fail(decoder, "an integer that its field cannot hold");
-    if (size == 1)
-        memcpy(place, &u8, 1);
-    else if (size == 2)
-        memcpy(place, &u16, 2);
-    else if (size == 4)
-        memcpy(place, &u32, 4);
-    else
-        memcpy(place, &value, 8);
-}
-
-static void decode_store_int(struct decoder *decoder, void *place, size_t size, int64_t value)
-{
-    int64_t max = INT64_MAX >> (64 - 8 * size);
-
-    if (value > max || value < -max - 1)
-        decode_fail(decoder, "an integer that its field cannot hold");
-    uint64_t mask = size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * size)) - 1;
-    decode_store_uint(decoder, place, size, (uint64_t)value & mask);
-}
-
-static void decode_store_float(struct decoder *decoder, void *place, size_t size, double value)
-{
-    if (size == sizeof value) {
-        memcpy(place, &value, sizeof value);
-        return;
-    }
-    if (isfinite(value) && fabs(value) > (double)FLT_MAX)
-        decode_fail(decoder, "a number that its field cannot hold");
-    float single = (float)value;
-    memcpy(place, &single, sizeof single);
-}
-
-static void *decode_memory(struct decoder *decoder, uint64_t size)
-{
-    decode_pay(decoder, size);
-    void *memory = isle__scope_alloc(isle__scope_current(decoder->heap),
-                                     size != 0 ? (size_t)size : 1);
-    memset(memory, 0, (size_t)size);
-    return memory;
-}
-
-static void decode_store_text(struct decoder *decoder, void *place, isle_value value)
-{
-    const char *text;
-    size_t size;
-
-    if (!isle_get_string(value, &text, &size) || memchr(text, '\0', size) != NULL)
-        decode_fail(decoder, "no text for a field of text");
-    char *copy = decode_memory(decoder, (uint64_t)size + 1);
-    memcpy(copy, text, size);
-    memcpy(place, &copy, sizeof copy);
-}
-
-static bool decode_same_type(const isle_type *a, const isle_type *b)
-{
-    return a == b || (strcmp(a->name, b->name) == 0 && isle_type_hash(a) == isle_type_hash(b));
-}
-
-static void decode_store_object(struct decoder *decoder, const isle_field *field, void *place,
-                                const struct decode_item *item)
-{
-    if (isle_is_null(item->value))
-        return;
-    if (isle_kind_of(item->value) != ISLE_OBJECT ||
-        (item->reference && field->kind == ISLE_FIELD_KIND_OWNED))
-        decode_fail(decoder, "no object for a field of objects");
-    const struct isle__object_cell *object =
-        (struct isle__object_cell *)isle__cell_of(isle__resolve(item->value));
-    if (!decode_same_type(object->type, field->type))
-        decode_fail(decoder, "an object of another type than its field");
-    memcpy(place, &object->object, sizeof object->object);
-}
-
-static void decode_store_number(struct decoder *decoder, const isle_field *field, void *place,
-                                const struct decode_item *item)
-{
-    int64_t integer = 0;
-    double number = 0;
-    bool is_int = !item->is_big && isle_kind_of(item->value) == ISLE_INT &&
-                  isle_get_int(item->value, &integer);
-
-    if (field->kind == ISLE_FIELD_KIND_UINT && item->is_big)
-        decode_store_uint(decoder, place, field->size, item->big);
-    else if (field->kind == ISLE_FIELD_KIND_UINT && is_int && integer >= 0)
-        decode_store_uint(decoder, place, field->size, (uint64_t)integer);
-    else if (field->kind == ISLE_FIELD_KIND_INT && is_int)
-        decode_store_int(decoder, place, field->size, integer);
-    else if (field->kind == ISLE_FIELD_KIND_FLOAT && isle_kind_of(item->value) == ISLE_DOUBLE &&
-             isle_get_double(item->value, &number))
-        decode_store_float(decoder, place, field->size, number);
-    else
-        decode_fail(decoder, "no such number for its field");
-}
-
-static void decode_store(struct decoder *decoder, const isle_field *field, void *place,
-                         const struct decode_item *item)
-{
-    bool truth;
-
-    if (isle__field_is_number(field)) {
-        decode_store_number(decoder, field, place, item);
-        return;
-    }
-    if (item->is_big)
-        decode_too_big(decoder);
-    switch (field->kind) {
-    case ISLE_FIELD_KIND_BOOL:
-        if (!isle_get_bool(item->value, &truth))
-            decode_fail(decoder, "no bool for a field of bool");
-        memcpy(place, &truth, sizeof truth);
-        break;
-    case ISLE_FIELD_KIND_STRING:
-        if (!isle_is_null(item->value))
-            decode_store_text(decoder, place, item->value);
-        break;
-    case ISLE_FIELD_KIND_VALUE:
-        memcpy(place, &item->value, sizeof item->value);
-        break;
-    case ISLE_FIELD_KIND_OBJECT:
-    case ISLE_FIELD_KIND_OWNED:
-        decode_store_object(decoder, field, place, item);
-        break;
-    default:
-        if (field->kind != ISLE_FIELD_KIND_PORT || !isle_is_null(item->value))
-            decode_fail(decoder, "what its field cannot hold");
-        break;
-    }
-}
-
-/* The memory of an array field with that many elements; says so in its counter, or checks that an inline one has as many. */
-static uint8_t *decode_array_memory(struct decoder *decoder, const struct decode_frame *frame,
-                                    const isle_field *field, uint64_t count)
-{
-    uint8_t *place = frame->base + field->offset;
-
-    if (field->count_offset == SIZE_MAX) {
-        if (count != field->count)
-            decode_fail(decoder, "an inline array of another length");
-        return place;
-    }
-    uint8_t *counter = frame->base + field->count_offset;
-    size_t stride = isle__field_stride(field);
-    if (count > UINT32_MAX || (field->count_size >= 4 && count > INT32_MAX))
-        decode_fail(decoder, "an array that its counter cannot count");
-    decode_pay(decoder, DECODE_COST_NOTE);
-    uint8_t *memory = decode_memory(decoder, count * stride);
-    memcpy(place, &memory, sizeof memory);
-    decode_store_uint(decoder, counter, field->count_size, count);
-    struct decode_check *check = decode_note(&decoder->checks, sizeof *check);
-    *check = (struct decode_check){NULL, counter, field->count_size, count};
-    return memory;
-}
-
-static void decode_store_array(struct decoder *decoder, const struct decode_frame *frame,
-                               const isle_field *field, const struct decode_item *item)
-{
-    if (!item->is_big && isle_is_null(item->value) && field->count_offset != SIZE_MAX) {
-        void *none = NULL;
-        (void)decode_array_memory(decoder, frame, field, 0);
-        memcpy(frame->base + field->offset, &none, sizeof none);
-        return;
-    }
-    if (item->is_big || isle_kind_of(item->value) != ISLE_BYTES || !isle__field_is_number(field))
-        decode_fail(decoder, "no array for a field of arrays");
-    isle_value bytes = isle__resolve(item->value);
-    if (isle__cell_of(bytes)->element != (uint16_t)isle__field_element(field))
-        decode_fail(decoder, "an array of other elements than its field");
-    size_t size;
-    const void *data = isle_as_bytes(bytes, &size);
-    uint8_t *memory = decode_array_memory(decoder, frame, field, size / field->size);
-    if (size > 0)
-        memcpy(memory, data, size);
-}
-
-/* --- items to their places ---------------------------------------------------------------------- */
-
-static void decode_place_entry(struct decoder *decoder, struct decode_frame *frame, isle_value value)
+static void decode_place_entry(struct isle__decoder *decoder, struct isle__decode_frame *frame,
+                               isle_value value)
 {
     if (!frame->has_key) {
         frame->key = value;
         frame->has_key = true;
         return;
     }
-    decode_pay(decoder, DECODE_COST_ENTRY);
+    isle__decode_pay(decoder, ISLE__DECODE_COST_ENTRY);
     size_t before = isle_count(frame->value);
     isle_map_put(frame->value, frame->key, value);
     if (isle_count(frame->value) == before)
-        decode_fail(decoder, "a key that the map has already");
+        isle__decode_fail(decoder, "a key that the map has already");
     frame->has_key = false;
 }
 
-static void decode_place(struct decoder *decoder, const struct decode_item *item)
+static void decode_place(struct isle__decoder *decoder, const struct isle__decode_item *item)
 {
-    struct decode_frame *frame = decode_top(decoder);
+    struct isle__decode_frame *frame = decode_top(decoder);
 
-    if (item->is_big && (frame == NULL || frame->kind < DECODE_FIELDS))
-        decode_too_big(decoder);
+    if (item->is_big && (frame == NULL || frame->kind < ISLE__DECODE_FIELDS))
+        isle__decode_too_big(decoder);
     if (frame == NULL) {
         decoder->result = item->value;
         decoder->done = true;
         return;
     }
     switch (frame->kind) {
-    case DECODE_LIST:
+    case ISLE__DECODE_LIST:
         isle_list_add(frame->value, item->value);
         break;
-    case DECODE_MAP:
+    case ISLE__DECODE_MAP:
         decode_place_entry(decoder, frame, item->value);
         break;
-    case DECODE_SET:
-        decode_pay(decoder, DECODE_COST_ENTRY);
+    case ISLE__DECODE_SET:
+        isle__decode_pay(decoder, ISLE__DECODE_COST_ENTRY);
         if (!isle_set_add(frame->value, item->value))
-            decode_fail(decoder, "an element that the set has already");
+            isle__decode_fail(decoder, "an element that the set has already");
         break;
-    case DECODE_FIELDS: {
+    case ISLE__DECODE_FIELDS: {
         const isle_field *field = &frame->type->fields[frame->at++];
         if (isle__field_is_array(field))
-            decode_store_array(decoder, frame, field, item);
+            isle__decode_store_array(decoder, frame, field, item);
         else
-            decode_store(decoder, field, frame->base + field->offset, item);
+            isle__decode_store(decoder, field, frame->base + field->offset, item);
         break;
     }
-    case DECODE_ELEMENTS:
+    case ISLE__DECODE_ELEMENTS:
     default:
-        decode_store(decoder, frame->field,
-                     frame->base + frame->at++ * isle__field_stride(frame->field), item);
+        isle__decode_store(decoder, frame->field,
+                           frame->base + frame->at++ * isle__field_stride(frame->field), item);
         break;
     }
     frame->left--;
 }
 
-static void decode_place_value(struct decoder *decoder, isle_value value)
+static void decode_place_value(struct isle__decoder *decoder, isle_value value)
 {
-    struct decode_item item = {.value = value};
+    struct isle__decode_item item = {.value = value};
 
     decode_fill_shares(decoder, value);
     decode_place(decoder, &item);
 }
 
-static struct decode_frame *decode_open(struct decoder *decoder, enum decode_kind kind,
-                                        uint64_t left)
+static struct isle__decode_frame *decode_open(struct isle__decoder *decoder,
+                                              enum isle__decode_kind kind, uint64_t left)
 {
-    struct decode_frame *frame = decode_note(&decoder->frames, sizeof *frame);
+    struct isle__decode_frame *frame = isle__decode_note(&decoder->frames, sizeof *frame);
 
     frame->kind = kind;
     frame->left = left;
     return frame;
 }
 
-static void decode_close(struct decoder *decoder)
+static void decode_close(struct isle__decoder *decoder)
 {
-    const struct decode_frame *frame = decode_top(decoder);
-    struct decode_item item = {.value = frame->value};
+    const struct isle__decode_frame *frame = decode_top(decoder);
+    struct isle__decode_item item = {.value = frame->value};
     bool inner = frame->inner;
 
     decoder->frames.size -= sizeof *frame;
@@ -478,25 +243,27 @@ static void decode_close(struct decoder *decoder)
         decode_place(decoder, &item);
         return;
     }
-    struct decode_frame *outer = decode_top(decoder);
+    struct isle__decode_frame *outer = decode_top(decoder);
     outer->at++;
     outer->left--;
 }
 
-/* --- kinds of items ----------------------------------------------------------------------------- */
+/* --- kinds of items -----------------------------------------------------------------------------
+ */
 
-static void decode_reference(struct decoder *decoder, uint64_t number)
+static void decode_reference(struct isle__decoder *decoder, uint64_t number)
 {
-    const struct decode_share *shares = (struct decode_share *)decoder->shares.data;
+    const struct isle__decode_share *shares = (struct isle__decode_share *)decoder->shares.data;
 
     if (number >= decoder->shares.size / sizeof *shares || !shares[number].known)
-        decode_fail(decoder, "a reference to what has not begun");
-    struct decode_item item = {.value = shares[number].value, .reference = true};
+        isle__decode_fail(decoder, "a reference to what has not begun");
+    struct isle__decode_item item = {.value = shares[number].value, .reference = true};
     decode_fill_shares(decoder, item.value);
     decode_place(decoder, &item);
 }
 
-static void decode_int(struct decoder *decoder, const struct decode_head *head, uint64_t tag)
+static void decode_int(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                       uint64_t tag)
 {
     if (tag == ISLE__CBOR_TAG_SHARED_REF && head->major == ISLE__CBOR_UINT) {
         decode_reference(decoder, head->value);
@@ -509,12 +276,13 @@ static void decode_int(struct decoder *decoder, const struct decode_head *head, 
         return;
     }
     if (head->major == ISLE__CBOR_NINT || decoder->shares_open > 0)
-        decode_too_big(decoder);
-    struct decode_item item = {.big = head->value, .is_big = true};
+        isle__decode_too_big(decoder);
+    struct isle__decode_item item = {.big = head->value, .is_big = true};
     decode_place(decoder, &item);
 }
 
-static void decode_bignum(struct decoder *decoder, uint64_t tag, const uint8_t *data, size_t size)
+static void decode_bignum(struct isle__decoder *decoder, uint64_t tag, const uint8_t *data,
+                          size_t size)
 {
     while (size > 0 && *data == 0) {
         data++;
@@ -522,12 +290,13 @@ static void decode_bignum(struct decoder *decoder, uint64_t tag, const uint8_t *
     }
     uint64_t value = size <= 8 ? decode_big_endian(data, size) : UINT64_MAX;
     if (value > INT64_MAX)
-        decode_too_big(decoder);
+        isle__decode_too_big(decoder);
     int64_t positive = (int64_t)value;
     decode_place_value(decoder, isle_int(tag == ISLE__CBOR_TAG_BIG ? positive : -1 - positive));
 }
 
-/* The elements of a typed array's tag; false: 16- or 128-bit floats, or the one that is reserved. */
+/* The elements of a typed array's tag; false: 16- or 128-bit floats, or the one that is reserved.
+ */
 static bool decode_element(unsigned tag, isle_element *ret_element)
 {
     static const isle_element integers[2][4] = {{ISLE_U8, ISLE_U16, ISLE_U32, ISLE_U64},
@@ -542,16 +311,17 @@ static bool decode_element(unsigned tag, isle_element *ret_element)
     return tag != (ISLE__CBOR_ARRAY_SIGNED | ISLE__CBOR_ARRAY_LITTLE);
 }
 
-static void decode_array_of(struct decoder *decoder, uint64_t tag, const uint8_t *data, size_t size)
+static void decode_array_of(struct isle__decoder *decoder, uint64_t tag, const uint8_t *data,
+                            size_t size)
 {
     isle_element element = ISLE_U8;
     unsigned kind = (unsigned)(tag - ISLE__CBOR_TAG_ARRAYS);
 
     if (!decode_element(kind, &element))
-        decode_fail(decoder, "an array of elements that have no type here");
+        isle__decode_fail(decoder, "an array of elements that have no type here");
     size_t width = isle__element_width(element);
     if (size % width != 0)
-        decode_fail(decoder, "an array with a part of an element");
+        isle__decode_fail(decoder, "an array with a part of an element");
     isle_value array = isle_array(element, data, size / width);
     bool little = (kind & ISLE__CBOR_ARRAY_LITTLE) != 0;
     if (width > 1 && size > 0 && little == ISLE__BIG_ENDIAN)
@@ -559,7 +329,8 @@ static void decode_array_of(struct decoder *decoder, uint64_t tag, const uint8_t
     decode_place_value(decoder, array);
 }
 
-static void decode_bytes(struct decoder *decoder, const struct decode_head *head, uint64_t tag)
+static void decode_bytes(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                         uint64_t tag)
 {
     size_t size;
     const uint8_t *data = decode_string(decoder, head, &size);
@@ -568,7 +339,7 @@ static void decode_bytes(struct decoder *decoder, const struct decode_head *head
         decode_bignum(decoder, tag, data, size);
         return;
     }
-    decode_pay(decoder, 2 * DECODE_COST_CELL);
+    isle__decode_pay(decoder, 2 * ISLE__DECODE_COST_CELL);
     if (tag >= ISLE__CBOR_TAG_ARRAYS && tag <= ISLE__CBOR_TAG_ARRAYS_LAST) {
         decode_array_of(decoder, tag, data, size);
         return;
@@ -577,49 +348,50 @@ static void decode_bytes(struct decoder *decoder, const struct decode_head *head
     decode_place_value(decoder, isle_bytes(data, size));
 }
 
-static void decode_text(struct decoder *decoder, const struct decode_head *head, uint64_t tag)
+static void decode_text(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                        uint64_t tag)
 {
     size_t size;
     const uint8_t *text = decode_string(decoder, head, &size);
 
     decode_need_no_tag(decoder, tag);
-    decode_pay(decoder, DECODE_COST_CELL);
+    isle__decode_pay(decoder, ISLE__DECODE_COST_CELL);
     decode_place_value(decoder, isle_string_sized((const char *)text, size));
 }
 
 /* Inside objects lengths are definite: the next item must be text, an int, or null. */
-static const char *decode_inner_text(struct decoder *decoder, bool nullable, size_t *ret_size)
+static const char *decode_inner_text(struct isle__decoder *decoder, bool nullable, size_t *ret_size)
 {
-    struct decode_head head = decode_read_head(decoder);
+    struct isle__decode_head head = decode_read_head(decoder);
 
     if (nullable && head.major == ISLE__CBOR_SIMPLE && head.value == (ISLE__CBOR_NULL & 31) &&
         head.info < 24)
         return NULL;
     if (head.major != ISLE__CBOR_TEXT || head.info == 31)
-        decode_fail(decoder, "no text where an object has it");
+        isle__decode_fail(decoder, "no text where an object has it");
     *ret_size = (size_t)head.value;
     return (const char *)decode_slice(decoder, &head);
 }
 
-static void decode_error(struct decoder *decoder, uint64_t count)
+static void decode_error(struct isle__decoder *decoder, uint64_t count)
 {
     size_t text_size = 0;
     size_t stack_size = 0;
 
     if (count != 4)
-        decode_fail(decoder, "an error with more or fewer parts");
-    struct decode_head head = decode_read_head(decoder);
+        isle__decode_fail(decoder, "an error with more or fewer parts");
+    struct isle__decode_head head = decode_read_head(decoder);
     isle_err code = head.value < INT16_MAX ? (isle_err)(-1 - (int)head.value) : ISLE_OK;
     if (head.major != ISLE__CBOR_NINT || strcmp(isle_err_name(code), "ISLE_E?") == 0)
-        decode_fail(decoder, "an error without a code");
+        isle__decode_fail(decoder, "an error without a code");
     const char *text = decode_inner_text(decoder, false, &text_size);
     const char *stack = decode_inner_text(decoder, true, &stack_size);
     if (memchr(text, '\0', text_size) != NULL ||
         (stack != NULL && memchr(stack, '\0', stack_size) != NULL))
-        decode_fail(decoder, "a NUL in the text of an error");
-    decode_pay(decoder, 3 * DECODE_COST_CELL + (uint64_t)text_size + stack_size);
+        isle__decode_fail(decoder, "a NUL in the text of an error");
+    isle__decode_pay(decoder, 3 * ISLE__DECODE_COST_CELL + (uint64_t)text_size + stack_size);
     decoder->scratch.size = 0;
-    char *copy = decode_note(&decoder->scratch, text_size + stack_size + 2);
+    char *copy = isle__decode_note(&decoder->scratch, text_size + stack_size + 2);
     memcpy(copy, text, text_size);
     if (stack != NULL)
         memcpy(copy + text_size + 1, stack, stack_size);
@@ -628,16 +400,16 @@ static void decode_error(struct decoder *decoder, uint64_t count)
 }
 
 /* The field that the next item is for; NULL: a container takes any. */
-static const isle_field *decode_expected(const struct decoder *decoder)
+static const isle_field *decode_expected(const struct isle__decoder *decoder)
 {
-    const struct decode_frame *frame = decode_top(decoder);
+    const struct isle__decode_frame *frame = decode_top(decoder);
 
-    if (frame == NULL || frame->kind < DECODE_FIELDS)
+    if (frame == NULL || frame->kind < ISLE__DECODE_FIELDS)
         return NULL;
-    return frame->kind == DECODE_FIELDS ? &frame->type->fields[frame->at] : frame->field;
+    return frame->kind == ISLE__DECODE_FIELDS ? &frame->type->fields[frame->at] : frame->field;
 }
 
-static void decode_object(struct decoder *decoder, uint64_t count)
+static void decode_object(struct isle__decoder *decoder, uint64_t count)
 {
     const isle_field *field = decode_expected(decoder);
     size_t size = 0;
@@ -650,107 +422,114 @@ static void decode_object(struct decoder *decoder, uint64_t count)
     const isle_type *type = field != NULL ? field->type : NULL;
     if (type == NULL || strlen(type->name) != size || memcmp(type->name, name, size) != 0)
         type = isle__type_find(name, size);
-    struct decode_head hash = decode_read_head(decoder);
+    struct isle__decode_head hash = decode_read_head(decoder);
     if (hash.major != ISLE__CBOR_UINT)
-        decode_fail(decoder, "an object without a layout");
-    if (type == NULL || isle_type_hash(type) != hash.value || count != type->field_count + 2 ||
+        isle__decode_fail(decoder, "an object without a layout");
+    if (type != NULL && type != decoder->hashed)
+        decoder->hash = isle_type_hash(type);
+    decoder->hashed = type;
+    if (type == NULL || decoder->hash != hash.value || count != type->field_count + 2 ||
         type->unsendable)
-        decode_fail(decoder, "an object of a type that is not known here in that layout");
+        isle__decode_fail(decoder, "an object of a type that is not known here in that layout");
     if (decoder->shares_open > 0 && field != NULL && field->kind == ISLE_FIELD_KIND_OWNED)
-        decode_fail(decoder, "a shared object in a field that owns it");
-    decode_pay(decoder, DECODE_COST_CONTAINER + 2 * DECODE_COST_NOTE);
-    uint8_t *memory = decode_memory(decoder, type->size);
+        isle__decode_fail(decoder, "a shared object in a field that owns it");
+    isle__decode_pay(decoder, ISLE__DECODE_COST_CONTAINER + 2 * ISLE__DECODE_COST_NOTE);
+    uint8_t *memory = isle__decode_memory(decoder, type->size);
     isle_value object = isle_object(type, memory);
     decode_fill_shares(decoder, object);
     if (type->validate != NULL) {
-        struct decode_check *check = decode_note(&decoder->checks, sizeof *check);
-        *check = (struct decode_check){type, memory, 0, 0};
+        struct isle__decode_check *check = isle__decode_note(&decoder->checks, sizeof *check);
+        *check = (struct isle__decode_check){type, memory, 0, 0};
     }
-    struct decode_frame *frame = decode_open(decoder, DECODE_FIELDS, type->field_count);
+    struct isle__decode_frame *frame = decode_open(decoder, ISLE__DECODE_FIELDS, type->field_count);
     frame->value = object;
     frame->type = type;
     frame->base = memory;
 }
 
 /* An array without a tag where a field wants a struct or elements. */
-static void decode_inner_array(struct decoder *decoder, const isle_field *field, uint64_t count)
+static void decode_inner_array(struct isle__decoder *decoder, const isle_field *field,
+                               uint64_t count)
 {
-    struct decode_frame *outer = decode_top(decoder);
+    struct isle__decode_frame *outer = decode_top(decoder);
     uint8_t *place;
 
     if (decoder->shares_open > 0)
-        decode_fail(decoder, "a shared part of an object");
-    decode_pay(decoder, DECODE_COST_CONTAINER + DECODE_COST_NOTE);
-    if (outer->kind == DECODE_FIELDS && isle__field_is_array(field)) {
-        place = decode_array_memory(decoder, outer, field, count);
-        struct decode_frame *frame = decode_open(decoder, DECODE_ELEMENTS, count);
+        isle__decode_fail(decoder, "a shared part of an object");
+    isle__decode_pay(decoder, ISLE__DECODE_COST_CONTAINER + ISLE__DECODE_COST_NOTE);
+    if (outer->kind == ISLE__DECODE_FIELDS && isle__field_is_array(field)) {
+        place = isle__decode_array_memory(decoder, outer, field, count);
+        struct isle__decode_frame *frame = decode_open(decoder, ISLE__DECODE_ELEMENTS, count);
         frame->field = field;
         frame->base = place;
         frame->inner = true;
         return;
     }
     if (field->kind != ISLE_FIELD_KIND_STRUCT || count != field->type->field_count)
-        decode_fail(decoder, "an array for a field that has none");
-    place = outer->kind == DECODE_FIELDS ? outer->base + field->offset
-                                         : outer->base + outer->at * field->size;
+        isle__decode_fail(decoder, "an array for a field that has none");
+    place = outer->kind == ISLE__DECODE_FIELDS ? outer->base + field->offset
+                                               : outer->base + outer->at * field->size;
     if (field->type->validate != NULL) {
-        struct decode_check *check = decode_note(&decoder->checks, sizeof *check);
-        *check = (struct decode_check){field->type, place, 0, 0};
+        struct isle__decode_check *check = isle__decode_note(&decoder->checks, sizeof *check);
+        *check = (struct isle__decode_check){field->type, place, 0, 0};
     }
-    struct decode_frame *frame = decode_open(decoder, DECODE_FIELDS, count);
+    struct isle__decode_frame *frame = decode_open(decoder, ISLE__DECODE_FIELDS, count);
     frame->type = field->type;
     frame->base = place;
     frame->inner = true;
 }
 
-static void decode_container(struct decoder *decoder, const struct decode_head *head,
-                             enum decode_kind kind)
+static void decode_container(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                             enum isle__decode_kind kind)
 {
-    decode_pay(decoder, DECODE_COST_CONTAINER);
-    isle_value value = kind == DECODE_LIST  ? isle_list()
-                       : kind == DECODE_MAP ? isle_map()
-                                            : isle_set();
+    isle__decode_pay(decoder, ISLE__DECODE_COST_CONTAINER);
+    isle_value value = kind == ISLE__DECODE_LIST  ? isle_list()
+                       : kind == ISLE__DECODE_MAP ? isle_map()
+                                                  : isle_set();
     decode_fill_shares(decoder, value);
-    uint64_t items = kind == DECODE_MAP ? 2 * head->value : head->value;
-    struct decode_frame *frame = decode_open(decoder, kind, items);
+    uint64_t items = kind == ISLE__DECODE_MAP ? 2 * head->value : head->value;
+    struct isle__decode_frame *frame = decode_open(decoder, kind, items);
     frame->indefinite = head->info == 31;
     frame->value = value;
 }
 
-static void decode_array(struct decoder *decoder, const struct decode_head *head, uint64_t tag)
+static void decode_array(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                         uint64_t tag)
 {
     const isle_field *field = decode_expected(decoder);
     bool definite = head->info != 31;
 
     if (definite && head->value > decoder->size - decoder->at)
-        decode_fail(decoder, "an array with more items than bytes are left");
+        isle__decode_fail(decoder, "an array with more items than bytes are left");
     if (tag == ISLE__CBOR_TAG_OBJECT && definite && head->value >= 2) {
         decode_object(decoder, head->value);
     } else if (tag == ISLE__CBOR_TAG_SET) {
-        decode_container(decoder, head, DECODE_SET);
+        decode_container(decoder, head, ISLE__DECODE_SET);
     } else {
         decode_need_no_tag(decoder, tag);
-        bool any = field == NULL || (field->kind == ISLE_FIELD_KIND_VALUE &&
-                                     (decode_top(decoder)->kind == DECODE_ELEMENTS ||
-                                      !isle__field_is_array(field)));
+        bool any =
+            field == NULL ||
+            (field->kind == ISLE_FIELD_KIND_VALUE &&
+             (decode_top(decoder)->kind == ISLE__DECODE_ELEMENTS || !isle__field_is_array(field)));
         if (any)
-            decode_container(decoder, head, DECODE_LIST);
+            decode_container(decoder, head, ISLE__DECODE_LIST);
         else if (definite && !(isle__field_is_number(field)))
             decode_inner_array(decoder, field, head->value);
         else
-            decode_fail(decoder, "an array for a field that has none");
+            isle__decode_fail(decoder, "an array for a field that has none");
     }
 }
 
-static void decode_map(struct decoder *decoder, const struct decode_head *head, uint64_t tag)
+static void decode_map(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                       uint64_t tag)
 {
     decode_need_no_tag(decoder, tag);
     if (head->info != 31 && head->value > (decoder->size - decoder->at) / 2)
-        decode_fail(decoder, "a map with more entries than bytes are left");
-    decode_container(decoder, head, DECODE_MAP);
+        isle__decode_fail(decoder, "a map with more entries than bytes are left");
+    decode_container(decoder, head, ISLE__DECODE_MAP);
 }
 
-static void decode_tag(struct decoder *decoder, uint64_t tag)
+static void decode_tag(struct isle__decoder *decoder, uint64_t tag)
 {
     bool known = tag == ISLE__CBOR_TAG_BIG || tag == ISLE__CBOR_TAG_NEGATIVE_BIG ||
                  (tag >= ISLE__CBOR_TAG_OBJECT && tag <= ISLE__CBOR_TAG_SHARED_REF) ||
@@ -764,8 +543,8 @@ static void decode_tag(struct decoder *decoder, uint64_t tag)
         decoder->tag = tag;
         return;
     }
-    decode_pay(decoder, DECODE_COST_NOTE);
-    (void)decode_note(&decoder->shares, sizeof(struct decode_share));
+    isle__decode_pay(decoder, ISLE__DECODE_COST_NOTE);
+    (void)isle__decode_note(&decoder->shares, sizeof(struct isle__decode_share));
     decoder->shares_open++;
 }
 
@@ -788,16 +567,17 @@ static double decode_half(uint32_t half)
     return (half & 0x8000) != 0 ? -value : value;
 }
 
-static void decode_break(struct decoder *decoder)
+static void decode_break(struct isle__decoder *decoder)
 {
-    const struct decode_frame *frame = decode_top(decoder);
+    const struct isle__decode_frame *frame = decode_top(decoder);
 
     if (frame == NULL || !frame->indefinite || frame->has_key || decoder->shares_open > 0)
-        decode_fail(decoder, "a break where nothing can end");
+        isle__decode_fail(decoder, "a break where nothing can end");
     decode_close(decoder);
 }
 
-static void decode_simple(struct decoder *decoder, const struct decode_head *head, uint64_t tag)
+static void decode_simple(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                          uint64_t tag)
 {
     uint32_t bits = (uint32_t)head->value;
     float single;
@@ -829,20 +609,20 @@ static void decode_simple(struct decoder *decoder, const struct decode_head *hea
         decode_place_value(decoder, isle_double(number));
         break;
     default:
-        decode_fail(decoder, "a simple value that has no meaning here");
+        isle__decode_fail(decoder, "a simple value that has no meaning here");
     }
 }
 
-static void decode_item(struct decoder *decoder)
+static void decode_item(struct isle__decoder *decoder)
 {
-    struct decode_head head = decode_read_head(decoder);
+    struct isle__decode_head head = decode_read_head(decoder);
     uint64_t tag = decoder->tag;
 
     if (head.major == ISLE__CBOR_TAG) {
         decode_tag(decoder, head.value);
         return;
     }
-    decoder->tag = DECODE_NO_TAG;
+    decoder->tag = ISLE__DECODE_NO_TAG;
     switch (head.major) {
     case ISLE__CBOR_UINT:
     case ISLE__CBOR_NINT:
@@ -868,29 +648,30 @@ static void decode_item(struct decoder *decoder)
     }
 }
 
-/* Counters first, so that no hook sees an array that is shorter than its counter says; then the hooks, inner objects before outer ones. */
-static void decode_check_all(const struct decoder *decoder)
+/* Counters first, so that no hook sees an array that is shorter than its counter says; then the
+ * hooks, inner objects before outer ones. */
+static void decode_check_all(const struct isle__decoder *decoder)
 {
-    const struct decode_check *checks = (struct decode_check *)decoder->checks.data;
+    const struct isle__decode_check *checks = (struct isle__decode_check *)decoder->checks.data;
     size_t count = decoder->checks.size / sizeof *checks;
 
     for (size_t i = 0; i < count; i++) {
         if (checks[i].type == NULL &&
             isle__field_uint(checks[i].data, checks[i].size) != checks[i].count)
-            decode_fail(decoder, "an array of another length than its counter says");
+            isle__decode_fail(decoder, "an array of another length than its counter says");
     }
     while (count-- > 0) {
         if (checks[count].type != NULL && !checks[count].type->validate(checks[count].data))
-            decode_fail(decoder, "an object that its type's validate hook refused");
+            isle__decode_fail(decoder, "an object that its type's validate hook refused");
     }
 }
 
 static void decode_run(void *argument)
 {
-    struct decoder *decoder = argument;
+    struct isle__decoder *decoder = argument;
 
     while (!decoder->done) {
-        const struct decode_frame *frame = decode_top(decoder);
+        const struct isle__decode_frame *frame = decode_top(decoder);
         if (frame != NULL && !frame->indefinite && frame->left == 0)
             decode_close(decoder);
         else
@@ -898,7 +679,7 @@ static void decode_run(void *argument)
     }
     decoder->start = decoder->at;
     if (decoder->at != decoder->size)
-        decode_fail(decoder, "bytes after the item");
+        isle__decode_fail(decoder, "bytes after the item");
     decode_check_all(decoder);
 }
 
@@ -906,7 +687,7 @@ isle_err isle_cbor_try_decode(const void *data, size_t size, size_t budget, isle
 {
     struct isle__heap *heap;
     struct isle__catch catch;
-    struct decoder decoder;
+    struct isle__decoder decoder;
 
     isle_err err = isle__heap_ask(&heap);
     if (err != ISLE_OK)
@@ -918,7 +699,7 @@ isle_err isle_cbor_try_decode(const void *data, size_t size, size_t budget, isle
     decoder.data = data;
     decoder.size = size;
     decoder.budget = budget;
-    decoder.tag = DECODE_NO_TAG;
+    decoder.tag = ISLE__DECODE_NO_TAG;
     isle__buffer_init(&decoder.frames, heap);
     isle__buffer_init(&decoder.shares, heap);
     isle__buffer_init(&decoder.checks, heap);

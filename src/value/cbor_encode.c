@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CBOR out: RFC 8949, preferred serialization (shortest heads and floats, definite lengths), in the order of the values, so that equal graphs built in the same
- * order give equal bytes.
+/* CBOR out: RFC 8949, preferred serialization (shortest heads and floats, definite lengths), in the
+ * order of the values, so that equal graphs built in the same order give equal bytes.
  *
- *   int, double, bool, null, string, list, map     themselves; a list that cannot grow arrives as one that can
- *   bytes                                          byte string; other elements with a tag of RFC 8746, little-endian; a view loses its store
- *   set                                            tag 258, array
- *   error                                          tag 27, ["isle.error", code, text, stack or null]
- *   object                                         tag 27, [type's name, layout hash, fields in order]; a struct inside it is an array of its fields
- *   what is met twice or lies on a cycle           tag 28 at the first place, tag 29 and its number at the others; for lists, maps, sets, objects, bytes, errors
- *                                                  and strings of 64 bytes and more
+ *   int, double, bool, null, string, map    themselves
+ *   list         array; one that cannot grow arrives as one that can
+ *   bytes        byte string; other elements with a tag of RFC 8746, little-endian; a view loses
+ *                its store
+ *   set          tag 258, array
+ *   error        tag 27, ["isle.error", code, text, stack or null]
+ *   object       tag 27, [type's name, layout hash, fields in order]; a struct inside it is an
+ * array of its fields, a numeric array as bytes above what is met twice or lies on a cycle    tag
+ * 28 at the first place, tag 29 and its number at the others; for lists, maps, sets, objects,
+ * bytes, errors and strings of 64 bytes and more
  *
  * Everything else is refused. NaN is always f97e00. */
 #include "value/cbor.h"
@@ -32,7 +35,8 @@ void isle__cbor_swap(void *data, size_t size, size_t width)
     }
 }
 
-static void encode_big_endian(struct isle__walk *walk, uint8_t first, uint64_t value, unsigned width)
+static void encode_big_endian(struct isle__walk *walk, uint8_t first, uint64_t value,
+                              unsigned width)
 {
     uint8_t *room = isle__buffer_room(&walk->out, 1 + width);
 
@@ -169,8 +173,7 @@ static void encode_string(struct isle__walk *walk, isle_value value)
 
 static void encode_error(struct isle__walk *walk, isle_value value)
 {
-    const struct isle__error_cell *error =
-        (struct isle__error_cell *)isle__cell_of(value);
+    const struct isle__error_cell *error = (struct isle__error_cell *)isle__cell_of(value);
 
     encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_OBJECT);
     encode_head(walk, ISLE__CBOR_ARRAY, 4);
@@ -223,8 +226,7 @@ static isle_err encode_field(struct isle__walk *walk, const isle_field *field, c
 
     switch (field->kind) {
     case ISLE_FIELD_KIND_BOOL:
-        encode_byte(walk,
-                    isle__field_uint(data, field->size) ? ISLE__CBOR_TRUE : ISLE__CBOR_FALSE);
+        encode_byte(walk, isle__field_uint(data, field->size) ? ISLE__CBOR_TRUE : ISLE__CBOR_FALSE);
         return ISLE_OK;
     case ISLE_FIELD_KIND_INT:
         encode_int(walk, isle__field_int(data, field->size));
@@ -279,7 +281,10 @@ static isle_err encode_begin(struct isle__walk *walk, struct isle__node *node, i
         encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_OBJECT);
         encode_head(walk, ISLE__CBOR_ARRAY, (uint64_t)node->count + 2);
         encode_text(walk, node->type->name, strlen(node->type->name));
-        encode_head(walk, ISLE__CBOR_UINT, isle_type_hash(node->type));
+        if (walk->hashed != node->type)
+            walk->hash = isle_type_hash(node->type);
+        walk->hashed = node->type;
+        encode_head(walk, ISLE__CBOR_UINT, walk->hash);
         return ISLE_OK;
     }
     if (node->kind == ISLE__NODE_VALUE && node->value_kind == ISLE_SET)

@@ -84,7 +84,7 @@ struct isle__map {
     bool rehash; /* some key hashes by an address: the copier calls isle__map_rehash on its copy once all keys are final */
 };
 struct isle__store { /* ISLE__KIND_STORE: the bytes behind views; data follows the header or belongs to `shared` */
-    struct isle__cell cell;
+    _Alignas(16) struct isle__cell cell; /* so that data right behind it is aligned on every system */
     size_t size;
     uint8_t *data; /* 16-byte aligned */
     struct isle__shared *shared; /* a materialised transferable's; NULL: inline */

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON for people, on one line: always valid, the same for the same graph (no addresses), for graphs of any depth.
+/* JSON for people, on one line: always valid, the same for the same graph (no addresses), for
+ * graphs of any depth.
  *
- *   null, bool, int, string, list          themselves; a double has a point or an exponent
- *   map                                    {"key": value} if every key is a string that does not begin with $, else {"$map": [[key, value]]}
- *   set                                    {"$set": [element]}
- *   object                                 {"$object": "type", "field": value}; a struct inside it {"field": value}
- *   bytes, typed arrays                    {"$bytes": "00ff", "size": 2}, {"$i16": [1, 2], "count": 2}; the first 64 only, with an ellipsis or fewer than counted
- *   error                                  {"$error": "text", "code": "ISLE_ETYPE", "stack": "…"}
- *   NaN, infinities                        {"$double": "NaN"}
- *   ports and the like                     {"$port": "1f"}, {"$capability": "1f"}, {"$isolate": "1f"}: ids in hexadecimal; {"$function": true}, {"$pointer": true}
- *   what is met again                      {"$id": 0, …} at the first place ({"$id": 0, "$list": […]} for a list) and {"$ref": 0} at the others */
+ *   null, bool, int, string, list    themselves
+ *   double       with a point or an exponent; {"$double": "NaN"}, "Infinity", "-Infinity"
+ *   map          {"key": value} if every key is a string that does not begin with $, else
+ *                {"$map": [[key, value]]}
+ *   set          {"$set": [element]}
+ *   object       {"$object": "type", "field": value}; a struct inside it {"field": value}
+ *   bytes        {"$bytes": "00ff", "size": 2}, {"$i16": [1, 2], "count": 2}: the first 64 of them
+ *   error        {"$error": "text", "code": "ISLE_ETYPE", "stack": "…"}
+ *   handles      {"$port": "1f"}, {"$capability": "1f"}, {"$isolate": "1f"}: ids in hexadecimal;
+ *                {"$function": true}, {"$pointer": true}
+ *   met again    {"$id": 0, …} at the first place ({"$id": 0, "$list": […]} for a list) and
+ *                {"$ref": 0} at the others */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -48,7 +52,8 @@ static void json_string(struct isle__buffer *out, const char *text, size_t size)
     isle__buffer_text(out, "\"");
 }
 
-/* The fewest digits that read back the same. The locale's decimal point, whatever it is, becomes a point. */
+/* The fewest digits that read back the same. The locale's decimal point, whatever it is, becomes a
+ * point. */
 static void json_double(struct isle__buffer *out, double value)
 {
     char text[64];
@@ -58,7 +63,9 @@ static void json_double(struct isle__buffer *out, double value)
 
     if (isnan(value) || isinf(value)) {
         isle__buffer_format(out, "{\"$double\": \"%s\"}",
-                            isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+                            isnan(value) ? "NaN"
+                            : value > 0  ? "Infinity"
+                                         : "-Infinity");
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
@@ -167,8 +174,7 @@ static void json_handle(struct isle__buffer *out, isle_kind kind, isle_value val
         break;
     case ISLE_ISOLATE:
         cell = isle__cell_of(value);
-        json_id(out, "isolate",
-                ((const struct isle__isolate_cell *)cell)->isolate.control_port.id);
+        json_id(out, "isolate", ((const struct isle__isolate_cell *)cell)->isolate.control_port.id);
         break;
     case ISLE_TRANSFERABLE: {
         cell = isle__cell_of(value);
@@ -269,7 +275,8 @@ static isle_err json_leaf(struct isle__walk *walk, const struct isle__node *node
         for (size_t i = 0; i < node->count; i++) {
             if (i > 0)
                 isle__buffer_text(&walk->out, ", ");
-            json_number(&walk->out, node->field, (const uint8_t *)node->data + i * node->field->size);
+            json_number(&walk->out, node->field,
+                        (const uint8_t *)node->data + i * node->field->size);
         }
         isle__buffer_text(&walk->out, "]");
     }
@@ -308,7 +315,8 @@ static void json_begin_map(struct isle__walk *walk, struct isle__node *node, int
     node->form = JSON_MAP;
     isle__buffer_text(&walk->out, "{");
     if (number >= 0)
-        isle__buffer_format(&walk->out, "\"$id\": %" PRId64 "%s", number, node->count > 0 ? ", " : "");
+        isle__buffer_format(&walk->out, "\"$id\": %" PRId64 "%s", number,
+                            node->count > 0 ? ", " : "");
 }
 
 static void json_begin_struct(struct isle__walk *walk, struct isle__node *node, int64_t number)
@@ -415,8 +423,8 @@ isle_value isle_json(isle_value value)
     struct json_result result = {&walk.out, {0}};
 
     json_write(__func__, &walk, value);
-    enum isle__unwinding stopped = isle__catch_do(walk.out.heap, &catch, ISLE__CATCH_TRY,
-                                                  json_make_string, &result);
+    enum isle__unwinding stopped =
+        isle__catch_do(walk.out.heap, &catch, ISLE__CATCH_TRY, json_make_string, &result);
     isle__walk_fini(&walk);
     if (stopped != ISLE__UNWIND_NONE)
         isle_throw(catch.error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* isle_pack and isle_unpack: a reader of formats and its two users. As in jansson, blanks, commas and colons in a format separate and mean nothing.
+/* isle_pack and isle_unpack: a reader of formats and its two users. As in jansson, blanks, commas
+ * and colons in a format separate and mean nothing.
  *
- * Law: unpacking writes no variable until the whole value has matched: assignments are noted and carried out at the end. Nesting is limited, so the two may
- * call themselves. */
+ * Law: unpacking writes no variable until the whole value has matched: assignments are noted and
+ * carried out at the end. Nesting is limited, so the two may call themselves. */
 #include "value/pack.h"
 
 #include <stdarg.h>
@@ -75,20 +76,19 @@ static char pack_peek(struct packer *packer)
 
 static const char *pack_arg_name(int kind)
 {
-    static const char *const names[] = {
-        [ISLE_ARG_INT] = "an integer",
-        [ISLE_ARG_UINT] = "an unsigned integer",
-        [ISLE_ARG_DOUBLE] = "a number",
-        [ISLE_ARG_STRING] = "a string",
-        [ISLE_ARG_VALUE] = "a value",
-        [ISLE_ARG_PORT] = "a send port",
-        [ISLE_ARG_TO_BOOL] = "a bool *",
-        [ISLE_ARG_TO_INT] = "a pointer to an integer",
-        [ISLE_ARG_TO_UINT] = "a pointer to an unsigned integer",
-        [ISLE_ARG_TO_DOUBLE] = "a double *",
-        [ISLE_ARG_TO_STRING] = "a const char **",
-        [ISLE_ARG_TO_VALUE] = "an isle_value *",
-        [ISLE_ARG_TO_PORT] = "an isle_send_port *"};
+    static const char *const names[] = {[ISLE_ARG_INT] = "an integer",
+                                        [ISLE_ARG_UINT] = "an unsigned integer",
+                                        [ISLE_ARG_DOUBLE] = "a number",
+                                        [ISLE_ARG_STRING] = "a string",
+                                        [ISLE_ARG_VALUE] = "a value",
+                                        [ISLE_ARG_PORT] = "a send port",
+                                        [ISLE_ARG_TO_BOOL] = "a bool *",
+                                        [ISLE_ARG_TO_INT] = "a pointer to an integer",
+                                        [ISLE_ARG_TO_UINT] = "a pointer to an unsigned integer",
+                                        [ISLE_ARG_TO_DOUBLE] = "a double *",
+                                        [ISLE_ARG_TO_STRING] = "a const char **",
+                                        [ISLE_ARG_TO_VALUE] = "an isle_value *",
+                                        [ISLE_ARG_TO_PORT] = "an isle_send_port *"};
 
     return kind >= ISLE_ARG_INT && kind <= ISLE_ARG_TO_PORT ? names[kind] : "something else";
 }
@@ -158,7 +158,8 @@ static void pack_init(struct packer *packer, const char *function, const isle_ar
     packer->count = count - skip - 1;
 }
 
-/* --- pack --------------------------------------------------------------------------------------- */
+/* --- pack ---------------------------------------------------------------------------------------
+ */
 
 static isle_value pack_value(struct packer *packer, char what);
 
@@ -219,8 +220,7 @@ static isle_value pack_map(struct packer *packer)
             pack_bad(packer, what);
         isle_value key = isle_string(pack_text(packer, "a key"));
         if (isle_map_has(map, key))
-            pack_throw(packer, ISLE_EINVAL, "the key \"%.40s\" a second time",
-                       isle_as_string(key));
+            pack_throw(packer, ISLE_EINVAL, "the key \"%.40s\" a second time", isle_as_string(key));
         isle_map_put(map, key, pack_value(packer, pack_next(packer)));
     }
     packer->depth--;
@@ -277,7 +277,8 @@ isle_value isle__pack(const isle_arg *args, size_t count)
     return value;
 }
 
-/* --- unpack ------------------------------------------------------------------------------------- */
+/* --- unpack -------------------------------------------------------------------------------------
+ */
 
 static void unpack_value(struct packer *packer, char what, isle_value value, bool skip);
 
@@ -419,7 +420,8 @@ static void unpack_map(struct packer *packer, isle_value map, bool skip)
     packer->depth--;
 }
 
-/* With `skip` the format is read and its arguments are checked, but there is no value: an optional entry that is absent. */
+/* With `skip` the format is read and its arguments are checked, but there is no value: an optional
+ * entry that is absent. */
 static void unpack_value(struct packer *packer, char what, isle_value value, bool skip)
 {
     size_t assignments = packer->assignment_count;

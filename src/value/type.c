@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The registry of object types, for decoders that meet a type by its name.
  *
- * Law: entries are only ever added, at the head of their bucket, by compare and exchange; a reader follows pointers and takes no lock. They belong to the
- * program, like the types themselves, and are never freed. */
+ * Law: entries are only ever added, at the head of their bucket, by compare and exchange; a reader
+ * follows pointers and takes no lock. They belong to the program, like the types themselves, and
+ * are never freed. */
 #include "value/type.h"
 
 #include <string.h>

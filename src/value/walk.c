@@ -13,7 +13,8 @@ struct walk_identity {
     const isle_type *type; /* NULL: cells */
     struct isle__idmap map;
 };
-/* What an identity map says of a node: met once, met again, then the number it got plus WALK_NUMBERED. */
+/* What an identity map says of a node: met once, met again, then the number it got plus
+ * WALK_NUMBERED. */
 enum { WALK_NEW = 0, WALK_ONCE = 1, WALK_SHARED = 2, WALK_NUMBERED = 3 };
 
 void isle__buffer_init(struct isle__buffer *buffer, struct isle__heap *heap)
@@ -87,8 +88,7 @@ void isle__buffer_format(struct isle__buffer *buffer, const char *format, ...)
     int size = vsnprintf(text, sizeof text, format, list);
     va_end(list);
     if (size > 0)
-        isle__buffer_add(buffer, text,
-                         (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+        isle__buffer_add(buffer, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
 }
 
 int64_t isle__field_int(const void *data, size_t size)
@@ -232,8 +232,7 @@ static void walk_node_value(isle_value value, struct isle__node *ret_node)
         ret_node->count = ((struct isle__map *)isle__cell_of(value))->count;
         break;
     case ISLE_OBJECT: {
-        const struct isle__object_cell *object =
-            (struct isle__object_cell *)isle__cell_of(value);
+        const struct isle__object_cell *object = (struct isle__object_cell *)isle__cell_of(value);
         ret_node->kind = ISLE__NODE_OBJECT;
         ret_node->type = object->type;
         ret_node->data = object->object;
@@ -344,7 +343,8 @@ static bool walk_has_identity(const struct isle__walk *walk, const struct isle__
     return node->value_kind == ISLE_BYTES || node->value_kind == ISLE_ERROR;
 }
 
-/* Settles a node's identity. *ret_known: it was met before in this round, nothing more is to be done. */
+/* Settles a node's identity. *ret_known: it was met before in this round, nothing more is to be
+ * done. */
 static isle_err walk_identify(struct isle__walk *walk, const struct isle__node *node,
                               int64_t *ret_number, bool *ret_known)
 {
@@ -437,8 +437,7 @@ static bool walk_next(struct isle__frame_of_walk *frame, struct isle__node *ret_
     frame->index = frame->at;
     frame->role = ISLE__ROLE_ELEMENT;
     if (node->kind == ISLE__NODE_VALUE) {
-        walk_node_value(((struct isle__list *)isle__cell_of(node->value))->items[at],
-                        ret_node);
+        walk_node_value(((struct isle__list *)isle__cell_of(node->value))->items[at], ret_node);
     } else if (node->kind == ISLE__NODE_ARRAY) {
         walk_node_element(node->field,
                           (const uint8_t *)node->data + at * isle__field_stride(node->field),
@@ -456,7 +455,7 @@ static struct isle__frame_of_walk *walk_top(const struct isle__walk *walk)
     if (walk->frames.size == 0)
         return NULL;
     return (struct isle__frame_of_walk *)(walk->frames.data + walk->frames.size -
-                                                  sizeof(struct isle__frame_of_walk));
+                                          sizeof(struct isle__frame_of_walk));
 }
 
 static isle_err walk_round(struct isle__walk *walk, isle_value root)

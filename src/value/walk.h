@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A walk over a graph of values and structs in the order in which a writer (CBOR, JSON) puts it down, with an explicit stack: depth costs memory, never C stack.
+/* A walk over a graph of values and structs in the order in which a writer (CBOR, JSON) puts it
+ * down, with an explicit stack: depth costs memory, never C stack.
  *
- * The walk runs twice. The first round meets every node that has an identity and marks those that are met again; the second calls the visitor, who learns
- * of a marked node by its number (in the order of first meetings) and of every later meeting as a reference to that number.
- * Law: nothing here allocates in the heap, throws or runs code of the program, so cells and structs may be read directly while it lasts. */
+ * The walk runs twice. The first round meets every node that has an identity and marks those that
+ * are met again; the second calls the visitor, who learns of a marked node by its number (in the
+ * order of first meetings) and of every later meeting as a reference to that number. Law: nothing
+ * here allocates in the heap, throws or runs code of the program, so cells and structs may be read
+ * directly while it lasts. */
 #ifndef ISLE_WALK_H
 #define ISLE_WALK_H
 
@@ -18,17 +21,18 @@ struct isle__buffer {
 };
 void isle__buffer_init(struct isle__buffer *buffer, struct isle__heap *heap);
 void isle__buffer_fini(struct isle__buffer *buffer);
-/* Room for `size` bytes more, counted as added, not zeroed; NULL when refused. Valid until the next addition. */
+/* Room for `size` bytes more, counted as added, not zeroed; NULL when refused. Valid until the next
+ * addition. */
 void *isle__buffer_room(struct isle__buffer *buffer, size_t size);
 void isle__buffer_add(struct isle__buffer *buffer, const void *data, size_t size);
 void isle__buffer_text(struct isle__buffer *buffer, const char *text);
 void isle__buffer_format(struct isle__buffer *buffer, const char *format, ...) ISLE_PRINTF(2, 3);
 
 enum isle__node_kind {
-    ISLE__NODE_VALUE,   /* `value`, resolved; lists, maps and sets are containers, the rest leaves */
-    ISLE__NODE_OBJECT,  /* a struct with an identity: `type`, `data` */
-    ISLE__NODE_STRUCT,  /* a struct inside another: the same without */
-    ISLE__NODE_ARRAY,   /* elements of a field: `field`, `data`, `count` */
+    ISLE__NODE_VALUE,  /* `value`, resolved; lists, maps and sets are containers, the rest leaves */
+    ISLE__NODE_OBJECT, /* a struct with an identity: `type`, `data` */
+    ISLE__NODE_STRUCT, /* a struct inside another: the same without */
+    ISLE__NODE_ARRAY,  /* elements of a field: `field`, `data`, `count` */
     ISLE__NODE_NUMBERS, /* a leaf: the same where the elements are integers or floats */
     ISLE__NODE_SCALAR   /* a leaf: one element of `field` at `data` */
 };
@@ -73,11 +77,15 @@ struct isle__walk {
     bool counting;
     int64_t numbers;
     size_t owned_depth;
+    const isle_type *hashed; /* the visitor's: the last type whose hash it asked for */
+    uint64_t hash;
     struct isle__node node; /* the last that was met: the offender when the walk stopped */
 };
-void isle__walk_init(struct isle__walk *walk, struct isle__heap *heap, const struct isle__visitor *visitor);
+void isle__walk_init(struct isle__walk *walk, struct isle__heap *heap,
+                     const struct isle__visitor *visitor);
 void isle__walk_fini(struct isle__walk *walk);
-/* Both rounds. ISLE_ENOMEM, ISLE_ERANGE (a cycle of OWNED fields, a count that cannot be one), or what a leaf said: then the frames still tell the path. */
+/* Both rounds. ISLE_ENOMEM, ISLE_ERANGE (a cycle of OWNED fields, a count that cannot be one), or
+ * what a leaf said: then the frames still tell the path. */
 ISLE_MUST_CHECK isle_err isle__walk_run(struct isle__walk *walk, isle_value root);
 /* Names the offender and the path from it to the root, a step a line, in `text`. */
 void isle__walk_path(const struct isle__walk *walk, char *text, size_t text_size);
@@ -90,7 +98,8 @@ double isle__field_float(const void *data, size_t size);
 size_t isle__field_stride(const isle_field *field);
 bool isle__field_is_number(const isle_field *field);
 bool isle__field_is_array(const isle_field *field);
-/* The element that says what numbers of a field are; for 1-, 2-, 4- and 8-byte integers, float and double. */
+/* The element that says what numbers of a field are; for 1-, 2-, 4- and 8-byte integers, float and
+ * double. */
 isle_element isle__field_element(const isle_field *field);
 size_t isle__element_width(isle_element element);
 

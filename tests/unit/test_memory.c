@@ -611,7 +611,8 @@ TEST(resources_are_duplicated_and_closed)
     struct isle__parcel parcel;
     int fds[2];
     char byte;
-    CHECK_INT(pipe(fds), 0);
+    if (isle__pipe_open(fds) != ISLE_OK)
+        skip("no descriptors to duplicate here");
     world_open(&world);
     isle_scope scope = isle_scope_open();
     CHECK_ERR(isle__parcel_copy(&world.heap, isle_resource(fds[1]), 16, &parcel), ISLE_OK);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the guarantee tests share. They are of the thread backend: an isolate may tell what it saw in
+ * a C global or an atomic, and meet another at a semaphore.
+ *
+ * Laws of the suite: nothing sleeps to synchronise. "It has happened" is shown by a message, a
+ * semaphore or an exit notice; "it never comes" by settle(), after which nothing runs that could
+ * send it. */
+#ifndef GUARANTEES_H
+#define GUARANTEES_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "isle.h"
+#include "test.h"
+
+/* Slower builds take fewer rounds; the longer tiers more. */
+static inline int64_t rounds(int64_t quick, int64_t full, int64_t soak)
+{
+    int64_t count = test_tier() == TEST_QUICK ? quick : test_tier() == TEST_FULL ? full : soak;
+
+    return *TEST_SANITIZER ? (count + 9) / 10 : count;
+}
+
+static inline isle_stats stats_now(void)
+{
+    isle_stats stats;
+
+    isle_stats_read(&stats);
+    return stats;
+}
+
+/* Returns once the root is the only isolate: what others had to return or to send is here. Each
+ * turn lets the root's own events go first. */
+static inline void settle(void)
+{
+    do
+        isle_sleep(0);
+    while (stats_now().isolates > 1);
+}
+
+static inline uint64_t memory_settled(void)
+{
+    settle();
+    return stats_now().memory;
+}
+
+static inline bool port_is_empty(isle_receive_port *port)
+{
+    isle_value message;
+
+    return isle_port_try_receive(port, 0, &message) == ISLE_ETIMEDOUT;
+}
+
+static inline int64_t receive_int(isle_receive_port *port)
+{
+    return isle_as_int(isle_port_receive(port));
+}
+
+static inline void check_null(isle_value value)
+{
+    CHECK_INT(isle_kind_of(value), ISLE_NULL);
+}
+
+/* An error notice: [text, stack text or null]. */
+static inline void check_notice(isle_value notice, const char *text)
+{
+    CHECK_INT(isle_kind_of(notice), ISLE_LIST);
+    CHECK_INT(isle_count(notice), 2);
+    CHECK_STRING(isle_as_string(isle_list_get(notice, 0)), text);
+}
+
+static inline void semaphore_wait(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        CHECK_INT(errno, EINTR);
+}
+
+static inline int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = 0;
+
+    CHECK(folder != NULL);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* --- a test that runs itself again in a process of its own */
+
+#define CHILD_VARIABLE "ISLE_TEST_CHILD"
+
+struct child {
+    int status; /* of waitpid */
+    char output[16384];
+};
+
+/* What the parent asked for; NULL in the parent. */
+static inline const char *child_label(void)
+{
+    return getenv(CHILD_VARIABLE);
+}
+
+/* Runs the running program's test `name` with `label` and gathers what it writes. For tests that
+ * have not started the library. */
+static inline struct child child_run(const char *name, const char *label)
+{
+    extern char **environ;
+    struct child child = {0};
+    struct rlimit no_core = {0, 0};
+    posix_spawn_file_actions_t actions;
+    char program[] = "/proc/self/exe", test[128];
+    char *arguments[] = {program, test, NULL};
+    int ends[2];
+    pid_t pid;
+    size_t size = 0;
+    ssize_t got;
+
+    CHECK_INT(setrlimit(RLIMIT_CORE, &no_core), 0);
+    snprintf(test, sizeof test, "%s", name);
+    CHECK_INT(pipe(ends), 0);
+    CHECK_INT(setenv(CHILD_VARIABLE, label, 1), 0);
+    CHECK_INT(posix_spawn_file_actions_init(&actions), 0);
+    CHECK_INT(posix_spawn_file_actions_adddup2(&actions, ends[1], 1), 0);
+    CHECK_INT(posix_spawn_file_actions_adddup2(&actions, ends[1], 2), 0);
+    CHECK_INT(posix_spawn_file_actions_addclose(&actions, ends[0]), 0);
+    CHECK_INT(posix_spawn_file_actions_addclose(&actions, ends[1]), 0);
+    CHECK_INT(posix_spawn(&pid, program, &actions, NULL, arguments, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    CHECK_INT(unsetenv(CHILD_VARIABLE), 0);
+    close(ends[1]);
+    while (size < sizeof child.output - 1 &&
+           (got = read(ends[0], child.output + size, sizeof child.output - 1 - size)) > 0)
+        size += (size_t)got;
+    close(ends[0]);
+    CHECK_INT(waitpid(pid, &child.status, 0), pid);
+    return child;
+}
+
+static inline void child_wrote(const struct child *child, const char *text)
+{
+    if (!strstr(child->output, text))
+        fail("the child did not write \"%s\" but: %s", text, child->output);
+}
+
+static inline void child_exited(const struct child *child, int status)
+{
+    if (!WIFEXITED(child->status) || WEXITSTATUS(child->status) != status)
+        fail("the child ended with wait status 0x%x, expected exit status %d: %s",
+             (unsigned)child->status, status, child->output);
+    test_count_check();
+}
+
+#endif
