@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* isle_post: messages from threads that Isle does not know. They are built in a heap of their own for the time of the call. */
 #include "core/core.h"
+#include "value/pack.h"
 
 struct post {
     const isle_arg *args;
@@ -10,12 +11,16 @@ struct post {
 static isle_value post_build(void *context)
 {
     const struct post *post = context;
-    return isle__pack(post->args, post->count);
+    isle_value value = isle_null();
+    isle_err err = isle__pack_parse(post->args, post->count, 1, &value);
+    if (err != ISLE_OK)
+        isle_throw(isle_last_error());
+    return value;
 }
 
 static isle_err post_run(const isle_arg *args, size_t count)
 {
-    struct post post = {args + 1, count - 1};
+    struct post post = {args, count};
     struct isle__parcel parcel;
     isle_err err = isle__parcel_build(post_build, &post, sizeof(struct isle__mail), &parcel);
     if (err != ISLE_OK)

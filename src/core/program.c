@@ -427,6 +427,7 @@ static void program_end(int status)
     isle__activity_leave(&main_state.activity);
     atomic_store_explicit(&isle__program.root_over, true, memory_order_release);
     isle__isolate_finish(root);
+    isle__worker_forget_ready(isle__program.root_worker);
     program_stop_all();
     bool stopped = program_wait_all();
     bool helped = stopped && isle__blocking_stop(isle__clock_now() + STOP_NS);

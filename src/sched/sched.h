@@ -51,6 +51,8 @@ void isle__sched_stop(void);
 void isle__sched_leave_task(void);
 /* Runs one ready task on the attached worker's own flow, as a function; false: there is none, or the pool runs them. */
 bool isle__worker_run_one(void);
+/* Takes what is ready off an attached worker, without running it. */
+void isle__worker_forget_ready(struct isle__worker *worker);
 /* Makes a task ready to run. Any thread. */
 void isle__sched_ready(struct isle__task *task);
 /* A task that ran long gives way: it goes to the end of its queue. */

@@ -320,6 +320,12 @@ bool isle__worker_run_one(void)
     return true;
 }
 
+void isle__worker_forget_ready(struct isle__worker *worker)
+{
+    while (isle__queue_pop(&worker->queue) != NULL)
+        ;
+}
+
 void isle__sched_beat(void)
 {
     struct isle__worker *worker = isle__worker_current();
