@@ -73,6 +73,10 @@ ISLE_API ISLE_SUSPENDS isle_value isle_port_receive_if(isle_receive_port *port, 
 ISLE_API ISLE_MUST_CHECK ISLE_SUSPENDS isle_receive_port *isle_port_receive_any(isle_receive_port *const *ports, size_t count,
                                                                                 int64_t timeout_ns, isle_value *ret_message);
 
+/* Runs task(context) exactly once when the port is over: closed, or its isolate ended. For what `context` of a handler points to. The task is an event of its own;
+ * several tasks run last one first. */
+ISLE_API void isle_port_on_drop(isle_receive_port *port, isle_task *task, void *context);
+
 ISLE_END
 
 #endif

@@ -298,8 +298,10 @@ void isle__attend(struct isle__isolate *isolate)
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0)
         isle__control_run(isolate, true);
     if ((isolate->ending || frame->pending_end) && frame->uninterrupted == 0 &&
-        frame->deferring == 0)
+        frame->deferring == 0) {
+        isle__io_stop(isolate);
         isle__unwind_end(&isolate->heap);
+    }
 }
 
 /* --- the callers' side */

@@ -25,7 +25,7 @@ struct isle__promise;
 
 /* --- ids and slots (slot.c) ----------------------------------------------------------------------------------------------------------------- */
 
-enum isle__slot_kind { ISLE__SLOT_ISOLATE = 1, ISLE__SLOT_PORT, ISLE__SLOT_REPLY };
+enum isle__slot_kind { ISLE__SLOT_ISOLATE = 1, ISLE__SLOT_PORT, ISLE__SLOT_REPLY, ISLE__SLOT_ENDED };
 
 struct isle__slot {
     _Atomic uint64_t id; /* 0: free */
@@ -40,6 +40,9 @@ struct isle__slot {
 /* NULL: out of memory, or 2^24 slots in use. */
 struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isolate *isolate, void *object);
 void isle__slot_close(struct isle__slot *slot);
+void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate ends */
+/* Nobody has this id because its isolate has ended; false as well once the slot is in use again. Any thread. */
+bool isle__slot_ended(uint64_t id);
 /* The slot that has this id now, or NULL. Any thread; what it says may be old at once. */
 struct isle__slot *isle__slot_find(uint64_t id);
 void isle__slots_init(void);
@@ -338,6 +341,8 @@ void isle__activity_wake(struct isle__activity *activity);
 void isle__activity_continue(struct isle__activity *activity); /* never returns but for the main one's bookkeeping */
 /* Whether the running code could suspend: ISLE_OK, ISLE_ENOSUSPEND, ISLE_ENOMEM. */
 ISLE_MUST_CHECK isle_err isle__activity_can_wait(struct isle__isolate *isolate);
+struct isle__drop;
+struct isle__drop **isle__timer_drops(struct isle__isolate *isolate, const char *function, const isle_timer *timer);
 void isle__timers_fini(struct isle__isolate *isolate);
 int64_t isle__deadline_of(int64_t timeout_ns); /* saturating */
 void isle__activity_unlink(struct isle__activity *activity);
@@ -355,6 +360,7 @@ void isle__main_suspends(struct isle__isolate *root);
 void isle__main_resumes(struct isle__isolate *root);
 /* The root's turn found nothing to do: true if it handed over to the main activity, which then goes on (never returns then on systems with stacks). */
 void isle__root_idle(struct isle__isolate *root);
+bool isle__root_hops(struct isle__isolate *root); /* a floating root goes to its own thread: the turn here is over */
 void isle__main_made_work(struct isle__isolate *isolate); /* code of this isolate has put something into its own queues */
 void isle__root_ends(struct isle__isolate *root); /* instead of isle__isolate_finish; does not return on systems with stacks */
 
@@ -366,6 +372,9 @@ struct isle__waiter {
     struct isle__waiter *next;
     struct isle__activity *activity;
 };
+
+struct isle__drop;
+void isle__drops_fire(struct isle__drop *list); /* the object is gone; NULL is fine (drop.c) */
 
 struct isle__port {
     struct isle__slot *slot; /* NULL: the isolate's own (default port) */
@@ -387,7 +396,9 @@ struct isle__port {
     bool engaged;    /* counts for the isolate's life (the default port: once used) */
     int signal;      /* of isle_signal_port; 0 */
     struct isle__waiter *waiters;
+    struct isle__drop *drops;
 };
+struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function, const isle_receive_port *handle);
 /* Routes a mail that the loop took; may run a handler's event. */
 void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail);
 bool isle__port_run_pending(struct isle__isolate *isolate); /* one mail that waited for a handler; false: none */
@@ -431,6 +442,7 @@ struct isle__promise { /* what an isle_future * leads to */
     uint64_t cancel_key;
     isle_isolate target;       /* of a run */
     struct isle__promise *next_unobserved;
+    struct isle__drop *drops;
 };
 /* A pending promise in the current scope; throws ISLE_ENOMEM, having changed nothing. */
 struct isle__promise *isle__promise_new(struct isle__isolate *isolate);
@@ -485,6 +497,8 @@ void isle__reactor_unwatch(uint64_t key);
 ISLE_MUST_CHECK isle_err isle__reactor_signal_add(int signal, uint64_t port);
 void isle__reactor_signal_remove(int signal, uint64_t port);
 void isle__watches_fini(struct isle__isolate *isolate);
+/* At a kill or exit, before the first deferred task may close a descriptor: the reactor forgets those of this isolate. */
+void isle__io_stop(struct isle__isolate *isolate);
 
 uint64_t isle__thread_count(void); /* all of the runtime, the root's included (program.c) */
 

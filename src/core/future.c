@@ -54,6 +54,7 @@ static void promise_free(struct isle__promise *promise)
         isolate->promises = promise->next;
     if (promise->next != NULL)
         promise->next->previous = promise->previous;
+    isle__drops_fire(promise->drops);
     isle__heap_discharge(&isolate->heap, sizeof *promise);
     isle__memory_free(promise, sizeof *promise);
 }
@@ -452,6 +453,12 @@ static struct callback *callback_new(struct isle__isolate *isolate,
     return callback;
 }
 
+static void then_done(void *argument)
+{
+    isle__promise_unobserve(argument);
+}
+
+/* The promise is held until the callback has returned, thrown or ended, so that its drops come after. */
 static void then_run(struct isle__observer *observer)
 {
     struct callback callback = *(struct callback *)observer;
@@ -459,7 +466,7 @@ static void then_run(struct isle__observer *observer)
     callback_free(observer);
     bool is_error = promise->is_error;
     isle_value value = isle__promise_value(promise);
-    isle__promise_unobserve(promise);
+    isle_defer(then_done, promise);
     if (is_error && callback.on_error == NULL)
         isle_throw(value);
     if (is_error)

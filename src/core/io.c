@@ -88,6 +88,15 @@ void isle__watches_fini(struct isle__isolate *isolate)
         watch_free(isolate, isolate->watches);
 }
 
+void isle__io_stop(struct isle__isolate *isolate)
+{
+    isle__watches_fini(isolate);
+    for (struct isle__promise *promise = isolate->promises; promise != NULL;
+         promise = promise->next)
+        if (promise->cancel == wait_cancel && !promise->is_complete)
+            isle__reactor_unwatch(promise->cancel_key);
+}
+
 isle_watch *isle_fd_watch(int fd, unsigned events, isle_send_port port)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);

@@ -112,7 +112,7 @@ static void isolate_reset(struct isle__isolate *isolate)
 {
     size_t own = offsetof(struct isle__isolate, backend);
     memset((char *)isolate + own, 0, offsetof(struct isle__isolate, clock_deadline) - own);
-    isolate->task.home = NULL;
+    atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     isolate->errors_fatal = true;
     atomic_store_explicit(&isolate->attention, 0, memory_order_relaxed);
 }
@@ -207,12 +207,15 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
 /* Returns what one life holds beside its heap. The id is given up first, so that nothing new is addressed to it. */
 static void isolate_release(struct isle__isolate *isolate)
 {
-    isle__slot_close(isolate->slot);
-    isle__ports_fini(isolate);
-    isle__watches_fini(isolate);
-    isle__microtasks_drop(isolate);
-    isle__promises_fini(isolate);
-    isle__timers_fini(isolate);
+    isle__slot_end(isolate->slot);
+    do { /* drops are code of the program: what they make anew is returned as well */
+        isle__ports_fini(isolate);
+        isle__watches_fini(isolate);
+        isle__promises_fini(isolate);
+        isle__timers_fini(isolate);
+        isle__microtasks_drop(isolate);
+    } while (isolate->ports != NULL || isolate->watches != NULL || isolate->promises != NULL ||
+             isolate->timer_count > 0);
     isle__clock_unset(isolate);
     isle__pauses_fini(isolate);
     isle__listeners_free(isolate->error_listeners);
@@ -289,9 +292,15 @@ void isle__isolate_wake(struct isle__isolate *isolate)
 
 void isle__isolate_finish(struct isle__isolate *isolate)
 {
+    isle__io_stop(isolate);
     isle__activities_abandon(isolate);
+    bool answered = isolate->final_mail != NULL && isolate->final_mail->kind != ISLE__MAIL_DATA;
     isle__mail_post_reserved(isolate->final_mail);
     isolate->final_mail = NULL;
+    if (answered) { /* the run has its result: a second answer would count as a late one */
+        isle__mail_drop(isolate->run_mail);
+        isolate->run_mail = NULL;
+    }
     struct isle__mail *no_result = isolate->run_mail;
     isolate->run_mail = NULL;
     struct isle__listener *listeners = isolate->exit_listeners;

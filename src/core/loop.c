@@ -225,7 +225,10 @@ static bool loop_step(struct isle__isolate *isolate)
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
         isolate->deferred != NULL)
         isle__control_run(isolate, false);
+    if (isolate->is_root && isle__root_hops(isolate))
+        return false;
     if (isolate->ending) {
+        isle__io_stop(isolate);
         isle__activities_unwind(isolate);
         if (isolate->is_root)
             isle__root_ends(isolate);

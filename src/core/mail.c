@@ -96,7 +96,12 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
 void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
 {
     if (isolate == NULL) {
-        atomic_fetch_add_explicit(&isle__program.dropped_closed, 1, memory_order_relaxed);
+        _Atomic uint64_t *cause = &isle__program.dropped_closed;
+        if (mail->kind != ISLE__MAIL_DATA)
+            cause = &isle__program.dropped_late;
+        else if (isle__slot_ended(mail->target))
+            cause = &isle__program.dropped_dead;
+        atomic_fetch_add_explicit(cause, 1, memory_order_relaxed);
         isle__mail_refuse(mail);
         return;
     }

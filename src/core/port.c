@@ -91,9 +91,12 @@ static void pending_add(struct isle__port *port)
 static void port_free(struct isle__port *port)
 {
     struct isle__isolate *isolate = port->isolate;
+    bool ends = isle__slot_find(isolate->id) == NULL; /* with its isolate */
     if (port->signal != 0)
         isle__reactor_signal_remove(port->signal, port->id);
-    if (port->slot != NULL)
+    if (port->slot != NULL && ends)
+        isle__slot_end(port->slot);
+    else if (port->slot != NULL)
         isle__slot_close(port->slot);
     else
         isolate->default_closed = true;
@@ -112,13 +115,16 @@ static void port_free(struct isle__port *port)
     while (mail != NULL) {
         struct isle__mail *next = mail->next;
         isle__mail_received(isolate, mail);
-        atomic_fetch_add_explicit(&isle__program.dropped_closed, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(ends ? &isle__program.dropped_dead
+                                       : &isle__program.dropped_closed,
+                                  1, memory_order_relaxed);
         isle__mail_refuse(mail);
         mail = next;
     }
     /* Those who wait look for the port again and find that it is gone. */
     for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
         isle__activity_wake(waiter->activity);
+    isle__drops_fire(port->drops);
     isle__memory_free(port, sizeof *port);
     isle__heap_discharge(&isolate->heap, sizeof *port);
 }
@@ -131,8 +137,8 @@ void isle__ports_fini(struct isle__isolate *isolate)
     }
 }
 
-static struct isle__port *port_need(struct isle__isolate *isolate, const char *function,
-                                    const isle_receive_port *handle)
+struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function,
+                                   const isle_receive_port *handle)
 {
     if (handle == NULL)
         isle__throw(ISLE_EINVAL, "%s: the port is NULL", function);
@@ -361,7 +367,7 @@ void isle_port_close(isle_receive_port *handle)
 
 isle_send_port isle_port_send_port(const isle_receive_port *handle)
 {
-    return (isle_send_port){port_need(isle__isolate_need(__func__), __func__, handle)->id};
+    return (isle_send_port){isle__port_need(isle__isolate_need(__func__), __func__, handle)->id};
 }
 
 isle_value isle_port_value(const isle_receive_port *handle)
@@ -371,13 +377,13 @@ isle_value isle_port_value(const isle_receive_port *handle)
 
 void isle_port_set_keep_alive(isle_receive_port *handle, bool keep_alive)
 {
-    struct isle__port *port = port_need(isle__isolate_need(__func__), __func__, handle);
+    struct isle__port *port = isle__port_need(isle__isolate_need(__func__), __func__, handle);
     port_set_alive(port, port->engaged, keep_alive);
 }
 
 bool isle_port_keep_alive(const isle_receive_port *handle)
 {
-    return port_need(isle__isolate_need(__func__), __func__, handle)->keep_alive;
+    return isle__port_need(isle__isolate_need(__func__), __func__, handle)->keep_alive;
 }
 
 /* --- callback style */
@@ -386,7 +392,7 @@ static void port_set_style(const char *function, isle_receive_port *handle,
                            enum isle__port_style style, struct delivery handler)
 {
     struct isle__isolate *isolate = isle__isolate_need(function);
-    struct isle__port *port = port_need(isolate, function, handle);
+    struct isle__port *port = isle__port_need(isolate, function, handle);
     if (port->waiters != NULL)
         isle__throw(ISLE_EINVAL, "%s: an activity waits in isle_port_receive on this port",
                     function);
@@ -449,7 +455,7 @@ static struct isle__port *reception_earliest(struct reception *reception)
     struct isle__port *earliest = NULL;
     for (size_t i = 0; i < reception->count; i++) {
         struct isle__port *port =
-            port_need(reception->isolate, reception->function, reception->handles[i]);
+            isle__port_need(reception->isolate, reception->function, reception->handles[i]);
         if (port->style != ISLE__PORT_QUIET)
             isle__throw(ISLE_EINVAL, "%s: the port has a handler", reception->function);
         port_set_alive(port, true, port->keep_alive);
@@ -495,13 +501,13 @@ static bool mail_matches(struct reception *reception, struct isle__mail *mail)
 
 static struct isle__mail *port_take_match(struct reception *reception, isle_receive_port *handle)
 {
-    struct isle__port *port = port_need(reception->isolate, reception->function, handle);
+    struct isle__port *port = isle__port_need(reception->isolate, reception->function, handle);
     struct isle__mail *mail = port->queue;
     while (mail != NULL) {
         uint64_t arrival = mail->arrival;
         if (arrival > reception->looked_at && mail_matches(reception, mail)) {
             /* The predicate may have changed the port: find it, and the mail, again. */
-            port = port_need(reception->isolate, reception->function, handle);
+            port = isle__port_need(reception->isolate, reception->function, handle);
             struct isle__mail **at = &port->queue, *previous = NULL;
             while (*at != NULL && (*at)->arrival != arrival) {
                 previous = *at;
@@ -518,7 +524,7 @@ static struct isle__mail *port_take_match(struct reception *reception, isle_rece
         }
         if (arrival > reception->looked_at)
             reception->looked_at = arrival;
-        port = port_need(reception->isolate, reception->function, handle);
+        port = isle__port_need(reception->isolate, reception->function, handle);
         mail = port->queue;
         while (mail != NULL && mail->arrival <= reception->looked_at)
             mail = mail->next;

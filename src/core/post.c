@@ -11,11 +11,7 @@ struct post {
 static isle_value post_build(void *context)
 {
     const struct post *post = context;
-    isle_value value = isle_null();
-    isle_err err = isle__pack_parse(post->args, post->count, 1, &value);
-    if (err != ISLE_OK)
-        isle_throw(isle_last_error());
-    return value;
+    return isle__pack_parse(post->args, post->count, 1);
 }
 
 static isle_err post_run(const isle_arg *args, size_t count)

@@ -18,7 +18,7 @@ static struct {
     isle_program_options options;
     bool loop_over;    /* nothing keeps the root alive */
     bool in_loop;      /* the main activity is in isle_loop */
-    bool dispatching;  /* it is in isle_dispatch: it goes on when the root is idle */
+    _Atomic bool dispatching; /* it is in isle_dispatch: it goes on when the root is idle */
     bool ended;        /* the root has ended, the main activity cleans up */
     bool owns_main;    /* isle_main: there is a boundary below us */
     bool stacks;
@@ -92,10 +92,33 @@ static bool root_has_work(const struct isle__isolate *root)
            atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0;
 }
 
+static void root_go_home(struct isle__isolate *root)
+{
+    atomic_store_explicit(&root->task.home, isle__program.root_worker, memory_order_release);
+}
+
+static bool root_is_home(void)
+{
+    return isle__worker_current() == isle__program.root_worker;
+}
+
+/* A root that floats is anybody's from here on. Release: who reads this and runs the root finds all that the main activity did. */
 void isle__main_suspends(struct isle__isolate *root)
 {
-    (void)root;
     isle__heap_set_current(NULL);
+    if (isle__program.root_floats)
+        atomic_store_explicit(&root->task.home, NULL, memory_order_release);
+}
+
+/* The main activity goes on, and ends, on its own thread only. */
+bool isle__root_hops(struct isle__isolate *root)
+{
+    if (!isle__program.root_floats || root_is_home() ||
+        !(root->ending || main_state.activity.is_ready))
+        return false;
+    root_go_home(root);
+    isle__sched_ready(&root->task);
+    return true;
 }
 
 /* The loop is left: to everybody else the root is idle now, or ready. */
@@ -126,11 +149,15 @@ void isle__main_made_work(struct isle__isolate *isolate)
 
 void isle__root_idle(struct isle__isolate *root)
 {
-    (void)root;
-    if (main_state.dispatching && main_state.stacks) {
-        main_state.dispatching = false;
-        isle__activity_continue(&main_state.activity);
+    if (!main_state.dispatching || !main_state.stacks)
+        return;
+    if (!root_is_home()) {
+        root_go_home(root);
+        isle__isolate_wake(root);
+        return;
     }
+    main_state.dispatching = false;
+    isle__activity_continue(&main_state.activity);
 }
 
 void isle__root_ends(struct isle__isolate *root)
@@ -293,7 +320,7 @@ static isle_err root_create(void)
     if (err != ISLE_OK)
         return err;
     root->is_root = root->entered = true;
-    root->task.home = isle__program.root_worker;
+    atomic_store_explicit(&root->task.home, isle__program.root_worker, memory_order_release);
     isle__program.root = root;
     isle__isolate_link(root);
     atomic_store_explicit(&root->mailbox, ISLE__MAILBOX_IDLE, memory_order_release);

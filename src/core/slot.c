@@ -109,6 +109,20 @@ void isle__slot_close(struct isle__slot *slot)
     isle__mutex_unlock(&slots.lock);
 }
 
+void isle__slot_end(struct isle__slot *slot)
+{
+    atomic_store_explicit(&slot->kind, ISLE__SLOT_ENDED, memory_order_relaxed);
+    isle__slot_close(slot);
+}
+
+bool isle__slot_ended(uint64_t id)
+{
+    struct isle__slot *slot = slot_at((uint32_t)(id & (((uint64_t)1 << SLOT_BITS) - 1)));
+    /* Acquires what isle__slot_close released: the kind is then no older. */
+    return slot != NULL && atomic_load_explicit(&slot->id, memory_order_acquire) == 0 &&
+           atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_ENDED;
+}
+
 struct isle__slot *isle__slot_find(uint64_t id)
 {
     if (id == 0)

@@ -375,5 +375,6 @@ void isle_exit(isle_send_port final_port, isle_value message)
         isolate->final_mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, final_port.id);
     }
     isolate->ending = true;
+    isle__io_stop(isolate);
     isle__unwind_end(&isolate->heap);
 }

@@ -9,6 +9,7 @@ struct isle_timer_body {
     int64_t period; /* 0: once */
     isle_task *task;
     void *context;
+    struct isle__drop *drops;
     struct isle__isolate *isolate;
 };
 
@@ -118,6 +119,7 @@ int64_t isle__deadline_of(int64_t timeout_ns)
 static void timer_free(struct isle_timer_body *timer)
 {
     isle__handle_close(timer->isolate, timer->handle);
+    isle__drops_fire(timer->drops);
     isle__heap_discharge(&timer->isolate->heap, sizeof *timer);
     isle__memory_free(timer, sizeof *timer);
 }
@@ -199,6 +201,15 @@ void isle_timer_cancel(isle_timer *handle)
     timer_free(timer);
 }
 
+struct isle__drop **isle__timer_drops(struct isle__isolate *isolate, const char *function,
+                                      const isle_timer *handle)
+{
+    struct isle_timer_body *timer = isle__handle_find(isolate, ISLE__HANDLE_TIMER, handle);
+    if (timer == NULL)
+        isle__throw(ISLE_ESTALE, "%s: the timer is over, or another isolate's", function);
+    return &timer->drops;
+}
+
 /* All timers of an isolate that ends; other nodes lie in what is freed elsewhere. */
 void isle__timers_fini(struct isle__isolate *isolate)
 {
@@ -215,9 +226,33 @@ void isle__timers_fini(struct isle__isolate *isolate)
     isolate->timer_capacity = 0;
 }
 
+/* The rest of this turn's events first: a reply to oneself comes after all that is there now. */
+static void sleep_turn(struct isle__isolate *isolate)
+{
+    isle_err err = isle__activity_can_wait(isolate);
+    if (err == ISLE_ENOSUSPEND)
+        isle__throw(err, "isle_sleep cannot suspend here; use the callback form: isle_timer_start");
+    struct isle__promise *promise = isle__promise_new(isolate);
+    isle__promise_expect(promise);
+    struct isle__mail *mail =
+        isle__mail_make(isle_null(), ISLE__MAIL_REPLY,
+                        atomic_load_explicit(&promise->slot->id, memory_order_relaxed));
+    if (mail == NULL) {
+        isle__promise_discard(promise);
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    }
+    isle__mail_post_reserved(mail);
+    (void)isle_await(isle__promise_future(promise));
+}
+
 void isle_sleep(int64_t duration_ns)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (duration_ns <= 0) {
+        isle__attend(isolate);
+        sleep_turn(isolate);
+        return;
+    }
     int64_t deadline = isle__deadline_of(duration_ns);
     do {
         isle__attend(isolate);

@@ -111,6 +111,8 @@ static void telling_caller(void *argument)
     isle__parcel_commit(&parcel);
     isle__mail_post_reserved(
         isle__mail_of(&parcel, ISLE__MAIL_REPLY_ERROR, telling->isolate->run_reply));
+    isle__mail_drop(telling->isolate->run_mail); /* "ended without result" would come second */
+    telling->isolate->run_mail = NULL;
 }
 
 static void telling_print(struct telling *telling, bool readable)

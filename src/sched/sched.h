@@ -18,7 +18,7 @@ struct isle__worker;
 struct isle__task {
     struct isle__task *next;            /* in a queue */
     void (*run)(struct isle__task *task);
-    struct isle__worker *home;          /* NULL: any worker of the pool */
+    _Atomic(struct isle__worker *) home; /* NULL: any worker of the pool. Changed only while the task is neither ready nor running, or by who runs it */
 };
 
 /* --- flows (flow.c) */

@@ -388,7 +388,7 @@ static void worker_notify(struct isle__worker *worker)
 
 void isle__sched_ready(struct isle__task *task)
 {
-    struct isle__worker *home = task->home;
+    struct isle__worker *home = atomic_load_explicit(&task->home, memory_order_acquire);
     if (home != NULL) {
         /* Under the lock: once the task is out of the queue, it may end its worker. */
         isle__mutex_lock(&home->queue.lock);
@@ -419,7 +419,7 @@ void isle__sched_ready(struct isle__task *task)
 void isle__sched_yielded(struct isle__task *task)
 {
     struct isle__worker *self = isle__worker_current();
-    if (task->home != NULL || self == NULL || self->kind != ISLE__WORKER_POOL)
+    if (atomic_load_explicit(&task->home, memory_order_relaxed) != NULL || self == NULL || self->kind != ISLE__WORKER_POOL)
         isle__sched_ready(task);
     else
         isle__queue_push(&self->queue, task);

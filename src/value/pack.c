@@ -256,7 +256,7 @@ static isle_value pack_value(struct packer *packer, char what)
     }
 }
 
-isle_err isle__pack_parse(const isle_arg *args, size_t count, size_t skip, isle_value *ret)
+isle_value isle__pack_parse(const isle_arg *args, size_t count, size_t skip)
 {
     struct packer packer;
 
@@ -264,17 +264,13 @@ isle_err isle__pack_parse(const isle_arg *args, size_t count, size_t skip, isle_
     packer.immediate = skip > 0;
     isle_value value = pack_value(&packer, pack_next(&packer));
     pack_end(&packer);
-    *ret = value;
-    return ISLE_OK;
+    return value;
 }
 
 isle_value isle__pack(const isle_arg *args, size_t count)
 {
-    isle_value value = isle_null();
-
     (void)isle__heap_need("isle_pack");
-    (void)isle__pack_parse(args, count, 0, &value);
-    return value;
+    return isle__pack_parse(args, count, 0);
 }
 
 /* --- unpack -------------------------------------------------------------------------------------

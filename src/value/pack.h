@@ -7,7 +7,7 @@
 
 /* Builds the value that args[skip], a format, and the arguments after it describe, in the current
  * scope. Throws as isle_pack does; with `skip` 1 it speaks as isle_post, and an `o` must be an
- * immediate or frozen. Returns ISLE_OK. */
-isle_err isle__pack_parse(const isle_arg *args, size_t count, size_t skip, isle_value *ret);
+ * immediate or frozen. */
+isle_value isle__pack_parse(const isle_arg *args, size_t count, size_t skip);
 
 #endif

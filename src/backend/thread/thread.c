@@ -14,7 +14,7 @@ static isle_err thread_prepare(struct isle__isolate *isolate, const isle_options
         return err;
     if (err != ISLE_OK)
         return isle__fail(ISLE_ESPAWN, "Unable to spawn isolate: the system refuses a thread");
-    isolate->task.home = isolate->own_worker;
+    atomic_store_explicit(&isolate->task.home, isolate->own_worker, memory_order_release);
     return ISLE_OK;
 }
 

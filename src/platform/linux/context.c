@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #if ISLE__ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if ISLE__TSAN
@@ -68,6 +69,9 @@ void isle__context_init(struct isle__context *context, struct isle__stack stack,
 {
     size_t size = (stack.size - sizeof(struct context_birth)) & ~(size_t)15;
     struct context_birth *birth = (void *)((unsigned char *)stack.low + size);
+#if ISLE__ASAN
+    __asan_unpoison_memory_region(stack.low, stack.size); /* frames of its last use, never returned from */
+#endif
     birth->entry = entry;
     birth->argument = argument;
     *context = (struct isle__context){.low = stack.low, .size = stack.size};

@@ -164,6 +164,15 @@ static void loader_say_dlerror(const struct loader_text *out, const char *name)
     loader_say(out, "%s", reason);
 }
 
+/* dlsym looks into an object's dependencies as well; what lies there is not the object's own. */
+static bool loader_owns(void *library, const void *symbol)
+{
+    struct link_map *map;
+    Dl_info info;
+    return dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && dladdr(symbol, &info) != 0 &&
+           (uintptr_t)info.dli_fbase == map->l_addr;
+}
+
 isle_err isle__library_open(const char *path, const char *symbol, void **ret_library,
                             void **ret_symbol, char *ret_text, size_t text_size)
 {
@@ -181,7 +190,7 @@ isle_err isle__library_open(const char *path, const char *symbol, void **ret_lib
         return ISLE_ESYSTEM;
     }
     void *found = dlsym(library, symbol);
-    if (found == NULL) {
+    if (found == NULL || !loader_owns(library, found)) {
         loader_say(&out, "has no symbol \"%s\"", symbol);
         dlclose(library);
         return ISLE_EINVAL;
