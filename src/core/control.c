@@ -40,7 +40,9 @@ isle_err isle__control_post(struct isle__control *control)
         return ISLE_ECLOSED;
     }
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed) >= CONTROL_MAX) {
+    /* A flood of other requests leaves room for kills. */
+    uint32_t most = control->kind == ISLE__CONTROL_KILL ? 2 * CONTROL_MAX : CONTROL_MAX;
+    if (atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed) >= most) {
         atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
         control_refuse(control);
         return ISLE_EFULL;
@@ -204,6 +206,15 @@ static void control_kill(struct isle__isolate *isolate)
     isolate->killed = true;
 }
 
+/* The isolate's own deadline lands at kill points too. The clock forgets what it has fired: it is told again. */
+static void control_deadline(struct isle__isolate *isolate)
+{
+    if (isle__clock_now() >= isolate->deadline.deadline)
+        control_kill(isolate);
+    else
+        isle__clock_set(isolate, isolate->deadline.deadline);
+}
+
 static void control_do(struct isle__isolate *isolate, struct isle__control *control)
 {
     bool may_pause = control->capability == isle__isolate_capability(isolate->id, 1).id;
@@ -271,6 +282,8 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
         memory_order_seq_cst);
     if ((attention & ISLE__ATTEND_STOP) != 0)
         control_kill(isolate);
+    if ((attention & ISLE__ATTEND_TIMER) != 0 && isolate->deadline.position != 0)
+        control_deadline(isolate);
     struct isle__control *list = control_take(isolate, NULL);
     while (list != NULL) {
         struct isle__control *next = list->next;
@@ -292,11 +305,18 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
     }
 }
 
+void isle__deadline_check(struct isle__isolate *isolate)
+{
+    if (isolate->deadline.position != 0 && isle__clock_now() >= isolate->deadline.deadline)
+        control_kill(isolate);
+}
+
 void isle__attend(struct isle__isolate *isolate)
 {
     struct isle__frame *frame = isolate->heap.frame;
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0)
         isle__control_run(isolate, true);
+    isle__deadline_check(isolate);
     if ((isolate->ending || frame->pending_end) && frame->uninterrupted == 0 &&
         frame->deferring == 0) {
         isle__io_stop(isolate);

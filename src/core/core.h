@@ -124,6 +124,7 @@ ISLE_MUST_CHECK isle_err isle__isolate_start_paused(struct isle__isolate *isolat
 void isle__pauses_fini(struct isle__isolate *isolate);
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
 void isle__attend(struct isle__isolate *isolate);
+void isle__deadline_check(struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */
 
 /* --- listeners */
 

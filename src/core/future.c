@@ -347,7 +347,8 @@ static bool promise_wait(struct isle__promise *promise, int64_t deadline, const 
                                                   isle__activity_wait_call, &wait);
         observer_unlink(promise, &observer);
         promise->busy--;
-        if (isolate->running->forced)
+        /* Nothing runs where a deferred task of an ended activity does: the wait was refused. */
+        if (isolate->running != NULL && isolate->running->forced)
             isle__unwind_end(&isolate->heap);
         if (how == ISLE__UNWIND_ERROR) {
             promise_settle(promise);

@@ -266,6 +266,8 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
 void isle__isolate_start(struct isle__isolate *isolate)
 {
     isle__isolate_link(isolate);
+    if (isolate->deadline.position != 0)
+        isle__clock_set(isolate, isolate->deadline.deadline);
     /* From CLOSED to IDLE to running. Release: whoever reads the id after this finds all of it. */
     atomic_store_explicit(&isolate->mailbox, NULL, memory_order_release);
     isle__isolate_ready(isolate);

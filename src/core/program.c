@@ -487,6 +487,8 @@ static void program_end(int status)
 void isle_stop(void)
 {
     (void)main_need(__func__);
+    if (main_state.owns_main)
+        isle__throw(ISLE_EINVAL, "isle_stop: this program is run by isle_main: return instead");
     program_end(EXIT_FAILURE);
 }
 

@@ -363,6 +363,7 @@ static void reactor_poll(int64_t timeout)
 static void reactor_main(void *unused)
 {
     (void)unused;
+    isle__thread_be_punctual();
     while (!atomic_load_explicit(&reactor.stopping, memory_order_acquire))
         reactor_poll(clock_fire());
 }

@@ -60,6 +60,8 @@ struct isle__thread {
 ISLE_MUST_CHECK isle_err isle__thread_start(struct isle__thread *thread, const char *name, void (*fn)(void *argument), void *argument);
 void isle__thread_join(struct isle__thread *thread);
 void isle__thread_detach(struct isle__thread *thread);
+/* The calling thread's waits end when they are to, not when it suits the system (Linux: 50 us later). */
+void isle__thread_be_punctual(void);
 void isle__thread_yield(void);
 void isle__cpu_relax(void); /* the pause instruction */
 uint64_t isle__thread_id(void); /* of the caller; never 0, not reused while it lives */

@@ -80,6 +80,7 @@ void isle__monitor_main(void *unused)
     unsigned quiet = 0;
     int64_t last_added = 0;
     unsigned cores = isle__cpu_count();
+    isle__thread_be_punctual();
     while (!atomic_load_explicit(&isle__sched.stopping, memory_order_acquire)) {
         int64_t now = isle__clock_now();
         struct monitor_view view = monitor_look(now);

@@ -60,6 +60,16 @@ static struct isle__decode_frame *decode_top(const struct isle__decoder *decoder
                                          sizeof(struct isle__decode_frame));
 }
 
+/* The container that is open: there is one wherever this is called. */
+static struct isle__decode_frame *decode_open_frame(const struct isle__decoder *decoder)
+{
+    struct isle__decode_frame *frame = decode_top(decoder);
+
+    if (frame == NULL)
+        isle__die("isle: the CBOR decoder closed a container that was not open");
+    return frame;
+}
+
 static uint64_t decode_big_endian(const uint8_t *data, size_t size)
 {
     uint64_t value = 0;
@@ -234,7 +244,7 @@ static struct isle__decode_frame *decode_open(struct isle__decoder *decoder,
 
 static void decode_close(struct isle__decoder *decoder)
 {
-    const struct isle__decode_frame *frame = decode_top(decoder);
+    const struct isle__decode_frame *frame = decode_open_frame(decoder);
     struct isle__decode_item item = {.value = frame->value};
     bool inner = frame->inner;
 
@@ -243,7 +253,7 @@ static void decode_close(struct isle__decoder *decoder)
         decode_place(decoder, &item);
         return;
     }
-    struct isle__decode_frame *outer = decode_top(decoder);
+    struct isle__decode_frame *outer = decode_open_frame(decoder);
     outer->at++;
     outer->left--;
 }
@@ -510,7 +520,7 @@ static void decode_array(struct isle__decoder *decoder, const struct isle__decod
         bool any =
             field == NULL ||
             (field->kind == ISLE_FIELD_KIND_VALUE &&
-             (decode_top(decoder)->kind == ISLE__DECODE_ELEMENTS || !isle__field_is_array(field)));
+             (decode_open_frame(decoder)->kind == ISLE__DECODE_ELEMENTS || !isle__field_is_array(field)));
         if (any)
             decode_container(decoder, head, ISLE__DECODE_LIST);
         else if (definite && !(isle__field_is_number(field)))

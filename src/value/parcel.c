@@ -175,10 +175,11 @@ isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *s
  * bumps, so ours stay together behind it. */
 isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__scope *scope)
 {
-    struct isle__chunk *last = NULL;
-    for (struct isle__chunk *chunk = parcel->chunks; chunk != NULL; chunk = chunk->next) {
-        chunk->region = &scope->region;
-        last = chunk;
+    struct isle__chunk *last = parcel->chunks; /* there is one: it has the header */
+    last->region = &scope->region;
+    while (last->next != NULL) {
+        last = last->next;
+        last->region = &scope->region;
     }
     parcel->peeked = last;
     last->next = scope->chunks->next;

@@ -464,7 +464,7 @@ TEST_ROOT(a_chain_of_two_slot_mailboxes_loses_nothing)
 {
     enum { LENGTH = 6 };
     isle_receive_port *port = isle_port_open();
-    int64_t count = rounds(2000, 20000, 400000);
+    int64_t count = rounds(200, 2000, 100000);
     isle_send_port stages[LENGTH];
 
     for (int i = 0; i < LENGTH; i++) {

@@ -5,6 +5,7 @@ prints what its page says and ends with the status that its page says."""
 
 import json
 import os
+import shlex
 import subprocess
 
 from suite import BUILD, SOURCE, equal, main, run, test
@@ -14,14 +15,13 @@ TOOL = os.path.join(SOURCE, 'tools', 'guide-programs')
 
 
 def compiler():
-    """The compiler of the build, with the sanitizers that its library wants."""
-    found = json.loads(run(['meson', 'introspect', BUILD, '--compilers']))
-    options = json.loads(run(['meson', 'introspect', BUILD, '--buildoptions']))
-    sanitize = next(option['value'] for option in options if option['name'] == 'b_sanitize')
-    if isinstance(sanitize, list):
-        sanitize = ','.join(sanitize)
-    return [*found['host']['c']['exelist'],
-            *([f'-fsanitize={sanitize}'] if sanitize not in ('none', '') else [])]
+    """The compiler of the library, with its sanitizers."""
+    with open(os.path.join(BUILD, 'compile_commands.json'), encoding='utf-8') as file:
+        words = shlex.split(next(entry['command'] for entry in json.load(file)
+                                 if entry['file'].endswith('src/core/isolate.c')))
+    if words[0].endswith('ccache'):
+        words = words[1:]
+    return [words[0], *[word for word in words if word.startswith('-fsanitize')]]
 
 
 def build_and_compare(name, status):

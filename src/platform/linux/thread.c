@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,6 +102,11 @@ void isle__thread_join(struct isle__thread *thread)
 void isle__thread_detach(struct isle__thread *thread)
 {
     pthread_detach((pthread_t)thread->handle);
+}
+
+void isle__thread_be_punctual(void)
+{
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
 
 void isle__thread_yield(void)

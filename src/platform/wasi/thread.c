@@ -31,6 +31,10 @@ void isle__thread_detach(struct isle__thread *thread)
     (void)thread;
 }
 
+void isle__thread_be_punctual(void)
+{
+}
+
 void isle__thread_yield(void)
 {
 }

@@ -1,0 +1,806 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guarantees 5 and 7 and the decision on ends of activities: an end is told once and after all is
+ * released, kill lands at kill points, suspended activities are unwound newest first. */
+#include "guarantees.h"
+
+/* What happened, in order; written by whoever runs, read after the end was told. */
+enum { TRACE_MAX = 64 };
+static _Atomic int trace_count;
+static int trace_of[TRACE_MAX];
+
+static void trace(int what)
+{
+    int at = atomic_fetch_add_explicit(&trace_count, 1, memory_order_relaxed);
+
+    CHECK(at < TRACE_MAX);
+    trace_of[at] = what;
+}
+
+static void trace_task(void *context)
+{
+    trace((int)(intptr_t)context);
+}
+
+static void *number(intptr_t n)
+{
+    return (void *)n;
+}
+
+static void check_trace(const int *expected, int count)
+{
+    CHECK_INT(atomic_load(&trace_count), count);
+    for (int i = 0; i < count; i++)
+        CHECK_INT(trace_of[i], expected[i]);
+}
+
+#define CHECK_TRACE(...)                                                                           \
+    check_trace((const int[]){__VA_ARGS__}, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)))
+
+/* --- an end is told exactly once */
+
+static void throw_and_exit(isle_value message)
+{
+    isle_kill(isle_current(), ISLE_BEFORE_NEXT_EVENT);
+    isle_throwf("%s", isle_as_string(message));
+}
+
+TEST_ROOT(an_end_is_told_exactly_once)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_send_port to = isle_port_send_port(port);
+
+    for (int i = 0; i < 50; i++) {
+        ISLE_SCOPE;
+        isle_isolate isolate =
+            isle_spawn(throw_and_exit, isle_string("twice"),
+                       &(isle_options){.on_exit = to, .on_error = to, .paused = true});
+
+        isle_add_exit_listener(isolate, to, isle_int(1));
+        isle_add_exit_listener(isolate, to, isle_int(2));
+        isle_add_error_listener(isolate, to);
+        isle_resume(isolate, isolate.pause_capability);
+        check_notice(isle_port_receive(port), "twice");
+        CHECK_INT(receive_int(port), 2);
+        isle_kill(isolate, ISLE_IMMEDIATE);
+        isle_kill(isolate, ISLE_BEFORE_NEXT_EVENT);
+        isle_add_exit_listener(isolate, to, isle_int(3));
+        settle();
+        CHECK(port_is_empty(port));
+    }
+    isle_port_close(port);
+}
+
+static void quiet_entry(isle_value message)
+{
+    (void)message;
+}
+
+TEST_ROOT(each_listener_is_told_once)
+{
+    enum { LISTENERS = 10 };
+    isle_receive_port *ports[LISTENERS];
+    isle_isolate isolate = isle_spawn(quiet_entry, isle_null(), &(isle_options){.paused = true});
+
+    for (int i = 0; i < LISTENERS; i++) {
+        ports[i] = isle_port_open();
+        isle_add_exit_listener(isolate, isle_port_send_port(ports[i]), isle_int(i));
+    }
+    isle_remove_exit_listener(isolate, isle_port_send_port(ports[3]));
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    for (int i = 0; i < LISTENERS; i++) {
+        if (i != 3)
+            CHECK_INT(receive_int(ports[i]), i);
+        CHECK(port_is_empty(ports[i]));
+        isle_port_close(ports[i]);
+    }
+}
+
+/* --- resources, names and ports first, then the notice */
+
+static void holding(isle_value root)
+{
+    isle_receive_port *port = isle_port_open();
+    int ends[2];
+
+    CHECK_INT(pipe(ends), 0);
+    isle_keep(isle_resource(ends[0]));
+    isle_keep(isle_resource(ends[1]));
+    isle_send(isle_as_port(root), isle_port_value(port));
+    isle_send(isle_as_port(root), isle_int(ends[0]));
+}
+
+TEST_ROOT(resources_and_ports_are_released_before_the_end_is_told)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+
+    for (int i = 0; i < 50; i++) {
+        ISLE_SCOPE;
+        int descriptors = open_descriptors();
+        isle_isolate isolate = isle_spawn(holding, isle_port_value(port),
+                                          &(isle_options){.on_exit = isle_port_send_port(over)});
+        isle_send_port held = isle_as_port(isle_port_receive(port));
+        uint64_t dropped;
+
+        CHECK(receive_int(port) > 2);
+        isle_kill(isolate, ISLE_IMMEDIATE);
+        check_null(isle_port_receive(over));
+        CHECK_INT(open_descriptors(), descriptors);
+        dropped = stats_now().dropped_dead + stats_now().dropped_closed;
+        isle_send(held, isle_int(1));
+        isle_send(isolate.default_port, isle_int(1));
+        CHECK_UINT(stats_now().dropped_dead + stats_now().dropped_closed, dropped + 2);
+        CHECK_ERR(isle_try_await(isle_call(held, isle_int(1), ISLE_FOREVER), ISLE_FOREVER, NULL),
+                  ISLE_ECLOSED);
+    }
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+/* A failure that is known late is an end, told to the listeners; one that is known in the call throws. */
+static isle_value spawn_null(isle_value ignored)
+{
+    (void)ignored;
+    isle_spawn(NULL, isle_null(), NULL);
+    return isle_null();
+}
+
+TEST_ROOT(a_null_entry_throws_in_the_call)
+{
+    isle_isolate none = {0};
+
+    CHECK_ERR(isle_try(spawn_null, isle_null(), NULL), ISLE_EINVAL);
+    CHECK_ERR(isle_try_spawn(NULL, isle_null(), NULL, &none), ISLE_EINVAL);
+    CHECK_UINT(none.control_port.id, 0);
+}
+
+TEST_ROOT(a_spawned_handle_is_valid_at_once)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(quiet_entry, isle_null(), &(isle_options){.paused = true});
+    isle_value handle;
+
+    isle_send(isolate.default_port, isle_int(1));
+    isle_ping(isolate, isle_port_send_port(port), isle_int(2), ISLE_IMMEDIATE);
+    CHECK_INT(receive_int(port), 2);
+    handle = isle_await(isle_spawn_wait(isolate));
+    CHECK(isle_send_port_equal(isle_as_isolate(handle).control_port, isolate.control_port));
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    CHECK_ERR(isle_try_await(isle_spawn_wait(isolate), ISLE_FOREVER, NULL), ISLE_ECLOSED);
+    isle_port_close(port);
+}
+
+/* --- kill points */
+
+static void forever_await(isle_receive_port *own)
+{
+    (void)own;
+    isle_await(isle_call(isle_current().default_port, isle_null(), ISLE_FOREVER));
+}
+
+static void forever_receive(isle_receive_port *own)
+{
+    (void)isle_port_receive(own);
+}
+
+static void forever_send(isle_receive_port *own)
+{
+    isle_send(isle_port_send_port(own), isle_null());
+    while (!port_is_empty(own))
+        isle_send(isle_port_send_port(own), isle_null());
+}
+
+static isle_send_port closed_port;
+
+static void forever_send_only(isle_receive_port *own)
+{
+    (void)own;
+    isle_send(closed_port, isle_null());
+}
+
+static void forever_checkpoint(isle_receive_port *own)
+{
+    (void)own;
+    isle_checkpoint();
+}
+
+static void forever_sleep(isle_receive_port *own)
+{
+    (void)own;
+    isle_sleep(ISLE_SECONDS(1000));
+}
+
+
+static void (*const kill_points[])(isle_receive_port *) = {
+    forever_await, forever_receive, forever_send, forever_send_only, forever_checkpoint,
+    forever_sleep,
+};
+
+static void at_point(isle_value message)
+{
+    int64_t which;
+    isle_send_port root;
+    isle_receive_port *own = isle_port_open();
+
+    isle_unpack(message, "[i,p!]", &which, &root);
+    isle_send(root, isle_null());
+    for (;;) {
+        ISLE_SCOPE;
+        kill_points[which](own);
+    }
+}
+
+static void check_killed_at(int64_t which, isle_priority priority)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+    isle_isolate isolate = isle_spawn(at_point, isle_pack("[i,o]", which, isle_port_value(port)),
+                                      &(isle_options){.on_exit = isle_port_send_port(over)});
+
+    check_null(isle_port_receive(port));
+    isle_kill(isolate, priority);
+    check_null(isle_port_receive(over));
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+TEST_ROOT(kill_lands_in_await)
+{
+    check_killed_at(0, ISLE_IMMEDIATE);
+}
+
+TEST_ROOT(kill_lands_in_receive)
+{
+    check_killed_at(1, ISLE_IMMEDIATE);
+}
+
+TEST_ROOT(kill_before_the_next_event_lands_in_receive)
+{
+    check_killed_at(1, ISLE_BEFORE_NEXT_EVENT);
+}
+
+TEST_ROOT(kill_lands_in_send)
+{
+    isle_receive_port *closed = isle_port_open();
+
+    closed_port = isle_port_send_port(closed);
+    isle_port_close(closed);
+    check_killed_at(2, ISLE_IMMEDIATE);
+    check_killed_at(3, ISLE_IMMEDIATE);
+}
+
+TEST_ROOT(kill_lands_in_a_checkpoint)
+{
+    check_killed_at(4, ISLE_IMMEDIATE);
+}
+
+TEST_ROOT(kill_lands_in_sleep)
+{
+    check_killed_at(5, ISLE_IMMEDIATE);
+}
+
+static void tick_nothing(void *context)
+{
+    (void)context;
+}
+
+static void endless_microtasks(void *context)
+{
+    isle_schedule_microtask(endless_microtasks, context);
+}
+
+static void looping(isle_value root)
+{
+    isle_timer_periodic(ISLE_US(1), tick_nothing, NULL);
+    isle_send(isle_as_port(root), isle_null());
+}
+
+static void looping_microtasks(isle_value root)
+{
+    isle_schedule_microtask(endless_microtasks, NULL);
+    isle_send(isle_as_port(root), isle_null());
+}
+
+static void check_entry_is_killed(isle_entry *entry, isle_priority priority)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+    isle_isolate isolate = isle_spawn(entry, isle_port_value(port),
+                                      &(isle_options){.on_exit = isle_port_send_port(over)});
+
+    check_null(isle_port_receive(port));
+    isle_kill(isolate, priority);
+    check_null(isle_port_receive(over));
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+TEST_ROOT(kill_lands_at_the_return_to_the_loop)
+{
+    check_entry_is_killed(looping, ISLE_IMMEDIATE);
+    check_entry_is_killed(looping, ISLE_BEFORE_NEXT_EVENT);
+}
+
+TEST_ROOT(kill_lands_between_endless_microtasks)
+{
+    check_entry_is_killed(looping_microtasks, ISLE_IMMEDIATE);
+}
+
+/* Code that reaches no kill point is not stopped: said in the guarantee, shown here. */
+static _Atomic bool go_on;
+
+static void between_points(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_null());
+    while (!atomic_load(&go_on))
+        ;
+    trace(1);
+    isle_checkpoint();
+    trace(2);
+}
+
+TEST_ROOT(code_between_kill_points_is_not_stopped)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+    isle_isolate isolate = isle_spawn(between_points, isle_port_value(port),
+                                      &(isle_options){.on_exit = isle_port_send_port(over)});
+
+    check_null(isle_port_receive(port));
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    atomic_store(&go_on, true);
+    check_null(isle_port_receive(over));
+    CHECK_TRACE(1);
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+/* --- kill waits in ISLE_UNINTERRUPTED */
+
+static sem_t killed_by_now;
+
+static void uninterrupted(isle_value root)
+{
+    {
+        ISLE_UNINTERRUPTED;
+        isle_send(isle_as_port(root), isle_int(1));
+        semaphore_wait(&killed_by_now);
+        {
+            ISLE_UNINTERRUPTED;
+            isle_checkpoint();
+        }
+        isle_checkpoint();
+        isle_send(isle_as_port(root), isle_int(2));
+    }
+    isle_checkpoint();
+    isle_send(isle_as_port(root), isle_int(3));
+}
+
+TEST_ROOT(kill_waits_in_an_uninterrupted_section)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate;
+
+    sem_init(&killed_by_now, 0, 0);
+    isolate = isle_spawn(uninterrupted, isle_port_value(port),
+                         &(isle_options){.on_exit = isle_port_send_port(port)});
+    CHECK_INT(receive_int(port), 1);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    sem_post(&killed_by_now);
+    CHECK_INT(receive_int(port), 2);
+    check_null(isle_port_receive(port));
+    isle_port_close(port);
+}
+
+/* The section holds across a suspension too. */
+static void uninterrupted_suspension(isle_value root)
+{
+    isle_receive_port *own = isle_port_open();
+    {
+        ISLE_UNINTERRUPTED;
+        isle_send(isle_as_port(root), isle_port_value(own));
+        CHECK_INT(receive_int(own), 5);
+        isle_send(isle_as_port(root), isle_int(2));
+    }
+    isle_checkpoint();
+    isle_send(isle_as_port(root), isle_int(3));
+}
+
+TEST_ROOT(kill_waits_for_an_uninterrupted_section_that_suspends)
+{
+    isle_receive_port *port = isle_port_open(), *pong = isle_port_open();
+    isle_isolate isolate = isle_spawn(uninterrupted_suspension, isle_port_value(port),
+                                      &(isle_options){.on_exit = isle_port_send_port(port)});
+    isle_send_port to = isle_as_port(isle_port_receive(port));
+
+    isle_ping(isolate, isle_port_send_port(pong), isle_null(), ISLE_IMMEDIATE);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    check_null(isle_port_receive(pong));
+    isle_send(to, isle_int(5));
+    CHECK_INT(receive_int(port), 2);
+    check_null(isle_port_receive(port));
+    isle_port_close(port);
+    isle_port_close(pong);
+}
+
+/* --- isle_protect: nothing unwinds past it */
+
+static void protected_loop(void *context)
+{
+    (void)context;
+    isle_defer(trace_task, number(1));
+    for (;;)
+        isle_checkpoint();
+}
+
+static void protecting(isle_value root)
+{
+    isle_value error = isle_int(1);
+
+    isle_send(isle_as_port(root), isle_null());
+    CHECK_ERR(isle_protect(protected_loop, NULL, &error), ISLE_ECANCELED);
+    check_null(error);
+    trace(2);
+    isle_checkpoint();
+    trace(3);
+}
+
+static void protecting_and_continuing(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_null());
+    CHECK_ERR(isle_protect(protected_loop, NULL, NULL), ISLE_ECANCELED);
+    trace(2);
+    isle_unwind_continue();
+}
+
+TEST_ROOT(protect_stops_a_kill_until_the_next_kill_point)
+{
+    check_entry_is_killed(protecting, ISLE_IMMEDIATE);
+    CHECK_TRACE(1, 2);
+}
+
+TEST_ROOT(unwind_continue_goes_on_with_a_stopped_kill)
+{
+    check_entry_is_killed(protecting_and_continuing, ISLE_IMMEDIATE);
+    CHECK_TRACE(1, 2);
+}
+
+static void throw_text(void *context)
+{
+    isle_throwf("%s", (const char *)context);
+}
+
+static void throw_canceled(void *context)
+{
+    (void)context;
+    isle_throw(isle_error(ISLE_ECANCELED, "an error of that code", NULL));
+}
+
+static void leave_well(void *context)
+{
+    *(int *)context = 5;
+}
+
+TEST_ROOT(protect_stops_errors_and_returns_them)
+{
+    static char text[] = "inside";
+    isle_value error = isle_null();
+    int result = 0;
+
+    CHECK_ERR(isle_protect(throw_text, text, &error), ISLE_ETHROWN);
+    CHECK_STRING(isle_error_text(error), "inside");
+    CHECK_ERR(isle_protect(throw_canceled, NULL, &error), ISLE_ECANCELED);
+    CHECK_INT(isle_kind_of(error), ISLE_ERROR);
+    CHECK_ERR(isle_protect(leave_well, &result, &error), ISLE_OK);
+    CHECK_INT(result, 5);
+}
+
+static isle_value continue_nothing(isle_value ignored)
+{
+    (void)ignored;
+    isle_unwind_continue();
+}
+
+TEST_ROOT(unwind_continue_without_a_kill_throws)
+{
+    CHECK_ERR(isle_try(continue_nothing, isle_null(), NULL), ISLE_EINVAL);
+}
+
+static void suspend_for_ever(void *context)
+{
+    isle_defer(trace_task, number(1));
+    (void)isle_port_receive(context);
+}
+
+static void protecting_suspended(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_null());
+    CHECK_ERR(isle_protect(suspend_for_ever, isle_port_open(), NULL), ISLE_ECANCELED);
+    trace(2);
+    isle_checkpoint();
+    trace(3);
+}
+
+TEST_ROOT(a_suspended_activity_returns_through_its_protect)
+{
+    check_entry_is_killed(protecting_suspended, ISLE_IMMEDIATE);
+    CHECK_TRACE(1, 2);
+}
+
+/* --- suspended activities at an end */
+
+static void suspend_traced(isle_value message, void *context)
+{
+    int which = (int)isle_as_int(message);
+
+    isle_defer(trace_task, number(10 * which + 1));
+    {
+        ISLE_SCOPE;
+        isle_defer(trace_task, number(10 * which + 2));
+        isle_defer(trace_task, number(10 * which + 3));
+        (void)isle_port_receive(context);
+    }
+}
+
+static void suspending_thrice(isle_value root)
+{
+    isle_receive_port *never = isle_port_open(), *port = isle_default_port();
+
+    isle_port_listen(port, suspend_traced, never);
+    for (int i = 1; i <= 3; i++)
+        isle_send(isle_port_send_port(port), isle_int(i));
+    isle_send(isle_as_port(root), isle_null());
+}
+
+static isle_isolate three_suspended(isle_receive_port *port)
+{
+    isle_isolate isolate = isle_spawn(suspending_thrice, isle_port_value(port),
+                                      &(isle_options){.on_exit = isle_port_send_port(port)});
+
+    check_null(isle_port_receive(port));
+    while (stats_now().stacks < 3)
+        isle_sleep(0);
+    return isolate;
+}
+
+TEST_ROOT(suspended_activities_are_unwound_newest_first_and_defers_last_first)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = three_suspended(port);
+
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    check_null(isle_port_receive(port));
+    CHECK_TRACE(33, 32, 31, 23, 22, 21, 13, 12, 11);
+    settle();
+    isle_port_close(port);
+}
+
+/* In a deferred task nothing suspends, and a throw does not keep the next one from running. */
+static void defer_suspends(void *context)
+{
+    isle_value message;
+
+    trace(isle_port_try_receive(context, ISLE_FOREVER, &message) == ISLE_ENOSUSPEND ? 2 : -2);
+}
+
+static isle_value insist_on_sleep(isle_value ignored)
+{
+    (void)ignored;
+    isle_sleep(1);
+    return isle_null();
+}
+
+static isle_value insist_on_await(isle_value ignored)
+{
+    (void)ignored;
+    isle_await(isle_future_new());
+    return isle_null();
+}
+
+static void defer_suspends_more(void *context)
+{
+    (void)context;
+    trace(isle_try(insist_on_sleep, isle_null(), NULL) == ISLE_ENOSUSPEND ? 3 : -3);
+    trace(isle_try(insist_on_await, isle_null(), NULL) == ISLE_ENOSUSPEND ? 4 : -4);
+}
+
+static void defer_throws(void *context)
+{
+    (void)context;
+    trace(5);
+    isle_throwf("from a deferred task");
+}
+
+static void register_defers(isle_receive_port *port)
+{
+    isle_defer(trace_task, number(1));
+    isle_defer(defer_suspends, port);
+    isle_defer(defer_suspends_more, NULL);
+    isle_defer(defer_throws, NULL);
+}
+
+static void killed_with_defers(isle_value root)
+{
+    isle_receive_port *port = isle_port_open();
+
+    register_defers(port);
+    isle_send(isle_as_port(root), isle_null());
+    (void)isle_port_receive(port);
+}
+
+TEST_ROOT(deferred_tasks_of_a_killed_activity_cannot_suspend_and_all_run)
+{
+    check_entry_is_killed(killed_with_defers, ISLE_IMMEDIATE);
+    CHECK_TRACE(5, 3, 4, 2, 1);
+}
+
+static void ends_with_defers(isle_value ignored)
+{
+    (void)ignored;
+    register_defers(isle_port_open());
+}
+
+TEST_ROOT(an_error_of_a_deferred_task_is_recorded_and_the_next_runs)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_send_port to = isle_port_send_port(port);
+
+    isle_spawn(ends_with_defers, isle_null(), &(isle_options){.on_error = to, .on_exit = to});
+    check_notice(isle_port_receive(port), "from a deferred task");
+    check_null(isle_port_receive(port));
+    CHECK_TRACE(5, 3, 4, 2, 1);
+    isle_port_close(port);
+}
+
+static void throws_with_defers(isle_value ignored)
+{
+    (void)ignored;
+    isle_defer(trace_task, number(1));
+    isle_defer(trace_task, number(2));
+    isle_throwf("the first error");
+}
+
+TEST_ROOT(deferred_tasks_run_when_an_event_throws)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_send_port to = isle_port_send_port(port);
+
+    isle_spawn(throws_with_defers, isle_null(), &(isle_options){.on_error = to, .on_exit = to});
+    check_notice(isle_port_receive(port), "the first error");
+    check_null(isle_port_receive(port));
+    CHECK_TRACE(2, 1);
+    isle_port_close(port);
+}
+
+/* --- isle_exit */
+
+static isle_value exit_inside(isle_value to)
+{
+    isle_value list = isle_list();
+
+    isle_list_add(list, isle_string("moved"));
+    isle_list_add(list, list);
+    isle_exit(isle_as_port(to), list);
+}
+
+static void pending_event(isle_value ignored, void *context)
+{
+    (void)ignored, (void)context;
+    trace(99);
+}
+
+static void exiting(isle_value to)
+{
+    isle_receive_port *own = isle_port_open();
+
+    isle_defer(trace_task, number(1));
+    isle_port_listen(own, pending_event, NULL);
+    isle_send(isle_port_send_port(own), isle_null());
+    isle_schedule_microtask(trace_task, number(98));
+    isle_timer_start(0, trace_task, number(97));
+    CHECK_ERR(isle_try(exit_inside, to, NULL), ISLE_OK);
+    trace(96);
+}
+
+TEST_ROOT(exit_passes_through_try_runs_defers_and_drops_events)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_value message;
+
+    isle_spawn(exiting, isle_port_value(port),
+               &(isle_options){.on_exit = isle_port_send_port(port)});
+    message = isle_port_receive(port);
+    CHECK_STRING(isle_as_string(isle_list_get(message, 0)), "moved");
+    CHECK(isle_identical(isle_list_get(message, 1), message));
+    check_null(isle_port_receive(port));
+    CHECK_TRACE(1);
+    isle_port_close(port);
+}
+
+static isle_value exit_with_pointer(isle_value to)
+{
+    isle_exit(isle_as_port(to), isle_pointer(&trace_count));
+}
+
+static void exiting_badly(isle_value to)
+{
+    CHECK_ERR(isle_try(exit_with_pointer, to, NULL), ISLE_EUNSENDABLE);
+    isle_send(isle_as_port(to), isle_string("still here"));
+    isle_exit(isle_send_port_none(), isle_null());
+}
+
+TEST_ROOT(an_unsendable_exit_throws_and_the_isolate_lives_on)
+{
+    isle_receive_port *port = isle_port_open();
+
+    isle_spawn(exiting_badly, isle_port_value(port),
+               &(isle_options){.on_exit = isle_port_send_port(port)});
+    CHECK_STRING(isle_as_string(isle_port_receive(port)), "still here");
+    check_null(isle_port_receive(port));
+    settle();
+    CHECK(port_is_empty(port));
+    isle_port_close(port);
+}
+
+/* --- errors that are not fatal leave the isolate as it was */
+
+static void throw_each(isle_value message, void *context)
+{
+    (void)context;
+    isle_throwf("error %d", (int)isle_as_int(message));
+}
+
+static void failing_often(isle_value ignored)
+{
+    (void)ignored;
+    isle_port_listen(isle_default_port(), throw_each, NULL);
+}
+
+TEST_ROOT(errors_that_are_not_fatal_do_not_end_it)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(
+        failing_often, isle_null(),
+        &(isle_options){.errors_not_fatal = true, .on_error = isle_port_send_port(port)});
+
+    for (int i = 0; i < 20; i++) {
+        ISLE_SCOPE;
+        isle_value text = isle_stringf("error %d", i);
+
+        isle_send(isolate.default_port, isle_int(i));
+        check_notice(isle_port_receive(port), isle_as_string(text));
+    }
+    isle_set_errors_fatal(isolate, true);
+    isle_add_exit_listener(isolate, isle_port_send_port(port), isle_null());
+    isle_send(isolate.default_port, isle_int(20));
+    check_notice(isle_port_receive(port), "error 20");
+    check_null(isle_port_receive(port));
+    isle_port_close(port);
+}
+
+TEST_ROOT(a_deadline_ends_an_isolate)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+    int64_t start = isle_now_ns();
+
+    isle_spawn(at_point, isle_pack("[i,o]", 1, isle_port_value(port)),
+               &(isle_options){.deadline_ns = ISLE_MS(20),
+                               .on_exit = isle_port_send_port(over)});
+    check_null(isle_port_receive(over));
+    CHECK(isle_now_ns() - start >= ISLE_MS(20));
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+/* It is a kill, at a kill point: in a loop of checkpoints too, where no other event runs. */
+TEST_ROOT(a_deadline_ends_an_isolate_that_only_computes)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+
+    isle_spawn(at_point, isle_pack("[i,o]", 4, isle_port_value(port)),
+               &(isle_options){.deadline_ns = ISLE_MS(20),
+                               .on_exit = isle_port_send_port(over)});
+    check_null(isle_port_receive(over));
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+TEST_MAIN()
