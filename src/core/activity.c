@@ -5,7 +5,12 @@
  * Law: the loop resumes an activity only from within a turn of its isolate; so between two suspensions it is the only code of the isolate that runs. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/activity.h"
+#include "core/isolate.h"
+#include "core/program.h"
+#include "core/promise.h"
+#include "core/timer.h"
+#include "core/uncaught.h"
 
 _Static_assert(sizeof(struct isle__activity) <= ISLE__FLOW_LOCAL_SIZE,
                "an activity must fit into its flow");

@@ -4,7 +4,7 @@
 #ifndef ISLE_BACKEND_H
 #define ISLE_BACKEND_H
 
-#include "core/core.h"
+#include "core/isolate.h"
 
 struct isle__backend_ops {
     const char *name;

@@ -2,7 +2,10 @@
 /* Helper threads for calls that block: started when work waits and none is free, HELPERS_MAX at most, gone after they have idled for a second. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/blocking.h"
+#include "core/isolate.h"
+#include "core/mail.h"
+#include "core/promise.h"
 
 enum { HELPERS_MAX = 64 };
 #define LINGER_NS ISLE_SECONDS(1)

@@ -6,7 +6,13 @@
  * Nothing piles up: at most CONTROL_MAX wait; who sends more is told ISLE_EFULL. A kill that is asked for again while one waits is the same kill. */
 #include <string.h>
 
+#include "core/control.h"
 #include "core/backend.h"
+#include "core/isolate.h"
+#include "core/mail.h"
+#include "core/reactor.h"
+#include "core/slot.h"
+#include "core/uncaught.h"
 
 enum { CONTROL_MAX = 65536 };
 

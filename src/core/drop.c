@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drops: what a program wants done when a port, future or timer of its isolate is over, so that the `context` of a callback has an owner. The task runs exactly once, in an event of
  * its own: as a microtask after the object is gone (closed, cancelled, complete with its callbacks run), or at the isolate's end. */
-#include "core/core.h"
+#include "core/drop.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/port.h"
+#include "core/promise.h"
+#include "core/timer.h"
 
 struct isle__drop {
     struct isle__microtask microtask;

@@ -7,7 +7,16 @@
  * An error that nobody has asked for is uncaught once the promise's scope is over: until then the program may still come to it. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/activity.h"
+#include "core/control.h"
+#include "core/drop.h"
+#include "core/handle.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/promise.h"
+#include "core/slot.h"
+#include "core/timer.h"
 
 /* --- life */
 

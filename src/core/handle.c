@@ -4,7 +4,8 @@
  * are used up is retired. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/handle.h"
+#include "core/isolate.h"
 
 struct isle__handle_entry {
     void *object; /* NULL: free */

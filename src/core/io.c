@@ -3,7 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/core.h"
+#include "core/control.h"
+#include "core/handle.h"
+#include "core/isolate.h"
+#include "core/mail.h"
+#include "core/port.h"
+#include "core/promise.h"
+#include "core/reactor.h"
 
 ISLE_NORETURN static void io_refused(const char *function, isle_err err, int fd)
 {

@@ -6,7 +6,19 @@
  * returned, the mailbox is closed and what waits there dropped; the id is given up; then the exit listeners are told. */
 #include <string.h>
 
+#include "core/isolate.h"
+#include "core/activity.h"
 #include "core/backend.h"
+#include "core/control.h"
+#include "core/handle.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/port.h"
+#include "core/promise.h"
+#include "core/reactor.h"
+#include "core/slot.h"
+#include "core/timer.h"
+#include "core/uncaught.h"
 
 struct isle__program isle__program;
 

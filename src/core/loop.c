@@ -6,7 +6,18 @@
  *
  * isle__isolate_turn keeps nothing in its frame that matters: a handler that suspends leaves this frame behind on its stack, the turn goes on in a new call of
  * it on a fresh stack, and when the handler is resumed and returns, that old frame simply goes on with the turn of that moment. */
+#include "core/loop.h"
+#include "core/activity.h"
 #include "core/backend.h"
+#include "core/control.h"
+#include "core/isolate.h"
+#include "core/mail.h"
+#include "core/port.h"
+#include "core/program.h"
+#include "core/promise.h"
+#include "core/reactor.h"
+#include "core/timer.h"
+#include "core/uncaught.h"
 
 enum { TURN_BUDGET = 256 };
 

@@ -6,7 +6,10 @@
  * the push and lowered by the receiver (or the sender, if it was refused), so they are never below the truth. */
 #include <string.h>
 
+#include "core/mail.h"
 #include "core/backend.h"
+#include "core/isolate.h"
+#include "core/slot.h"
 
 struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind,
                                  uint64_t target)

@@ -3,7 +3,19 @@
  * later or for code in direct style.
  *
  * A port counts for its isolate's life (`alive`) while it is engaged and its flag is set; the default port is engaged once somebody uses it. */
-#include "core/core.h"
+#include "core/port.h"
+#include "core/activity.h"
+#include "core/control.h"
+#include "core/drop.h"
+#include "core/handle.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/program.h"
+#include "core/promise.h"
+#include "core/reactor.h"
+#include "core/slot.h"
+#include "core/timer.h"
 
 /* --- life */
 

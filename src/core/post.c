@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* isle_post: messages from threads that Isle does not know. They are built in a heap of their own for the time of the call. */
-#include "core/core.h"
+#include "core/isolate.h"
+#include "core/mail.h"
 #include "value/pack.h"
 
 struct post {

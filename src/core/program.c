@@ -9,7 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/program.h"
+#include "core/activity.h"
 #include "core/backend.h"
+#include "core/blocking.h"
+#include "core/control.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/reactor.h"
+#include "core/slot.h"
+#include "core/timer.h"
+#include "core/uncaught.h"
 
 enum { STACK_SIZE = 256 * 1024, STOP_NS = 200 * 1000 * 1000 };
 

@@ -7,7 +7,10 @@
  * One lock for all; it is held for a few instructions, never while something is posted. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/reactor.h"
+#include "core/control.h"
+#include "core/isolate.h"
+#include "core/mail.h"
 
 enum { SIGNAL_MAX = 64, SIGNAL_PORTS_GROW = 4, EVENTS_AT_ONCE = 64 };
 

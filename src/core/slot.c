@@ -5,7 +5,8 @@
  * Pages of slots are never moved or returned while the program runs: a look-up needs no lock. The lock is for opening and closing. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/slot.h"
+#include "core/isolate.h"
 
 #ifndef ISLE__GENERATION_BITS
 #define ISLE__GENERATION_BITS 36

@@ -3,6 +3,12 @@
 #include <string.h>
 
 #include "core/backend.h"
+#include "core/control.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/promise.h"
+#include "core/reactor.h"
 
 /* --- options: structs that grow at their end */
 
@@ -100,6 +106,16 @@ void isle__isolate_enter(struct isle__isolate *isolate)
 }
 
 /* --- making one */
+
+struct isle__spawn_what {
+    isle_entry *entry;
+    isle_computation *computation;
+    void (*classic)(void);
+    isle_value (*uri_entry)(isle_value, isle_value);
+    void *library;
+    uint64_t run_reply;
+};
+
 
 static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *isolate,
                               isle_value message)

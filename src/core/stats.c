@@ -2,7 +2,9 @@
 /* The public counts. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/isolate.h"
+#include "core/reactor.h"
+#include "core/slot.h"
 
 static uint64_t stats_memory(void)
 {

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Timers of one isolate: a binary heap by deadline, then by order of creation. The clock (reactor.c) knows only the earliest of each isolate, and only lazily: it is told
  * when the isolate goes idle and when that moment is earlier than what it knows; a deadline that was cancelled costs one needless wake at most. */
-#include "core/core.h"
+#include "core/timer.h"
+#include "core/activity.h"
+#include "core/control.h"
+#include "core/drop.h"
+#include "core/handle.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/program.h"
+#include "core/promise.h"
+#include "core/reactor.h"
 
 struct isle_timer_body {
     struct isle__timer_node node; /* first */

@@ -3,7 +3,10 @@
  * fatal in it. The text of a thrown object is its type's `describe`; one that itself fails gives "Instance of 'T'", one that ends the isolate leaves the error untold. */
 #include <string.h>
 
-#include "core/core.h"
+#include "core/uncaught.h"
+#include "core/control.h"
+#include "core/isolate.h"
+#include "core/mail.h"
 
 struct telling {
     struct isle__isolate *isolate;

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "core/core.h"
 #include "test.h"
 
 enum { PLACES = 300, STEPS = 24, TABLES_MAX = 64 * 1024 };

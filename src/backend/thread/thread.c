@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The thread backend: an isolate is a task of the scheduler, on the pool's threads or on one of its own. */
 #include "core/backend.h"
+#include "core/isolate.h"
 
 static isle_err thread_prepare(struct isle__isolate *isolate, const isle_options *options)
 {

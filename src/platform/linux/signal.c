@@ -91,9 +91,20 @@ static isle_err signal_install(int signal, int fd)
     return ISLE_ESYSTEM;
 }
 
+/* Those that the public contract names: a fault or SIGKILL is no event. */
+static bool signal_is_offered(int signal)
+{
+    static const int offered[] = {SIGINT,  SIGTERM, SIGHUP,  SIGUSR1,
+                                  SIGUSR2, SIGCHLD, SIGWINCH};
+    for (size_t i = 0; i < sizeof offered / sizeof offered[0]; i++)
+        if (offered[i] == signal)
+            return true;
+    return false;
+}
+
 isle_err isle__signal_watch(int signal, int fd)
 {
-    if (signal <= 0 || signal >= SIGNAL_COUNT || fd < 0)
+    if (!signal_is_offered(signal) || fd < 0)
         return ISLE_EINVAL;
     pthread_once(&signal_once, signal_watch_forks);
     pthread_mutex_lock(&signal_lock);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mail: a parcel with an address, and the way into a mailbox (mail.c). */
+#ifndef ISLE_CORE_MAIL_H
+#define ISLE_CORE_MAIL_H
+
+#include "value/heap.h"
+
+struct isle__isolate;
+
+enum isle__mail_kind {
+    ISLE__MAIL_DATA = 1,  /* to a port or the default port */
+    ISLE__MAIL_REPLY,     /* a value for a call or run */
+    ISLE__MAIL_REPLY_ERROR/* an error for it */
+};
+
+struct isle__mail { /* the header of a parcel's first chunk */
+    struct isle__mail *next;
+    uint64_t target;
+    uint64_t reply; /* where an answer goes; 0: nowhere */
+    uint64_t arrival;
+    enum isle__mail_kind kind;
+    bool reserved; /* not counted against the mailbox's limits */
+    isle_err code; /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
+    struct isle__parcel parcel;
+};
+
+/* Wraps what was copied. */
+struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind, uint64_t target);
+/* A mail with an immediate value; NULL: out of memory. */
+struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind, uint64_t target);
+void isle__mail_drop(struct isle__mail *mail);
+/* Delivery in two steps, so that what a parcel took from its sender can still be given back in between. Any thread.
+ * Admit: room in the target's mailbox is taken. ISLE_OK, with its isolate or NULL if it is closed or dead; ISLE_EFULL, counted: nothing has changed.
+ * Push: the mail is the receiver's, or it is dropped and counted; then a call that waits for its answer completes with ISLE_ECLOSED. */
+ISLE_MUST_CHECK isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate);
+void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate);
+/* Both, for mail that holds nothing of its sender's. ISLE_EFULL: it is still the caller's. */
+ISLE_MUST_CHECK isle_err isle__mail_post(struct isle__mail *mail);
+void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is fine */
+/* Tells the call that waits for an answer to this mail (if any) that nobody will answer; the mail itself becomes the notice, so that no memory is needed. */
+void isle__mail_refuse(struct isle__mail *mail);
+/* The receiver's side: takes it off the counts. */
+void isle__mail_received(struct isle__isolate *isolate, struct isle__mail *mail);
+
+#endif

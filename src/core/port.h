@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Receive ports (port.c, receive.c). */
+#ifndef ISLE_CORE_PORT_H
+#define ISLE_CORE_PORT_H
+
+#include "core/isolate.h"
+#include "core/mail.h"
+
+enum isle__port_style { ISLE__PORT_QUIET, ISLE__PORT_LISTEN, ISLE__PORT_SERVE, ISLE__PORT_CLASSIC };
+
+struct isle__waiter {
+    struct isle__waiter *next;
+    struct isle__activity *activity;
+};
+
+
+struct isle__port {
+    struct isle__slot *slot; /* NULL: the isolate's own (default port) */
+    uint64_t id;
+    void *handle;
+    struct isle__isolate *isolate;
+    struct isle__port *next, *previous;
+    struct isle__port *next_pending;
+    bool is_pending;
+    struct isle__mail *queue, *queue_last;
+    enum isle__port_style style;
+    union {
+        isle_handler *listen;
+        isle_answer *serve;
+        isle_receiver *classic;
+    } fn;
+    void *context;
+    bool keep_alive; /* as set */
+    bool engaged;    /* counts for the isolate's life (the default port: once used) */
+    int signal;      /* of isle_signal_port; 0 */
+    struct isle__waiter *waiters;
+    struct isle__drop *drops;
+};
+struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function, const isle_receive_port *handle);
+/* Routes a mail that the loop took; may run a handler's event. */
+void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail);
+bool isle__port_run_pending(struct isle__isolate *isolate); /* one mail that waited for a handler; false: none */
+/* Puts a mail into the queue of its port if that has no handler. False: it is still the caller's. */
+bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail *mail);
+void isle__ports_fini(struct isle__isolate *isolate);
+struct isle__port *isle__port_open(struct isle__isolate *isolate); /* throws */
+
+#endif

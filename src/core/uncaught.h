@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors that nobody took (uncaught.c). */
+#ifndef ISLE_CORE_UNCAUGHT_H
+#define ISLE_CORE_UNCAUGHT_H
+
+#include "core/isolate.h"
+
+/* Tells the error listeners, or stderr; sets isolate->ending if errors are fatal. */
+void isle__uncaught(struct isle__isolate *isolate, isle_value error);
+void isle__listeners_free(struct isle__listener *list);
+
+#endif
