@@ -14,7 +14,7 @@ typedef struct isle_stats {
     uint64_t stacks;         /* held by suspended activities */
     /* Messages that were not delivered, by cause. */
     uint64_t dropped_closed; /* the port was closed or never there */
-    uint64_t dropped_dead;   /* the isolate had ended, or ended before it came to them */
+    uint64_t dropped_dead;   /* the isolate had ended, or ended before it came to them (once its number is in use again: dropped_closed) */
     uint64_t dropped_late;   /* replies to calls that had completed */
     uint64_t refused_full;   /* the send threw or returned ISLE_EFULL */
 } isle_stats;

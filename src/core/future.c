@@ -1,346 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Futures. The program holds a handle, isle_future *; behind it is a promise, which lives until it is complete, its scope is over, nobody waits and nobody keeps it.
- *
- * Where a result lies. It comes as a mail (a reply) or as a value of this isolate. A mail is adopted by the first who asks: into the promise's own scope while that is open,
- * else into the kept heap, with one keep count of the promise's. So a value that a program reads lives as long as the future's scope, or its own event.
- *
- * An error that nobody has asked for is uncaught once the promise's scope is over: until then the program may still come to it. */
-#include <string.h>
-
+/* The public side of futures: await, callbacks, combinations, one's own. All of it is made of observers of promises (promise.c). */
 #include "core/activity.h"
 #include "core/control.h"
-#include "core/drop.h"
 #include "core/handle.h"
 #include "core/isolate.h"
 #include "core/loop.h"
-#include "core/mail.h"
 #include "core/promise.h"
-#include "core/slot.h"
 #include "core/timer.h"
-
-/* --- life */
-
-static void promise_link(struct isle__promise *promise)
-{
-    struct isle__isolate *isolate = promise->isolate;
-    promise->next = isolate->promises;
-    if (promise->next != NULL)
-        promise->next->previous = promise;
-    isolate->promises = promise;
-}
-
-static void promise_set_alive(struct isle__promise *promise, bool alive)
-{
-    if (alive != promise->keeps_alive)
-        promise->isolate->alive += alive ? 1 : SIZE_MAX;
-    promise->keeps_alive = alive;
-}
-
-static void promise_close_slot(struct isle__promise *promise)
-{
-    if (promise->slot != NULL)
-        isle__slot_close(promise->slot);
-    promise->slot = NULL;
-    promise_set_alive(promise, false);
-}
-
-static void promise_free(struct isle__promise *promise)
-{
-    struct isle__isolate *isolate = promise->isolate;
-    promise_close_slot(promise);
-    isle__timer_remove(isolate, &promise->timeout);
-    if (promise->handle != NULL)
-        isle__handle_close(isolate, promise->handle);
-    if (promise->mail != NULL) {
-        isle__mail_received(isolate, promise->mail);
-        isle__mail_drop(promise->mail);
-    }
-    if (promise->value_kept)
-        isle_release(promise->value);
-    if (promise->previous != NULL)
-        promise->previous->next = promise->next;
-    else
-        isolate->promises = promise->next;
-    if (promise->next != NULL)
-        promise->next->previous = promise->previous;
-    isle__drops_fire(promise->drops);
-    isle__heap_discharge(&isolate->heap, sizeof *promise);
-    isle__memory_free(promise, sizeof *promise);
-}
-
-/* Frees it if nothing leads to it any more. */
-static void promise_settle(struct isle__promise *promise)
-{
-    if (promise->scope != NULL || promise->keeps > 0 || promise->busy > 0 ||
-        promise->on_unobserved)
-        return;
-    if (!promise->is_complete)
-        return;
-    if (promise->is_error && !promise->is_observed && !promise->is_canceled) {
-        promise->on_unobserved = true;
-        promise->next_unobserved = promise->isolate->unobserved;
-        promise->isolate->unobserved = promise;
-        return;
-    }
-    promise_free(promise);
-}
-
-/* A deferred task of the promise's scope. */
-static void promise_scope_ended(void *argument)
-{
-    struct isle__isolate *isolate = isle__isolate_current();
-    struct isle__promise *promise = isle__handle_find(isolate, ISLE__HANDLE_FUTURE, argument);
-    if (promise == NULL)
-        return;
-    bool must_keep = promise->is_complete && promise->mail == NULL && !promise->value_kept &&
-                     (promise->keeps > 0 || promise->busy > 0 ||
-                      (promise->is_error && !promise->is_observed));
-    if (must_keep) {
-        promise->value = isle_keep(promise->value);
-        promise->value_kept = true;
-    }
-    promise->scope = NULL;
-    promise_settle(promise);
-}
-
-struct isle__promise *isle__promise_new(struct isle__isolate *isolate)
-{
-    struct isle__scope *scope = isle__scope_current(&isolate->heap);
-    isle__heap_charge(&isolate->heap, sizeof(struct isle__promise));
-    struct isle__promise *promise = isle__memory_alloc(sizeof *promise);
-    if (promise == NULL) {
-        isle__heap_discharge(&isolate->heap, sizeof *promise);
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
-    }
-    memset(promise, 0, sizeof *promise);
-    promise->isolate = isolate;
-    promise_link(promise);
-    promise->handle = isle__handle_open(isolate, ISLE__HANDLE_FUTURE, promise);
-    if (promise->handle == NULL || !isle__scope_try_defer(scope, promise_scope_ended,
-                                                          promise->handle)) {
-        promise_free(promise);
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
-    }
-    promise->scope = scope;
-    return promise;
-}
-
-void isle__promise_discard(struct isle__promise *promise)
-{
-    promise_free(promise); /* its scope's task finds the handle stale */
-}
-
-void isle__promise_expect(struct isle__promise *promise)
-{
-    promise->slot = isle__slot_open(ISLE__SLOT_REPLY, promise->isolate, promise);
-    if (promise->slot == NULL) {
-        isle__promise_discard(promise);
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
-    }
-    promise_set_alive(promise, true);
-}
-
-isle_future *isle__promise_future(struct isle__promise *promise)
-{
-    return promise->handle;
-}
-
-struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const char *function,
-                                         const isle_future *future)
-{
-    if (future == NULL)
-        isle__throw(ISLE_EINVAL, "%s: the future is NULL", function);
-    struct isle__promise *promise = isle__handle_find(isolate, ISLE__HANDLE_FUTURE, future);
-    if (promise == NULL)
-        isle__throw(ISLE_ESTALE,
-                    "%s: the future is over (complete and its scope ended), or another isolate's",
-                    function);
-    return promise;
-}
-
-void isle__promises_fini(struct isle__isolate *isolate)
-{
-    struct isle__promise *promise = isolate->promises;
-    for (; promise != NULL; promise = promise->next)
-        if (!promise->is_complete && promise->cancel != NULL && promise->ends_with_isolate)
-            promise->cancel(promise);
-    while (isolate->promises != NULL) {
-        promise = isolate->promises;
-        promise->value_kept = false; /* the kept heap goes as a whole */
-        while (promise->observers != NULL) {
-            struct isle__observer *observer = promise->observers;
-            promise->observers = observer->next;
-            if (observer->microtask.drop != NULL)
-                observer->microtask.drop(observer);
-        }
-        promise_free(promise);
-    }
-    isolate->unobserved = NULL;
-}
-
-/* --- observers */
-
-static void observer_event(void *argument)
-{
-    struct isle__observer *observer = argument;
-    observer->run(observer);
-}
-
-/* The promise is complete: the observer has its turn. */
-static void observer_notify(struct isle__observer *observer)
-{
-    if (observer->waiter != NULL)
-        isle__activity_wake(observer->waiter);
-    else
-        isle__microtask_add(observer->promise->isolate, &observer->microtask);
-}
-
-/* The observer's holder calls it when it is done with the promise. */
-void isle__promise_unobserve(struct isle__promise *promise)
-{
-    promise->busy--;
-    promise_settle(promise);
-}
-
-void isle__promise_observe(struct isle__promise *promise, struct isle__observer *observer)
-{
-    observer->next = NULL;
-    observer->promise = promise;
-    observer->microtask.run = observer_event;
-    observer->microtask.argument = observer;
-    promise->busy++;
-    promise->is_observed = true;
-    if (promise->is_complete) {
-        observer_notify(observer);
-        return;
-    }
-    if (promise->observers_last != NULL)
-        promise->observers_last->next = observer;
-    else
-        promise->observers = observer;
-    promise->observers_last = observer;
-}
-
-static void observer_unlink(struct isle__promise *promise, struct isle__observer *observer)
-{
-    struct isle__observer **at = &promise->observers, *previous = NULL;
-    while (*at != NULL && *at != observer) {
-        previous = *at;
-        at = &(*at)->next;
-    }
-    if (*at == NULL)
-        return;
-    *at = observer->next;
-    if (promise->observers_last == observer)
-        promise->observers_last = previous;
-}
-
-/* --- completing */
-
-static void promise_completed(struct isle__promise *promise, bool is_error)
-{
-    promise->is_complete = true;
-    promise->is_error = is_error;
-    promise_close_slot(promise);
-    isle__timer_remove(promise->isolate, &promise->timeout);
-    struct isle__observer *observer = promise->observers;
-    promise->observers = promise->observers_last = NULL;
-    while (observer != NULL) {
-        struct isle__observer *next = observer->next;
-        observer_notify(observer);
-        observer = next;
-    }
-    promise_settle(promise);
-}
-
-void isle__promise_complete(struct isle__promise *promise, isle_value value, bool is_error)
-{
-    struct isle__isolate *isolate = promise->isolate;
-    if (promise->is_complete)
-        return;
-    if (promise->scope != NULL) {
-        promise->value = isle__store(&isolate->heap, &promise->scope->region, value);
-    } else {
-        promise->value = isle_keep(value);
-        promise->value_kept = true;
-    }
-    promise_completed(promise, is_error);
-}
-
-void isle__promise_complete_code(struct isle__promise *promise, isle_err code)
-{
-    if (promise->is_complete)
-        return;
-    promise->code = code;
-    promise_completed(promise, true);
-}
-
-void isle__promise_receive(struct isle__promise *promise, struct isle__mail *mail)
-{
-    bool is_error = mail->kind == ISLE__MAIL_REPLY_ERROR;
-    promise->mail = mail;
-    promise->code = mail->code;
-    promise_completed(promise, is_error);
-}
-
-static void promise_timed_out(struct isle__isolate *isolate, struct isle__timer_node *node)
-{
-    (void)isolate;
-    struct isle__promise *promise =
-        (void *)((char *)node - offsetof(struct isle__promise, timeout));
-    if (promise->cancel != NULL)
-        promise->cancel(promise);
-    isle__promise_complete_code(promise, ISLE_ETIMEDOUT);
-}
-
-void isle__promise_set_timeout(struct isle__promise *promise, int64_t timeout_ns)
-{
-    if (timeout_ns == ISLE_FOREVER)
-        return;
-    promise->timeout.fire = promise_timed_out;
-    if (isle__timer_add(promise->isolate, &promise->timeout, isle__deadline_of(timeout_ns)) !=
-        ISLE_OK) {
-        isle__promise_discard(promise);
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
-    }
-}
-
-/* --- reading */
-
-/* An error that has a code and no value yet: its text is the code's, made in the current scope. */
-static isle_value promise_make_error(const struct isle__promise *promise)
-{
-    return isle__error_make(promise->code, isle_err_text(promise->code), NULL);
-}
-
-isle_value isle__promise_value(struct isle__promise *promise)
-{
-    struct isle__isolate *isolate = promise->isolate;
-    struct isle__scope *scope = promise->scope;
-    if (promise->mail != NULL) {
-        struct isle__mail *mail = promise->mail;
-        struct isle__parcel parcel = mail->parcel;
-        bool coded = promise->code != ISLE_OK;
-        isle__mail_received(isolate, mail);
-        promise->mail = NULL;
-        if (scope != NULL)
-            promise->value = isle__parcel_adopt(&parcel, scope);
-        else
-            promise->value =
-                isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
-        if (coded)
-            promise->value = isle_null();
-        if (scope == NULL && !coded) {
-            promise->value = isle_keep(promise->value);
-            promise->value_kept = true;
-        }
-    }
-    if (promise->code != ISLE_OK && isle_is_null(promise->value))
-        return promise_make_error(promise);
-    isle_value value = isle__expose(&isolate->heap, promise->value);
-    struct isle__scope *here = isle__scope_current(&isolate->heap);
-    return isle__store(&isolate->heap, &here->region, value);
-}
 
 /* Waits until it is complete; false: the deadline came first. */
 static bool promise_wait(struct isle__promise *promise, int64_t deadline, const char *function)
@@ -354,13 +20,13 @@ static bool promise_wait(struct isle__promise *promise, int64_t deadline, const 
         isle__promise_observe(promise, &observer);
         enum isle__unwinding how = isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY,
                                                   isle__activity_wait_call, &wait);
-        observer_unlink(promise, &observer);
+        isle__promise_unlink_observer(promise, &observer);
         promise->busy--;
         /* Nothing runs where a deferred task of an ended activity does: the wait was refused. */
         if (isolate->running != NULL && isolate->running->forced)
             isle__unwind_end(&isolate->heap);
         if (how == ISLE__UNWIND_ERROR) {
-            promise_settle(promise);
+            isle__promise_settle(promise);
             isle_throw(catch.error);
         }
     }
@@ -377,7 +43,7 @@ isle_value isle_await(isle_future *future)
         (void)promise_wait(promise, ISLE_FOREVER, __func__);
     bool is_error = promise->is_error;
     isle_value value = isle__promise_value(promise);
-    promise_settle(promise);
+    isle__promise_settle(promise);
     if (is_error)
         isle_throw(value);
     return value;
@@ -402,13 +68,13 @@ static void trial_run(void *argument)
         (void)promise_wait(promise, deadline, "isle_try_await");
     }
     if (!promise->is_complete) {
-        promise_settle(promise);
+        isle__promise_settle(promise);
         isle__throw(ISLE_ETIMEDOUT, "isle_try_await: timed out");
     }
     promise->is_observed = true;
     bool is_error = promise->is_error;
     trial->value = isle__promise_value(promise);
-    promise_settle(promise);
+    isle__promise_settle(promise);
     if (is_error)
         isle_throw(trial->value);
 }
@@ -638,7 +304,7 @@ isle_future *isle_future_timeout(isle_future *future, int64_t timeout_ns)
     result->cancel = timeout_cancels;
     result->cancel_context = promise->handle;
     if (timeout_ns != ISLE_FOREVER && !result->is_complete) {
-        result->timeout.fire = promise_timed_out;
+        result->timeout.fire = isle__promise_timed_out;
         if (isle__timer_add(isolate, &result->timeout, isle__deadline_of(timeout_ns)) != ISLE_OK)
             isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
@@ -716,7 +382,7 @@ void isle_future_release(isle_future *future)
     if (promise->keeps == 0)
         isle__throw(ISLE_EINVAL, "isle_future_release: the future is not kept");
     promise->keeps--;
-    promise_settle(promise);
+    isle__promise_settle(promise);
 }
 
 /* --- errors that nobody asked for */
@@ -727,7 +393,7 @@ static void unobserved_event(void *argument)
     isle_value error = isle__promise_value(promise);
     promise->on_unobserved = false;
     promise->is_observed = true;
-    promise_settle(promise);
+    isle__promise_settle(promise);
     isle_throw(error);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Isolates: birth, waking, end. Bodies are recycled through a free list and never returned while the program runs (core.h says why); what belongs to one
+/* Isolates: birth, waking, end. Bodies are recycled through a free list and never returned while the program runs (isolate.h says why); what belongs to one
  * life is set up in isle__isolate_create and returned in isle__isolate_finish.
  *
  * An end, in order: suspended activities are unwound, newest first; the last message is posted (isle_exit, a run's result); ports, timers, futures and heap are

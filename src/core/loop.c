@@ -238,6 +238,7 @@ static bool loop_step(struct isle__isolate *isolate)
         isle__control_run(isolate, false);
     if (isolate->is_root && isle__root_hops(isolate))
         return false;
+    isle__deadline_check(isolate);
     if (isolate->ending) {
         isle__io_stop(isolate);
         isle__activities_unwind(isolate);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mail: a parcel with an address, and the mailbox that it goes through.
  *
- * The mailbox is one word (core.h). A push is a compare-and-exchange that links the mail before what is there; its old value also says whether the receiver must
+ * The mailbox is one word (isolate.h). A push is a compare-and-exchange that links the mail before what is there; its old value also says whether the receiver must
  * be scheduled. The receiver takes all with one exchange, so there is no ABA: nobody ever removes a single mail from the shared list. Counters are raised before
  * the push and lowered by the receiver (or the sender, if it was refused), so they are never below the truth. */
 #include <string.h>

@@ -36,6 +36,8 @@ struct isle__port {
     struct isle__waiter *waiters;
     struct isle__drop *drops;
 };
+void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
+struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
 struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function, const isle_receive_port *handle);
 /* Routes a mail that the loop took; may run a handler's event. */
 void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail);

@@ -53,6 +53,9 @@ void isle__promise_complete_code(struct isle__promise *promise, isle_err code);
 void isle__promise_observe(struct isle__promise *promise, struct isle__observer *observer);
 void isle__promise_unobserve(struct isle__promise *promise);
 void isle__promise_cancel(struct isle__promise *promise);
+void isle__promise_unlink_observer(struct isle__promise *promise, struct isle__observer *observer);
+void isle__promise_settle(struct isle__promise *promise); /* frees it if nothing leads to it any more */
+void isle__promise_timed_out(struct isle__isolate *isolate, struct isle__timer_node *node); /* `fire` of promise->timeout */
 /* The value or error, in an event, for use in the current scope. */
 isle_value isle__promise_value(struct isle__promise *promise);
 void isle__promise_receive(struct isle__promise *promise, struct isle__mail *mail);

@@ -425,6 +425,7 @@ TEST_ROOT(kill_waits_for_an_uninterrupted_section_that_suspends)
 
 static void protected_loop(void *context)
 {
+    ISLE_SCOPE;
     (void)context;
     isle_defer(trace_task, number(1));
     for (;;)
@@ -506,6 +507,7 @@ TEST_ROOT(unwind_continue_without_a_kill_throws)
 
 static void suspend_for_ever(void *context)
 {
+    ISLE_SCOPE;
     isle_defer(trace_task, number(1));
     (void)isle_port_receive(context);
 }

@@ -377,13 +377,18 @@ TEST_ROOT(messages_that_an_isolate_did_not_come_to_are_counted_dead)
 TEST_ROOT(a_message_to_an_isolate_that_has_ended_is_counted_dead)
 {
     isle_isolate isolate = sleeper(0, 0, 0);
+    isle_receive_port *over = isle_port_open();
     isle_stats before;
 
-    sleeper_stop(isolate);
+    isle_add_exit_listener(isolate, isle_port_send_port(over), isle_null());
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    check_null(isle_port_receive(over));
     before = stats_now();
     isle_send(isolate.default_port, isle_int(1));
     CHECK_UINT(stats_now().dropped_dead, before.dropped_dead + 1);
     CHECK_UINT(stats_now().dropped_closed, before.dropped_closed);
+    isle_port_close(over);
+    settle();
 }
 
 /* Nothing is counted that was delivered, or that is no message. */

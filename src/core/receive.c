@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Receiving in direct style: an activity takes the first mail of one or several ports that it wants, and waits while there is none.
+ *
+ * Who waits is woken by every mail that comes to its ports and looks again; who takes it leaves the rest to the others. */
+#include "core/activity.h"
+#include "core/control.h"
+#include "core/handle.h"
+#include "core/isolate.h"
+#include "core/loop.h"
+#include "core/mail.h"
+#include "core/port.h"
+#include "core/timer.h"
+
+struct reception {
+    struct isle__isolate *isolate;
+    const char *function;
+    isle_receive_port *const *handles;
+    size_t count;
+    isle_predicate *matches; /* of a single port; NULL: all do */
+    void *context;
+    int64_t deadline;
+    uint64_t looked_at; /* mail that arrived up to then did not match */
+    isle_receive_port *from;
+    isle_value message;
+};
+
+/* Makes the mail's content the current scope's and takes it off the mailbox. */
+static isle_value mail_open(struct isle__isolate *isolate, struct isle__mail *mail)
+{
+    struct isle__parcel parcel = mail->parcel;
+    isle__mail_received(isolate, mail);
+    return isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
+}
+
+static struct isle__port *reception_earliest(struct reception *reception)
+{
+    struct isle__port *earliest = NULL;
+    for (size_t i = 0; i < reception->count; i++) {
+        struct isle__port *port =
+            isle__port_need(reception->isolate, reception->function, reception->handles[i]);
+        if (port->style != ISLE__PORT_QUIET)
+            isle__throw(ISLE_EINVAL, "%s: the port has a handler", reception->function);
+        isle__port_set_alive(port, true, port->keep_alive);
+        if (port->queue != NULL &&
+            (earliest == NULL || port->queue->arrival < earliest->queue->arrival))
+            earliest = port;
+    }
+    return earliest;
+}
+
+struct matching {
+    struct reception *reception;
+    isle_value shown;
+    bool matches;
+};
+
+static void matching_run(void *argument)
+{
+    struct matching *matching = argument;
+    isle__isolate_current()->heap.frame->deferring++;
+    matching->matches =
+        matching->reception->matches(matching->shown, matching->reception->context);
+    isle__isolate_current()->heap.frame->deferring--;
+}
+
+/* Shows a mail's content to the predicate, in an inner scope, and takes it back. A predicate that suspends would leave it there: deferring forbids it. */
+static bool mail_matches(struct reception *reception, struct isle__mail *mail)
+{
+    struct isle__heap *heap = &reception->isolate->heap;
+    struct matching matching = {reception, isle_null(), false};
+    isle_scope scope = isle_scope_open();
+    struct isle__scope *inner = isle__scope_current(heap);
+    struct isle__catch catch;
+    matching.shown = isle__parcel_peek(&mail->parcel, inner);
+    enum isle__unwinding how =
+        isle__catch_do(heap, &catch, ISLE__CATCH_TRY, matching_run, &matching);
+    isle__parcel_unpeek(&mail->parcel, inner);
+    if (how == ISLE__UNWIND_ERROR)
+        isle_throw(catch.error);
+    isle_scope_close(&scope);
+    return matching.matches;
+}
+
+static struct isle__mail *port_take_match(struct reception *reception, isle_receive_port *handle)
+{
+    struct isle__port *port = isle__port_need(reception->isolate, reception->function, handle);
+    struct isle__mail *mail = port->queue;
+    while (mail != NULL) {
+        uint64_t arrival = mail->arrival;
+        if (arrival > reception->looked_at && mail_matches(reception, mail)) {
+            /* The predicate may have changed the port: find it, and the mail, again. */
+            port = isle__port_need(reception->isolate, reception->function, handle);
+            struct isle__mail **at = &port->queue, *previous = NULL;
+            while (*at != NULL && (*at)->arrival != arrival) {
+                previous = *at;
+                at = &(*at)->next;
+            }
+            mail = *at;
+            if (mail != NULL) {
+                *at = mail->next;
+                if (port->queue_last == mail)
+                    port->queue_last = previous;
+                mail->next = NULL;
+                return mail;
+            }
+        }
+        if (arrival > reception->looked_at)
+            reception->looked_at = arrival;
+        port = isle__port_need(reception->isolate, reception->function, handle);
+        mail = port->queue;
+        while (mail != NULL && mail->arrival <= reception->looked_at)
+            mail = mail->next;
+    }
+    return NULL;
+}
+
+static bool reception_take(struct reception *reception)
+{
+    struct isle__port *port = reception_earliest(reception);
+    struct isle__mail *mail = NULL;
+    if (port == NULL)
+        return false;
+    reception->from = port->handle;
+    if (reception->matches != NULL)
+        mail = port_take_match(reception, port->handle);
+    else
+        mail = isle__port_take(port);
+    if (mail == NULL)
+        return false;
+    reception->message = mail_open(reception->isolate, mail);
+    return true;
+}
+
+static void waiters_remove(struct reception *reception, struct isle__waiter *waiters)
+{
+    for (size_t i = 0; i < reception->count; i++) {
+        struct isle__port *port =
+            isle__handle_find(reception->isolate, ISLE__HANDLE_PORT, reception->handles[i]);
+        if (port == NULL)
+            continue;
+        struct isle__waiter **at = &port->waiters;
+        while (*at != NULL && *at != &waiters[i])
+            at = &(*at)->next;
+        if (*at != NULL)
+            *at = (*at)->next;
+    }
+}
+
+static void waiters_add(struct reception *reception, struct isle__waiter *waiters)
+{
+    for (size_t i = 0; i < reception->count; i++) {
+        struct isle__port *port =
+            isle__handle_find(reception->isolate, ISLE__HANDLE_PORT, reception->handles[i]);
+        struct isle__waiter **at = &port->waiters;
+        while (*at != NULL)
+            at = &(*at)->next;
+        waiters[i] = (struct isle__waiter){NULL, reception->isolate->running};
+        *at = &waiters[i];
+    }
+}
+
+/* A message that several wait for wakes them all; who takes it leaves the rest to the others. */
+static bool reception_wait(struct reception *reception, struct isle__waiter *waiters)
+{
+    isle_err err = isle__activity_can_wait(reception->isolate);
+    if (err == ISLE_ENOMEM)
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    if (err != ISLE_OK)
+        isle__throw(ISLE_ENOSUSPEND,
+                    "%s cannot suspend here; use the callback form: isle_port_listen",
+                    reception->function);
+    waiters_add(reception, waiters);
+    struct isle__catch catch;
+    bool in_time = false;
+    struct isle__wait_call wait = {reception->isolate, reception->deadline, reception->function,
+                                   "isle_port_listen", &in_time};
+    enum isle__unwinding how = isle__catch_do(&reception->isolate->heap, &catch, ISLE__CATCH_TRY,
+                                              isle__activity_wait_call, &wait);
+    waiters_remove(reception, waiters);
+    if (reception->isolate->running->forced)
+        isle__unwind_end(&reception->isolate->heap);
+    if (how == ISLE__UNWIND_ERROR)
+        isle_throw(catch.error);
+    return in_time;
+}
+
+/* True: a message is there. False: the time is over. */
+static bool reception_run(struct reception *reception)
+{
+    struct isle__waiter single, *waiters = &single;
+    isle__attend(reception->isolate);
+    if (reception_take(reception))
+        return true;
+    if (reception->deadline != ISLE_FOREVER && isle__clock_now() >= reception->deadline) {
+        isle__poll_mail(reception->isolate);
+        return reception_take(reception);
+    }
+    if (reception->count > 1)
+        waiters = isle__scope_alloc(isle__scope_current(&reception->isolate->heap),
+                                    reception->count * sizeof *waiters);
+    for (;;) {
+        bool in_time = reception_wait(reception, waiters);
+        isle__attend(reception->isolate);
+        if (reception_take(reception))
+            return true;
+        if (!in_time)
+            return false;
+    }
+}
+
+isle_value isle_port_receive(isle_receive_port *port)
+{
+    return isle_port_receive_if(port, NULL, NULL);
+}
+
+isle_value isle_port_receive_if(isle_receive_port *port, isle_predicate *matches, void *context)
+{
+    const char *function = matches == NULL ? "isle_port_receive" : __func__;
+    struct reception reception = {
+        .isolate = isle__isolate_need(function),
+        .function = function,
+        .handles = &port,
+        .count = 1,
+        .matches = matches,
+        .context = context,
+        .deadline = ISLE_FOREVER,
+    };
+    (void)reception_run(&reception);
+    return reception.message;
+}
+
+static void reception_try(void *argument)
+{
+    struct reception *reception = argument;
+    if (!reception_run(reception))
+        isle__throw(ISLE_ETIMEDOUT, "%s: timed out", reception->function);
+}
+
+isle_err isle_port_try_receive(isle_receive_port *port, int64_t timeout_ns,
+                               isle_value *ret_message)
+{
+    struct isle__isolate *isolate;
+    isle_err err = isle__isolate_ask(&isolate);
+    if (err != ISLE_OK)
+        return err;
+    struct reception reception = {
+        .isolate = isolate,
+        .function = __func__,
+        .handles = &port,
+        .count = 1,
+        .deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns),
+    };
+    struct isle__catch catch;
+    if (isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, reception_try, &reception) !=
+        ISLE__UNWIND_NONE)
+        return isle__fail_with(catch.error);
+    if (ret_message != NULL)
+        *ret_message = reception.message;
+    return ISLE_OK;
+}
+
+isle_receive_port *isle_port_receive_any(isle_receive_port *const *ports, size_t count,
+                                         int64_t timeout_ns, isle_value *ret_message)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    if (ports == NULL || count == 0)
+        isle__throw(ISLE_EINVAL, "isle_port_receive_any: no port to wait on");
+    struct reception reception = {
+        .isolate = isolate,
+        .function = __func__,
+        .handles = ports,
+        .count = count,
+        .deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns),
+    };
+    if (!reception_run(&reception))
+        return NULL;
+    if (ret_message != NULL)
+        *ret_message = reception.message;
+    return reception.from;
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a broken core would get wrong with ports, requests and futures: each test here is the one
+ * that notices entries of tools/mutations.txt which no other test does. */
+#include "guarantees.h"
+
+static isle_value echo(isle_value argument)
+{
+    return argument;
+}
+
+static isle_send_port port_of(isle_receive_port *port)
+{
+    return isle_port_send_port(port);
+}
+
+/* --- receiving */
+
+TEST_ROOT(receive_any_takes_the_earliest_arrival)
+{
+    isle_receive_port *a = isle_port_open(), *b = isle_port_open();
+    isle_receive_port *both[] = {a, b};
+    isle_receive_port *const order[] = {b, a, a, b, a};
+    isle_value message;
+
+    for (int i = 0; i < 5; i++)
+        isle_send(port_of(order[i]), isle_int(i));
+    settle(); /* all have arrived, and wait in their ports */
+    for (int i = 0; i < 5; i++) {
+        CHECK(isle_port_receive_any(both, 2, ISLE_FOREVER, &message) == order[i]);
+        CHECK_INT(isle_as_int(message), i);
+    }
+    CHECK(isle_port_receive_any(both, 2, 0, &message) == NULL);
+    isle_port_close(a);
+    isle_port_close(b);
+}
+
+static bool is_even(isle_value value, void *context)
+{
+    ++*(int *)context;
+    return isle_as_int(value) % 2 == 0;
+}
+
+TEST_ROOT(receive_if_leaves_the_others_in_order)
+{
+    isle_receive_port *port = isle_port_open();
+    const int64_t numbers[] = {1, 3, 4, 5, 6, 7};
+    int asked = 0;
+
+    for (int i = 0; i < 6; i++)
+        isle_send(port_of(port), isle_int(numbers[i]));
+    settle();
+    CHECK_INT(isle_as_int(isle_port_receive_if(port, is_even, &asked)), 4);
+    CHECK_INT(asked, 3);
+    CHECK_INT(isle_as_int(isle_port_receive_if(port, is_even, &asked)), 6);
+    CHECK_INT(receive_int(port), 1);
+    CHECK_INT(receive_int(port), 3);
+    CHECK_INT(receive_int(port), 5);
+    CHECK_INT(receive_int(port), 7);
+    CHECK_INT(isle_mailbox_count(), 0);
+    isle_port_close(port);
+}
+
+
+/* A handler that suspends in a receive on another port, which a later event closes. */
+static isle_receive_port *awaited;
+static isle_err awaited_err;
+
+static void waits_in_receive(isle_value message, void *context)
+{
+    (void)message, (void)context;
+    awaited_err = isle_port_try_receive(awaited, ISLE_SECONDS(20), NULL);
+}
+
+static void closes(void *context)
+{
+    isle_port_close(context);
+}
+
+TEST_ROOT(closing_wakes_who_receives)
+{
+    isle_receive_port *port = isle_port_open();
+    int64_t start = isle_now_ns();
+
+    awaited = isle_port_open();
+    isle_port_listen(port, waits_in_receive, NULL);
+    isle_send(port_of(port), isle_null());
+    isle_timer_start(ISLE_MS(1), closes, awaited);
+    isle_timer_start(ISLE_MS(2), closes, port);
+    isle_loop();
+    CHECK_ERR(awaited_err, ISLE_ECLOSED);
+    CHECK(isle_now_ns() - start < ISLE_SECONDS(15));
+}
+
+static int64_t noted[16];
+static int noted_count;
+
+static void notes(isle_value message, void *context)
+{
+    (void)context;
+    noted[noted_count++] = isle_as_int(message);
+}
+
+/* What came before somebody asked for the default port waits in it. */
+static void asks_late(isle_value root)
+{
+    isle_receive_port *own = isle_port_open();
+
+    isle_send(isle_as_port(root), isle_port_value(own));
+    (void)isle_port_receive(own);
+    isle_port_close(own);
+    for (int i = 0; i < 3; i++)
+        isle_send(isle_as_port(root), isle_port_receive(isle_default_port()));
+    isle_port_close(isle_default_port());
+}
+
+TEST_ROOT(the_default_port_keeps_what_came_before_it)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(asks_late, isle_port_value(port), NULL);
+    isle_send_port go = isle_as_port(isle_port_receive(port));
+
+    for (int i = 0; i < 3; i++)
+        isle_send(isolate.default_port, isle_int(i));
+    isle_send(go, isle_null());
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(receive_int(port), i);
+    settle();
+    isle_port_close(port);
+}
+
+/* Asking for the default port engages nobody; listening does, until it is closed. */
+static void only_asks(isle_value message)
+{
+    (void)message;
+    (void)isle_default_port();
+}
+
+static void closes_default(isle_value message, void *context)
+{
+    (void)context;
+    if (isle_is_null(message))
+        isle_port_close(isle_default_port());
+    else
+        isle_send(isle_as_port(message), isle_int(1));
+}
+
+static void listens(isle_value message)
+{
+    (void)message;
+    isle_port_listen(isle_default_port(), closes_default, NULL);
+}
+
+TEST_ROOT(the_default_port_keeps_alive_once_it_is_used)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_options options = {.on_exit = port_of(port)};
+    isle_isolate isolate;
+
+    isle_spawn(only_asks, isle_null(), &options);
+    check_null(isle_port_receive(port));
+    isolate = isle_spawn(listens, isle_null(), &options);
+    for (int i = 0; i < 3; i++) {
+        isle_send(isolate.default_port, isle_port_value(port));
+        CHECK_INT(receive_int(port), 1);
+    }
+    isle_send(isolate.default_port, isle_null());
+    check_null(isle_port_receive(port));
+    isle_port_close(port);
+}
+
+static void opens_quietly(isle_value keep)
+{
+    isle_receive_port *own = isle_port_open();
+
+    isle_port_set_keep_alive(own, false);
+    isle_port_set_keep_alive(own, false);
+    if (isle_as_bool(keep)) {
+        isle_port_set_keep_alive(own, true);
+        isle_port_set_keep_alive(own, true);
+        isle_port_close(own);
+    }
+}
+
+TEST_ROOT(a_port_that_need_not_be_kept_lets_its_isolate_end)
+{
+    isle_spawn(opens_quietly, isle_bool(false), NULL);
+    isle_spawn(opens_quietly, isle_bool(true), NULL);
+    settle();
+}
+
+/* The handle and the send port of a closed port lead to no later one. */
+static isle_value send_port_of(isle_value pointer)
+{
+    return isle_port_value(isle_as_pointer(pointer));
+}
+
+TEST_ROOT(a_closed_port_is_never_another)
+{
+    isle_receive_port *old = isle_port_open(), *new;
+    isle_send_port to = port_of(old);
+
+    for (int i = 0; i < 1000; i++) {
+        isle_port_close(old);
+        new = isle_port_open();
+        CHECK(new != old);
+        CHECK(!isle_send_port_equal(to, port_of(new)));
+        isle_send(to, isle_int(i));
+        CHECK_ERR(isle_try(send_port_of, isle_pointer(old), NULL), ISLE_ECLOSED);
+        CHECK(port_is_empty(new));
+        isle_port_close(old);
+        isle_send(port_of(new), isle_int(i));
+        CHECK_INT(receive_int(new), i);
+        to = port_of(new);
+        old = new;
+    }
+    isle_port_close(old);
+}
+
+/* A handler that waits lets the next message be served before it ends. */
+static isle_future *first_waits_for;
+
+static void served(isle_value message, void *context)
+{
+    if (isle_as_int(message) == 0) {
+        isle_await(first_waits_for);
+        isle_port_close(context);
+    } else {
+        isle_future_complete(first_waits_for, isle_null());
+    }
+    notes(message, NULL);
+}
+
+TEST_ROOT(a_handler_that_waits_lets_others_go_on)
+{
+    isle_receive_port *port = isle_port_open();
+
+    first_waits_for = isle_future_new();
+    isle_port_listen(port, served, port);
+    isle_send(port_of(port), isle_int(0));
+    isle_send(port_of(port), isle_int(1));
+    isle_loop();
+    CHECK_INT(noted_count, 2);
+    CHECK_INT(noted[0], 1);
+    CHECK_INT(noted[1], 0);
+}
+
+/* --- requests */
+
+static isle_value answers(isle_value request, void *context)
+{
+    (void)context;
+    if (isle_kind_of(request) == ISLE_STRING)
+        isle_throwf("no: %s", isle_as_string(request));
+    if (isle_kind_of(request) == ISLE_NULL)
+        isle_exit(isle_send_port_none(), isle_null());
+    if (isle_kind_of(request) == ISLE_BOOL)
+        isle_sleep(ISLE_SECONDS(1000));
+    return request;
+}
+
+static void serves(isle_value message)
+{
+    (void)message;
+    isle_port_serve(isle_default_port(), answers, NULL);
+}
+
+static isle_err call(isle_isolate isolate, isle_value request, int64_t timeout_ns)
+{
+    ISLE_SCOPE;
+    return isle_try_await(isle_call(isolate.default_port, request, timeout_ns), ISLE_FOREVER, NULL);
+}
+
+TEST_ROOT(what_a_service_throws_is_its_callers)
+{
+    isle_isolate isolate = isle_spawn(serves, isle_null(), NULL);
+
+    CHECK_INT(isle_as_int(isle_await(isle_call(isolate.default_port, isle_int(7), ISLE_FOREVER))),
+              7);
+    CHECK_ERR(isle_try_await(isle_call(isolate.default_port, isle_string("x"), ISLE_FOREVER),
+                             ISLE_FOREVER, NULL),
+              ISLE_ETHROWN);
+    CHECK_STRING(isle_error_text(isle_last_error()), "no: x");
+    CHECK_ERR(call(isolate, isle_int(8), ISLE_FOREVER), ISLE_OK);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+}
+
+/* ISLE_ECLOSED for: the one that is served, one that waits in the mailbox, one that comes later. */
+TEST_ROOT(a_service_that_ends_answers_all_who_call)
+{
+    isle_isolate isolate = isle_spawn(serves, isle_null(), NULL);
+    isle_future *slept = isle_call(isolate.default_port, isle_bool(true), ISLE_FOREVER);
+    isle_future *last = isle_call(isolate.default_port, isle_null(), ISLE_FOREVER);
+
+    CHECK_ERR(isle_try_await(last, ISLE_FOREVER, NULL), ISLE_ECLOSED);
+    CHECK_ERR(isle_try_await(slept, ISLE_FOREVER, NULL), ISLE_ECLOSED);
+    CHECK_ERR(call(isolate, isle_int(1), ISLE_FOREVER), ISLE_ECLOSED);
+    isolate = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
+    last = isle_call(isolate.default_port, isle_int(1), ISLE_FOREVER);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    CHECK_ERR(isle_try_await(last, ISLE_FOREVER, NULL), ISLE_ECLOSED);
+    settle();
+}
+
+TEST_ROOT(a_reply_after_the_timeout_is_late)
+{
+    isle_isolate isolate = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
+    isle_stats before = stats_now(), after;
+
+    CHECK_ERR(call(isolate, isle_int(1), ISLE_MS(1)), ISLE_ETIMEDOUT);
+    isle_resume(isolate, isolate.pause_capability);
+    CHECK_ERR(call(isolate, isle_int(2), ISLE_FOREVER), ISLE_OK);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    after = stats_now();
+    CHECK_UINT(after.dropped_late, before.dropped_late + 1);
+    CHECK_UINT(after.dropped_closed, before.dropped_closed);
+    CHECK_UINT(after.dropped_dead, before.dropped_dead);
+}
+
+/* --- futures */
+
+TEST_ROOT(all_has_every_value_in_its_place)
+{
+    isle_future *futures[] = {isle_future_new(), isle_future_new(), isle_future_new()};
+    isle_future *all = isle_future_all(futures, 3);
+    isle_value values;
+
+    for (int i = 2; i >= 0; i--) {
+        CHECK_ERR(isle_try_await(all, ISLE_MS(1), NULL), ISLE_ETIMEDOUT);
+        isle_future_complete(futures[i], isle_int(i));
+    }
+    values = isle_await(all);
+    CHECK_INT(isle_count(values), 3);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(isle_as_int(isle_list_get(values, (size_t)i)), i);
+    CHECK_INT(isle_count(isle_await(isle_future_all(NULL, 0))), 0);
+}
+
+TEST_ROOT(all_fails_with_the_first_error_and_any_with_the_first)
+{
+    isle_future *futures[] = {isle_future_new(), isle_future_new(), isle_future_new()};
+    isle_future *all = isle_future_all(futures, 3), *any = isle_future_any(futures, 3);
+
+    CHECK_ERR(isle_try_await(any, 0, NULL), ISLE_ETIMEDOUT);
+    isle_future_complete(futures[1], isle_int(1));
+    CHECK_INT(isle_as_int(isle_await(any)), 1);
+    CHECK_ERR(isle_try_await(all, ISLE_MS(1), NULL), ISLE_ETIMEDOUT);
+    isle_future_complete_error(futures[2], isle_error(ISLE_ERANGE, "far", NULL));
+    CHECK_ERR(isle_try_await(all, ISLE_FOREVER, NULL), ISLE_ERANGE);
+    isle_future_complete(futures[0], isle_int(0));
+    CHECK_INT(isle_as_int(isle_await(futures[0])), 0);
+    CHECK_INT(isle_as_int(isle_await(any)), 1);
+}
+
+static isle_value complete_twice(isle_value pointer)
+{
+    isle_future_complete(isle_as_pointer(pointer), isle_int(2));
+    return isle_null();
+}
+
+static isle_value never(isle_value argument)
+{
+    (void)argument;
+    for (;;)
+        isle_sleep(ISLE_MS(1));
+}
+
+TEST_ROOT(a_timeout_cancels_what_it_was_for)
+{
+    isle_future *run = isle_run(never, isle_null(), NULL);
+    isle_future *limited = isle_future_timeout(run, ISLE_MS(5));
+
+    CHECK_ERR(isle_try_await(limited, ISLE_FOREVER, NULL), ISLE_ETIMEDOUT);
+    CHECK_ERR(isle_try_await(run, ISLE_FOREVER, NULL), ISLE_ECANCELED);
+    settle();
+    run = isle_future_new();
+    limited = isle_future_timeout(run, ISLE_SECONDS(1000));
+    isle_future_complete(run, isle_int(3));
+    CHECK_INT(isle_as_int(isle_await(limited)), 3);
+}
+
+TEST_ROOT(cancel_ends_what_it_stood_for)
+{
+    isle_future *run = isle_run(never, isle_null(), NULL), *own = isle_future_new();
+
+    isle_future_cancel(run);
+    CHECK_ERR(isle_try_await(run, 0, NULL), ISLE_ECANCELED);
+    settle();
+    isle_future_cancel(own);
+    isle_future_complete(own, isle_int(1));
+    CHECK_ERR(isle_try_await(own, 0, NULL), ISLE_ECANCELED);
+    own = isle_future_new();
+    isle_future_complete(own, isle_int(1));
+    CHECK_ERR(isle_try(complete_twice, isle_pointer(own), NULL), ISLE_ECLOSED);
+    isle_future_cancel(own);
+    CHECK_INT(isle_as_int(isle_await(own)), 1);
+}
+
+static isle_value keeps(isle_value keep)
+{
+    isle_future *future = isle_future_new();
+
+    isle_future_complete(future, isle_string("kept text, longer than an immediate"));
+    return isle_pointer(isle_as_bool(keep) ? isle_future_keep(future) : future);
+}
+
+static isle_value asks(isle_value pointer)
+{
+    return isle_await(isle_as_pointer(pointer));
+}
+
+TEST_ROOT(a_future_lives_as_long_as_it_is_kept)
+{
+    isle_value kept, left;
+
+    CHECK_ERR(isle_try(keeps, isle_bool(true), &kept), ISLE_OK);
+    CHECK_ERR(isle_try(keeps, isle_bool(false), &left), ISLE_OK);
+    CHECK_STRING(isle_as_string(isle_await(isle_as_pointer(kept))),
+                 "kept text, longer than an immediate");
+    CHECK_ERR(isle_try(asks, left, NULL), ISLE_ESTALE);
+    isle_future_release(isle_as_pointer(kept));
+    CHECK_ERR(isle_try(asks, kept, NULL), ISLE_ESTALE);
+}
+
+static void fails_unobserved(isle_value how)
+{
+    isle_future *future = isle_future_new();
+
+    isle_port_open();
+    if (isle_as_int(how) == 1)
+        isle_then(future, NULL, NULL, NULL);
+    isle_future_complete_error(future, isle_error(ISLE_ERANGE, "nobody asked", NULL));
+}
+
+TEST_ROOT(an_error_that_nobody_asks_for_is_uncaught)
+{
+    isle_receive_port *port = isle_port_open();
+
+    for (int i = 0; i < 2; i++) {
+        isle_spawn(fails_unobserved, isle_int(i), &(isle_options){.on_error = port_of(port)});
+        check_notice(isle_port_receive(port), "nobody asked");
+        settle();
+        CHECK(port_is_empty(port));
+    }
+    isle_port_close(port);
+}
+
+/* A result leaves its isolate as it lies: where it was built is where it is read. */
+static const void *built_at;
+
+static isle_value builds(isle_value argument)
+{
+    isle_value bytes = isle_bytes(NULL, 1 << 20);
+
+    built_at = isle_as_bytes(bytes, NULL);
+    return isle_is_null(argument) ? bytes : (isle_exit(isle_as_port(argument), bytes), bytes);
+}
+
+static void builds_and_exits(isle_value root)
+{
+    (void)builds(root);
+}
+
+TEST_ROOT(results_are_moved)
+{
+    isle_receive_port *port = isle_port_open();
+
+    CHECK(isle_as_bytes(isle_await(isle_run(builds, isle_null(), NULL)), NULL) == built_at);
+    isle_spawn(builds_and_exits, isle_port_value(port), NULL);
+    CHECK(isle_as_bytes(isle_port_receive(port), NULL) == built_at);
+    isle_port_close(port);
+}
+
+/* Awaiting again and again leaves nothing behind. */
+TEST_ROOT(waiting_leaves_no_trace)
+{
+    uint64_t used = 0, memory = 0;
+
+    for (int i = 0; i < 300; i++) {
+        ISLE_SCOPE;
+        isle_future *run = isle_run(echo, isle_int(i), NULL);
+
+        CHECK_INT(isle_as_int(isle_await(isle_future_timeout(run, ISLE_SECONDS(1000)))), i);
+        if (i == 100) {
+            used = isle_memory_used();
+            memory = memory_settled();
+        }
+    }
+    CHECK_UINT(isle_memory_used(), used);
+    CHECK_UINT(memory_settled(), memory);
+}
+
+TEST_MAIN()

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a broken core would get wrong with time, descriptors, signals, helper threads, threads of
+ * their own and the program's end: each test here is the one that notices entries of
+ * tools/mutations.txt which no other test does. */
+#include "guarantees.h"
+
+/* --- timers */
+
+enum { NOTES = 64 };
+static int notes[NOTES], note_count;
+
+static void note(void *context)
+{
+    CHECK(note_count < NOTES);
+    notes[note_count++] = (int)(intptr_t)context;
+}
+
+static void *number(int n)
+{
+    return (void *)(intptr_t)n;
+}
+
+/* Cancelled from anywhere in the heap, the others go on in the order of their deadlines. */
+TEST_ROOT(timers_fire_by_deadline_and_cancelled_ones_never)
+{
+    isle_timer *timers[40];
+
+    for (int i = 0; i < 40; i++) {
+        int rank = i * 23 % 40;
+
+        timers[rank] = isle_timer_start(ISLE_MS(20) + rank * ISLE_US(300), note, number(rank));
+    }
+    for (int i = 0; i < 40; i += 3)
+        isle_timer_cancel(timers[i]);
+    for (int i = 0; i < 40; i += 3)
+        isle_timer_cancel(timers[i]);
+    isle_loop();
+    CHECK_INT(note_count, 26);
+    for (int i = 0, rank = 0; rank < 40; rank++)
+        if (rank % 3 != 0)
+            CHECK_INT(notes[i++], rank);
+}
+
+/* A periodic timer keeps its grid: what is late does not shift what follows, what was missed is
+ * skipped. Deadlines of one isolate are served in their order, so another timer is the clock. A
+ * machine that was too slow to tell has to tell again. */
+struct grid {
+    int64_t start, period;
+    int ticks, before_mark, first_late;
+    isle_timer *timer;
+};
+
+static void grid_tick(void *context)
+{
+    struct grid *grid = context;
+
+    if (grid->ticks++ == 0)
+        grid->first_late = isle_now_ns() - grid->start > 19 * grid->period / 4;
+    CHECK(isle_now_ns() - grid->start >= grid->ticks * grid->period);
+}
+
+static void grid_mark(void *context)
+{
+    struct grid *grid = context;
+
+    grid->before_mark = grid->ticks;
+    isle_timer_cancel(grid->timer);
+}
+
+TEST_ROOT(a_periodic_timer_keeps_its_grid)
+{
+    struct grid grid;
+
+    for (int attempt = 0;; attempt++) {
+        grid = (struct grid){.period = ISLE_MS(20), .start = isle_now_ns()};
+        grid.timer = isle_timer_periodic(grid.period, grid_tick, &grid);
+        isle_timer_start(21 * grid.period / 4, grid_mark, &grid); /* 5.25 periods */
+        while (isle_now_ns() - grid.start < 18 * grid.period / 4) /* 4.5: four are missed */
+            continue;
+        isle_loop();
+        if (!grid.first_late || attempt == 20)
+            break;
+    }
+    CHECK_INT(grid.before_mark, 2); /* at 4.5 and at 5 */
+    CHECK_INT(grid.ticks, 2);
+}
+
+TEST_ROOT(a_timer_of_one_microsecond_is_not_early)
+{
+    for (int i = 1; i < 200; i++) {
+        int64_t start = isle_now_ns();
+
+        isle_sleep(ISLE_US(i));
+        CHECK(isle_now_ns() - start >= ISLE_US(i));
+        CHECK_ERR(isle_try_await(isle_future_new(), ISLE_US(i), NULL), ISLE_ETIMEDOUT);
+        CHECK(isle_now_ns() - start >= ISLE_US(2 * i));
+    }
+}
+
+static void starts_and_leaves(isle_value root)
+{
+    isle_timer *timer = isle_timer_start(ISLE_MS(3), note, number(1));
+
+    if (!isle_is_null(root))
+        isle_timer_cancel(timer);
+}
+
+TEST_ROOT(a_pending_timer_keeps_alive_and_a_cancelled_one_does_not)
+{
+    isle_spawn(starts_and_leaves, isle_null(), NULL);
+    settle();
+    CHECK_INT(note_count, 1);
+    isle_spawn(starts_and_leaves, isle_int(1), NULL);
+    settle();
+    CHECK_INT(note_count, 1);
+}
+
+static void microtask_then_more(void *context)
+{
+    note(context);
+    isle_schedule_microtask(note, number(3));
+}
+
+TEST_ROOT(microtasks_are_first_come_first_served)
+{
+    isle_schedule_microtask(microtask_then_more, number(1));
+    isle_schedule_microtask(note, number(2));
+    isle_loop();
+    CHECK_INT(note_count, 3);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(notes[i], i + 1);
+}
+
+/* --- descriptors */
+
+static isle_value waits_on(isle_value fd)
+{
+    (void)isle_fd_wait((int)isle_as_int(fd), ISLE_READABLE);
+    return isle_null();
+}
+
+TEST_ROOT(a_wait_is_over_when_it_completes_or_is_cancelled)
+{
+    int ends[2];
+    char byte;
+    isle_future *wait;
+
+    CHECK_INT(pipe(ends), 0);
+    for (int i = 0; i < 20; i++) {
+        wait = isle_fd_wait(ends[0], ISLE_READABLE);
+        CHECK_ERR(isle_try(waits_on, isle_int(ends[0]), NULL), ISLE_EUSED);
+        CHECK_ERR(isle_try_await(wait, 0, NULL), ISLE_ETIMEDOUT);
+        if (i % 2 == 0) {
+            isle_future_cancel(wait);
+            CHECK_ERR(isle_try_await(wait, 0, NULL), ISLE_ECANCELED);
+        } else {
+            CHECK_INT(write(ends[1], "b", 1), 1);
+            CHECK_INT(isle_as_int(isle_await(wait)), ISLE_READABLE);
+            CHECK_INT(read(ends[0], &byte, 1), 1);
+        }
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST_ROOT(a_watch_tells_until_it_is_closed)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_watch *watch;
+    int ends[2], fd;
+    int64_t events;
+    char byte;
+
+    CHECK_INT(pipe(ends), 0);
+    watch = isle_fd_watch(ends[0], ISLE_READABLE, isle_port_send_port(port));
+    for (int i = 0; i < 10; i++) {
+        CHECK_INT(write(ends[1], "b", 1), 1);
+        isle_unpack(isle_port_receive(port), "[i,i!]", &fd, &events);
+        CHECK_INT(fd, ends[0]);
+        CHECK_INT(events, ISLE_READABLE);
+        CHECK_INT(read(ends[0], &byte, 1), 1);
+    }
+    isle_watch_close(watch);
+    isle_watch_close(watch);
+    CHECK_INT(write(ends[1], "b", 1), 1);
+    CHECK_INT(isle_as_int(isle_await(isle_fd_wait(ends[0], ISLE_READABLE))), ISLE_READABLE);
+    CHECK(port_is_empty(port));
+    isle_port_close(port);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void watches(isle_value message)
+{
+    int fd;
+    isle_send_port to;
+
+    isle_unpack(message, "[i,p!]", &fd, &to);
+    isle_fd_watch(fd, ISLE_READABLE, to);
+}
+
+/* A watch keeps its isolate alive, and ends with it. */
+TEST_ROOT(a_watch_lives_as_long_as_its_isolate)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate;
+    int ends[2];
+
+    CHECK_INT(pipe(ends), 0);
+    isolate = isle_spawn(watches, isle_pack("[i,p]", ends[0], isle_port_send_port(port)), NULL);
+    CHECK_INT(write(ends[1], "b", 1), 1);
+    CHECK_INT(isle_count(isle_port_receive(port)), 2);
+    isle_ping(isolate, isle_port_send_port(port), isle_int(1), ISLE_BEFORE_NEXT_EVENT);
+    CHECK_INT(receive_int(port), 1);
+    isle_ping(isolate, isle_port_send_port(port), isle_int(2), ISLE_BEFORE_NEXT_EVENT);
+    CHECK_INT(receive_int(port), 2);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    CHECK_INT(isle_as_int(isle_await(isle_fd_wait(ends[0], ISLE_READABLE))), ISLE_READABLE);
+    isle_port_close(port);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* --- signals */
+
+static volatile sig_atomic_t former_seen;
+
+static void former_handler(int signal)
+{
+    (void)signal;
+    former_seen++;
+}
+
+TEST_ROOT(signals_are_told_to_every_port_and_the_former_disposition_returns)
+{
+    isle_receive_port *first, *second;
+
+    CHECK(signal(SIGUSR1, former_handler) != SIG_ERR);
+    first = isle_signal_port(SIGUSR1);
+    second = isle_signal_port(SIGUSR1);
+    CHECK_INT(raise(SIGUSR1), 0);
+    CHECK_INT(receive_int(first), SIGUSR1);
+    CHECK_INT(receive_int(second), SIGUSR1);
+    isle_port_close(first);
+    CHECK_INT(raise(SIGUSR1), 0);
+    CHECK_INT(receive_int(second), SIGUSR1);
+    CHECK_INT(former_seen, 0);
+    isle_port_close(second);
+    CHECK_INT(raise(SIGUSR1), 0);
+    CHECK_INT(former_seen, 1);
+}
+
+/* --- helper threads */
+
+static _Atomic int done_count;
+static sem_t work_may_end, work_began, work_is_done;
+
+static int64_t computes(void *context)
+{
+    return *(int64_t *)context;
+}
+
+static int64_t blocks(void *context)
+{
+    (void)context;
+    sem_post(&work_began);
+    semaphore_wait(&work_may_end);
+    return 1;
+}
+
+static void done(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&done_count, 1);
+    sem_post(&work_is_done);
+}
+
+TEST_ROOT(blocking_work_returns_its_int_and_is_done_once)
+{
+    int64_t numbers[] = {0, -1, 42, INT64_MAX, INT64_MIN};
+    isle_future *futures[20], *slow;
+
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(isle_as_int(isle_await(isle_blocking(computes, &numbers[i], done))), numbers[i]);
+    CHECK_INT(atomic_load(&done_count), 5);
+    /* One that blocks holds up nobody; what queues is served. */
+    slow = isle_blocking(blocks, NULL, NULL);
+    for (int i = 0; i < 20; i++)
+        futures[i] = isle_blocking(computes, &numbers[2], NULL);
+    CHECK_INT(isle_count(isle_await(isle_future_all(futures, 20))), 20);
+    CHECK(!isle_future_is_complete(slow));
+    sem_post(&work_may_end);
+    CHECK_INT(isle_as_int(isle_await(slow)), 1);
+}
+
+static void starts_work(isle_value message)
+{
+    (void)message;
+    isle_await(isle_blocking(blocks, NULL, done));
+}
+
+TEST_ROOT(blocking_work_is_done_although_its_isolate_has_ended)
+{
+    isle_isolate isolate;
+
+    sem_init(&work_may_end, 0, 0);
+    sem_init(&work_began, 0, 0);
+    sem_init(&work_is_done, 0, 0);
+    isolate = isle_spawn(starts_work, isle_null(), NULL);
+    semaphore_wait(&work_began);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    CHECK_INT(atomic_load(&done_count), 0);
+    sem_post(&work_may_end);
+    semaphore_wait(&work_is_done);
+    CHECK_INT(atomic_load(&done_count), 1);
+}
+
+/* --- threads */
+
+struct thread_seen {
+    pthread_t thread;
+    bool same;
+};
+
+static isle_value same_thread(isle_value request, void *context)
+{
+    struct thread_seen *seen = context;
+
+    isle_await(isle_call(isle_as_port(request), isle_null(), ISLE_FOREVER));
+    seen->same = seen->same && pthread_equal(pthread_self(), seen->thread);
+    return isle_bool(seen->same);
+}
+
+static void owns_thread(isle_value message)
+{
+    static struct thread_seen seen;
+
+    (void)message;
+    seen = (struct thread_seen){pthread_self(), true};
+    isle_port_serve(isle_default_port(), same_thread, &seen);
+}
+
+static isle_value nothing(isle_value request, void *context)
+{
+    (void)context;
+    return request;
+}
+
+static void serves_nothing(isle_value message)
+{
+    (void)message;
+    isle_port_serve(isle_default_port(), nothing, NULL);
+}
+
+TEST_ROOT(an_isolate_with_a_thread_of_its_own_stays_on_it)
+{
+    uint64_t threads = stats_now().threads;
+    isle_isolate helper = isle_spawn(serves_nothing, isle_null(), NULL);
+    isle_isolate own =
+        isle_spawn(owns_thread, isle_null(), &(isle_options){.thread = ISLE_THREAD_OWN});
+    isle_value to = isle_port(helper.default_port);
+
+    for (int i = 0; i < 500; i++) {
+        ISLE_SCOPE;
+        CHECK(isle_as_bool(isle_await(isle_call(own.default_port, to, ISLE_FOREVER))));
+    }
+    CHECK(stats_now().threads > threads);
+    isle_kill(own, ISLE_IMMEDIATE);
+    isle_kill(helper, ISLE_IMMEDIATE);
+    settle();
+}
+
+static void suspends(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_null());
+    isle_sleep(ISLE_SECONDS(1000));
+}
+
+TEST_ROOT(the_counts_are_exact_when_nothing_runs)
+{
+    enum { COUNT = 20 };
+    isle_receive_port *port = isle_port_open();
+    isle_stats before = stats_now(), after;
+    isle_isolate isolates[COUNT];
+
+    CHECK_UINT(before.isolates, 1);
+    for (int i = 0; i < COUNT; i++)
+        isolates[i] = isle_spawn(suspends, isle_port_value(port), NULL);
+    for (int i = 0; i < COUNT; i++)
+        check_null(isle_port_receive(port));
+    do
+        after = stats_now();
+    while (after.stacks < before.stacks + COUNT); /* the last ones are about to sleep */
+    CHECK_UINT(after.isolates, 1 + COUNT);
+    CHECK_UINT(after.isolates_ever, before.isolates_ever + COUNT);
+    CHECK_UINT(after.stacks, before.stacks + COUNT);
+    for (int i = 0; i < COUNT; i++)
+        isle_kill(isolates[i], ISLE_IMMEDIATE);
+    settle();
+    after = stats_now();
+    CHECK_UINT(after.isolates, 1);
+    CHECK_UINT(after.isolates_ever, before.isolates_ever + COUNT);
+    CHECK_UINT(after.stacks, before.stacks);
+    isle_port_close(port);
+}
+
+/* --- the program's end */
+
+static _Atomic int ended_count;
+
+static void ended(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&ended_count, 1);
+}
+
+static void defers(isle_value root)
+{
+    isle_defer(ended, NULL);
+    isle_send(isle_as_port(root), isle_null());
+    isle_sleep(ISLE_SECONDS(1000));
+}
+
+static void never_runs(isle_value message)
+{
+    (void)message;
+    isle_port_open();
+}
+
+TEST(stop_ends_everybody_and_the_program_may_start_again)
+{
+    isle_receive_port *port;
+
+    for (int life = 1; life <= 5; life++) {
+        CHECK_ERR(isle_start(0, NULL, NULL), ISLE_OK);
+        CHECK_ERR(isle_start(0, NULL, NULL), ISLE_EUSED);
+        port = isle_port_open();
+        for (int i = 0; i < 10; i++) {
+            isle_spawn(defers, isle_port_value(port), NULL);
+            isle_spawn(never_runs, isle_null(), &(isle_options){.paused = true});
+        }
+        for (int i = 0; i < 10; i++)
+            (void)isle_port_receive(port);
+        isle_stop();
+        CHECK_INT(atomic_load(&ended_count), 10 * life);
+        CHECK_UINT(stats_now().isolates, 0);
+    }
+}
+
+/* A foreign loop sees what comes for the root: its descriptor is readable, a dispatch serves it. */
+static void heard(isle_value message, void *context)
+{
+    (void)message;
+    note(context);
+}
+
+static void sends(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_int(1));
+}
+
+TEST(a_foreign_loop_is_woken)
+{
+    isle_receive_port *port;
+    fd_set set;
+    int fd;
+
+    CHECK_ERR(isle_start(0, NULL, NULL), ISLE_OK);
+    fd = isle_loop_fd();
+    port = isle_port_open();
+    isle_port_listen(port, heard, number(1));
+    for (int i = 1; i <= 10; i++) {
+        isle_spawn(sends, isle_port_value(port), NULL);
+        while (note_count < i) {
+            FD_ZERO(&set);
+            FD_SET(fd, &set);
+            CHECK(select(fd + 1, &set, NULL, NULL, &(struct timeval){.tv_sec = 20}) == 1);
+            CHECK(isle_dispatch());
+        }
+    }
+    isle_stop();
+}
+
+TEST_MAIN()
