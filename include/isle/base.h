@@ -8,7 +8,13 @@
  *   - throws (error.h) on a wrong kind, a bad argument (NULL where a pointer is needed included) and out of memory, having changed
  *     nothing. ISLE_PLAIN marks those that never throw: they may be called where no unwinding may pass;
  *   - in the child of a fork() of the host, returns or ends the program with ISLE_EFORK;
- *   - borrows its pointers for the call alone. */
+ *   - borrows its pointers for the call alone.
+ *
+ * Bad input, unless a function says otherwise. NULL where a pointer is needed, a port that is none, a number that names nothing: ISLE_EINVAL. A value of another
+ * kind: ISLE_ETYPE, with the function and both kinds named. A count, index, size or duration out of range: ISLE_ERANGE. A change of what is frozen or has a fixed
+ * length: ISLE_EUNSUPPORTED. The handle of a port that is closed: ISLE_ECLOSED; of a future or timer that is over: ISLE_ESTALE; a handle of another isolate the
+ * same. Insisting functions throw these, asking ones return them. A timeout or delay below 0 is 0. A value of another isolate (which only a C global can bring here)
+ * is refused with ISLE_EINVAL where it is stored or sent, and must not be read; text that is not UTF-8 gives ISLE_EMALFORMED. */
 #ifndef ISLE_BASE_H
 #define ISLE_BASE_H
 
@@ -16,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of these headers. */
+/* The version of these headers. Before 1.0 a new minor number may change the API; the soname has the major one. */
 #define ISLE_VERSION_MAJOR 0
 #define ISLE_VERSION_MINOR 1
 
@@ -84,7 +90,7 @@
     X(ESYSTEM, -22, "the operating system refused")                                                 \
     X(EDEADLOCK, -23, "waits for what can never come")
 
-/* An error code, ISLE_OK or negative. */
+/* An error code, ISLE_OK or negative. What each means is its sentence (isle_err_text); which function gives which stands with the function. */
 typedef enum isle_err {
 #define ISLE__X(name, number, text) ISLE_##name = number,
     ISLE_ERRORS(ISLE__X)
@@ -140,7 +146,7 @@ typedef void isle_task(void *context);                              /* timer, mi
 #define ISLE_UNLIMITED SIZE_MAX
 
 ISLE_BEGIN
-/* The sentence of a code, static. */
+/* The sentence of a code, static; "unknown error" for a number that is no code. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN const char *isle_err_text(isle_err err);
 /* Its name, "ISLE_ETYPE", static; "ISLE_E?" for a number that is no code. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN const char *isle_err_name(isle_err err);

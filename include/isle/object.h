@@ -113,15 +113,15 @@ template <class T> T isle__rvalue(const T &);
 
 ISLE_BEGIN
 
-/* Borrows *pointer, wherever it lies, as long as the value is used; a send, a keep, and the return from isle_try copy the graph. The same pointer
+/* Of a type and a struct: both not NULL (ISLE_EINVAL). Borrows *pointer, wherever it lies, as long as the value is used; a send, a keep, and the return from isle_try copy the graph. The same pointer
  * is the same object. */
 ISLE_API isle_value isle_object(const isle_type *type, void *pointer);
 /* The struct, ready to use, inner pointers included; lives as long as the value. Throws ISLE_ETYPE naming both types. */
 ISLE_API void *isle_as_object(isle_value value, const isle_type *type);
 ISLE_API const isle_type *isle_object_type(isle_value value);
-/* isle_send(port, isle_object(type, pointer)), straight from the struct: no value is made in between. */
+/* isle_send(port, isle_object(type, pointer)), straight from the struct: no value is made in between. Errors as isle_send. */
 ISLE_API void isle_send_object(isle_send_port port, const isle_type *type, const void *pointer);
-/* Of the layout (names, kinds, offsets, sizes, nested types) and version; equal on both sides of a wall or the message is refused. */
+/* Of the layout (names, kinds, offsets, sizes, nested types) and version; equal on both sides of a wall or the message is refused. 0 for NULL. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN uint64_t isle_type_hash(const isle_type *type);
 /* Lets decoders (CBOR, a wall) make objects of this type from bytes that name it; types that they reach through a field of another need it not. For the
  * rest of the program, so the type must be static. Once more is fine. ISLE_EINVAL: NULL, or another layout has that name; ISLE_ENOMEM. */

@@ -16,19 +16,24 @@ typedef struct isle_program_options {
 ISLE_BEGIN
 
 /* What ISLE_MAIN calls: starts, runs app as the root's first event, serves events until nothing keeps the root alive, stops. Returns app's
- * value, or 255 after an uncaught fatal error. A re-executed process isolate never gets as far as app. */
+ * value, or 255 after an uncaught fatal error, a kill of the root, a failed start, or if app is NULL; then a line on stderr says why. The root's mailbox has no bounds. It is isle_main
+ * that stops: isle_stop in app throws ISLE_EINVAL. A re-executed process isolate never gets as far as app. */
 ISLE_API int isle_main(int argc, char **argv, int (*app)(int argc, char **argv));
 
 /* For a program that keeps its own main. Call isle_start first thing there: with the process backend, the isolates' images start in
  * it and do not return. Between the two the calling thread is the root isolate: it may do all that an event may; what suspends serves the
- * root's events meanwhile; what it throws is uncaught. Values made outside an event live until isle_stop, or use ISLE_SCOPE. */
+ * root's events meanwhile; what it throws is uncaught. Values made outside an event live until isle_stop, or use ISLE_SCOPE.
+ * Returns ISLE_EUSED if it runs already, ISLE_ERANGE for a stack_size below 16 KiB, ISLE_EUNSUPPORTED for an option that this version does not know, ISLE_ENOMEM, ISLE_ESYSTEM, ISLE_EFORK;
+ * nothing is started then. `options` may be NULL. */
 ISLE_API ISLE_MUST_CHECK isle_err isle__start(int argc, char **argv, const isle_program_options *options, size_t options_size);
 static inline ISLE_MUST_CHECK isle_err isle_start(int argc, char **argv, const isle_program_options *options)
 {
     return isle__start(argc, argv, options, sizeof(isle_program_options));
 }
-ISLE_API void isle_loop(void); /* serves events until nothing keeps the root alive */
-ISLE_API void isle_stop(void); /* ends every isolate; the same thread may isle_start again */
+ISLE_API void isle_loop(void); /* serves events until nothing keeps the root alive. ISLE_EINVAL: called inside an event, or by another isolate */
+/* Ends every isolate and waits until they have; those that have not when nothing has moved for 200 ms are named on stderr, and the program leaves by _exit with 1; so with work of
+ * isle_blocking that still runs. The same thread may isle_start again. Only the code between the two may call it (ISLE_EINVAL). */
+ISLE_API void isle_stop(void);
 
 /* Foreign event loops: when isle_loop_fd is readable, call isle_dispatch on the root's thread. It serves what is ready and never waits;
  * false: the root has ended, call isle_stop. The descriptor is the runtime's: poll it, nothing else. */

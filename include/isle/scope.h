@@ -13,13 +13,14 @@ ISLE_BEGIN
  * through the other), but pointers to bytes, strings or structs read from it before stay with the old copy. Putting a value into a kept
  * container keeps it as well, for as long as it stays there; what nothing refers to any more is collected. O(size of the graph). */
 ISLE_API isle_value isle_keep(isle_value value);
-ISLE_API void isle_release(isle_value value); /* throws ISLE_EINVAL if it is not kept */
+ISLE_API void isle_release(isle_value value); /* throws ISLE_EINVAL if it is not kept; nothing for what needs no memory */
 
-/* A cell: a variable of the program, zero at first, that holds one kept value. Setting it keeps the new value and releases the old. */
+/* A cell: a variable of the program, zero at first, that holds one kept value. Setting it keeps the new value and releases the old; null empties it.
+ * The variable belongs to one isolate: it lies in an ISLE_LOCAL, in memory of isle_alloc, or on the stack. ISLE_EINVAL: NULL. */
 ISLE_API void isle_cell_set(isle_value *cell, isle_value value);
 
 /* Runs task(context) when the current scope ends, however it ends (return, throw, exit, kill); last one first. For what the
- * scope cannot know: files, locks, malloc. The task must not suspend. */
+ * scope cannot know: files, locks, malloc. The task must not suspend (ISLE_ENOSUSPEND); if it throws, the first such error is thrown where the scope ends. */
 ISLE_API void isle_defer(isle_task *task, void *context);
 
 /* A scope from here to the end of the block, for loops that receive. Closed however the block is left: its end, break, continue, return,
@@ -30,9 +31,10 @@ typedef struct isle_scope {
 } isle_scope;
 ISLE_API isle_scope isle_scope_open(void);
 ISLE_API void isle_scope_close(isle_scope *scope); /* idempotent; closes the scopes inside too */
-ISLE_API isle_value isle_escape(isle_value value); /* hands a value to the enclosing scope; returns it there */
+ISLE_API isle_value isle_escape(isle_value value); /* hands a value to the enclosing scope; returns it there. ISLE_EINVAL: no scope encloses this one */
 
-/* Memory of this isolate, counted in its limit, freed at its end. Never NULL. Zeroed. Not a value: what it points to is the program's. */
+/* Memory of this isolate, counted in its limit, freed at its end. Never NULL, also for size 0. Zeroed, aligned for any type. Not a value: what it points to is the program's.
+ * A pointer that isle_alloc has not given here, or has taken back, throws ISLE_EINVAL. */
 ISLE_API void *isle_alloc(size_t size);
 ISLE_API void *isle_realloc(void *pointer, size_t size); /* added bytes are zero */
 ISLE_API void isle_free(void *pointer);                  /* NULL is fine */

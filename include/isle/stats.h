@@ -21,7 +21,7 @@ typedef struct isle_stats {
 
 ISLE_BEGIN
 
-/* Writes the counts of this moment to *ret_stats. */
+/* Writes the counts of this moment to *ret_stats, all zero while Isle is not running; NULL does nothing. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN void isle__stats_read(isle_stats *ret_stats, size_t size);
 static inline ISLE_ANY_THREAD void isle_stats_read(isle_stats *ret_stats)
 {

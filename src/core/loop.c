@@ -212,7 +212,7 @@ static bool isolate_lives(const struct isle__isolate *isolate)
 static bool loop_go_idle(struct isle__isolate *isolate)
 {
     isle__timer_register(isolate);
-    bool classic = isolate->classic, is_root = isolate->is_root;
+    bool classic = isolate->classic;
     struct isle__mail *empty = NULL;
     if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
                                                  memory_order_seq_cst, memory_order_relaxed))
@@ -225,8 +225,6 @@ static bool loop_go_idle(struct isle__isolate *isolate)
         return false;
     if (classic)
         isle__classic_idle();
-    if (is_root)
-        isle__root_idle(isolate);
     return true;
 }
 
@@ -273,6 +271,8 @@ static bool loop_step(struct isle__isolate *isolate)
         if (isolate->ending || isolate->ready != NULL)
             return true;
     }
+    if (isolate->is_root && isle__root_dispatched(isolate))
+        return false;
     return !loop_go_idle(isolate);
 }
 

@@ -136,6 +136,7 @@ bool isle__root_hops(struct isle__isolate *root)
 void isle__main_resumes(struct isle__isolate *root)
 {
     isle__heap_set_current(&root->heap);
+    root_go_home(root); /* before anybody can make its task ready */
     isle__sched_leave_task();
     struct isle__mail *empty = NULL;
     isle__timer_register(root);
@@ -158,17 +159,18 @@ void isle__main_made_work(struct isle__isolate *isolate)
     }
 }
 
-void isle__root_idle(struct isle__isolate *root)
+bool isle__root_dispatched(struct isle__isolate *root)
 {
     if (!main_state.dispatching || !main_state.stacks)
-        return;
+        return false;
     if (!root_is_home()) {
         root_go_home(root);
-        isle__isolate_wake(root);
-        return;
+        isle__sched_ready(&root->task);
+        return true;
     }
     main_state.dispatching = false;
     isle__activity_continue(&main_state.activity);
+    return true;
 }
 
 void isle__root_ends(struct isle__isolate *root)

@@ -9,7 +9,7 @@
 static uint64_t stats_memory(void)
 {
     uint64_t live = isle__memory_live();
-    uint64_t idle = isle__program.baseline + isle__slots_reserved();
+    uint64_t idle = isle__program.baseline + isle__slots_reserved() + isle__sched_reserved();
     isle__mutex_lock(&isle__program.lock);
     idle += isle__program.reserved;
     isle__mutex_unlock(&isle__program.lock);

@@ -242,6 +242,7 @@ static void sleep_turn(struct isle__isolate *isolate)
     isle_err err = isle__activity_can_wait(isolate);
     if (err == ISLE_ENOSUSPEND)
         isle__throw(err, "isle_sleep cannot suspend here; use the callback form: isle_timer_start");
+    isle_scope scope = isle_scope_open(); /* of the promise: who sleeps in a loop gathers none */
     struct isle__promise *promise = isle__promise_new(isolate);
     isle__promise_expect(promise);
     struct isle__mail *mail =
@@ -253,6 +254,7 @@ static void sleep_turn(struct isle__isolate *isolate)
     }
     isle__mail_post_reserved(mail);
     (void)isle_await(isle__promise_future(promise));
+    isle_scope_close(&scope);
 }
 
 void isle_sleep(int64_t duration_ns)

@@ -59,6 +59,7 @@ void isle__sched_ready(struct isle__task *task);
 void isle__sched_yielded(struct isle__task *task);
 /* The running worker does something new: the monitor counts these. */
 void isle__sched_beat(void);
+size_t isle__sched_reserved(void); /* bytes of its own bookkeeping, suspended stacks not counted */
 uint64_t isle__sched_thread_count(void); /* of the pool, its monitor and pinned workers' own threads */
 
 /* Attaches the calling thread as a worker that runs pinned tasks only (all tasks, when the pool has no workers); its own flow is running then. */

@@ -37,6 +37,8 @@ __attribute__((noinline)) void isle__worker_set_current(struct isle__worker *wor
     worker_of_thread = worker;
 }
 
+enum { WORKER_SIZE = sizeof(struct isle__worker) + 64 + sizeof(struct isle__flow) };
+
 static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **ret_worker)
 {
     struct isle__worker *worker = isle__memory_alloc(sizeof *worker + 64);
@@ -61,12 +63,14 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
         isle__memory_free(worker, sizeof *worker + 64);
         return err;
     }
+    atomic_fetch_add_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     *ret_worker = worker;
     return ISLE_OK;
 }
 
 static void worker_free(struct isle__worker *worker)
 {
+    atomic_fetch_sub_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     isle__flow_cache_drain(worker);
     isle__flow_free_own(worker->own);
     isle__queue_fini(&worker->queue);
@@ -471,6 +475,11 @@ void isle__sched_stop(void)
     }
     isle__queue_fini(&isle__sched.injected);
     isle__mutex_destroy(&isle__sched.lock);
+}
+
+size_t isle__sched_reserved(void)
+{
+    return atomic_load_explicit(&isle__sched.reserved, memory_order_relaxed);
 }
 
 uint64_t isle__sched_thread_count(void)

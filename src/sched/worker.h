@@ -52,6 +52,7 @@ struct isle__sched {
     _Atomic unsigned idle_count;
     _Atomic unsigned searching; /* workers that look for work: no other need be woken */
     _Atomic unsigned worker_count, thread_count;
+    _Atomic size_t reserved; /* bytes of all workers, which come and go by load */
     unsigned target;            /* workers wanted; more are replacements of stuck ones */
     struct isle__queue injected; /* from outside the pool */
     _Atomic bool stopping;
