@@ -212,15 +212,6 @@ static void control_kill(struct isle__isolate *isolate)
     isolate->killed = true;
 }
 
-/* The isolate's own deadline lands at kill points too. The clock forgets what it has fired: it is told again. */
-static void control_deadline(struct isle__isolate *isolate)
-{
-    if (isle__clock_now() >= isolate->deadline.deadline)
-        control_kill(isolate);
-    else
-        isle__clock_set(isolate, isolate->deadline.deadline);
-}
-
 static void control_do(struct isle__isolate *isolate, struct isle__control *control)
 {
     bool may_pause = control->capability == isle__isolate_capability(isolate->id, 1).id;
@@ -288,8 +279,6 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
         memory_order_seq_cst);
     if ((attention & ISLE__ATTEND_STOP) != 0)
         control_kill(isolate);
-    if ((attention & ISLE__ATTEND_TIMER) != 0 && isolate->deadline.position != 0)
-        control_deadline(isolate);
     struct isle__control *list = control_take(isolate, NULL);
     while (list != NULL) {
         struct isle__control *next = list->next;
@@ -442,9 +431,16 @@ void isle_remove_exit_listener(isle_isolate isolate, isle_send_port port)
 
 void isle_add_error_listener(isle_isolate isolate, isle_send_port port)
 {
-    /* The response is the notice for the case that there is no memory when an error is to be told. */
-    control_send(__func__, control_with_response(__func__, isolate, ISLE__CONTROL_ADD_ERROR, port,
-                                                 isle_null()));
+    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_ADD_ERROR);
+    control->port = port.id;
+    control->mail = port.id == 0 ? NULL : isle__notice_reserve(port.id);
+    if (control->mail == NULL) {
+        isle__control_free(control);
+        if (port.id == 0)
+            isle__throw(ISLE_EINVAL, "isle_add_error_listener: the port is none");
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    }
+    control_send(__func__, control);
 }
 
 void isle_remove_error_listener(isle_isolate isolate, isle_send_port port)

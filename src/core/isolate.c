@@ -166,8 +166,7 @@ static isle_err isolate_listen(struct isle__isolate *isolate, const isle_options
             return ISLE_ENOMEM;
     }
     if (options->on_error.id != 0) {
-        struct isle__mail *mail =
-            isle__mail_make(isle_null(), ISLE__MAIL_DATA, options->on_error.id);
+        struct isle__mail *mail = isle__notice_reserve(options->on_error.id);
         if (mail == NULL ||
             isle__listener_add(&isolate->error_listeners, options->on_error.id, mail) != ISLE_OK)
             return ISLE_ENOMEM;
@@ -278,8 +277,6 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
 void isle__isolate_start(struct isle__isolate *isolate)
 {
     isle__isolate_link(isolate);
-    if (isolate->deadline.position != 0)
-        isle__clock_set(isolate, isolate->deadline.deadline);
     /* From CLOSED to IDLE to running. Release: whoever reads the id after this finds all of it. */
     atomic_store_explicit(&isolate->mailbox, NULL, memory_order_release);
     isle__isolate_ready(isolate);

@@ -208,6 +208,15 @@ static bool isolate_lives(const struct isle__isolate *isolate)
     return isolate->alive > 0 || timers > 0 || isle__isolate_paused(isolate);
 }
 
+/* An activity that suspended inside ISLE_UNINTERRUPTED is waited for, as long as something can still come. */
+static bool loop_postpones_end(const struct isle__isolate *isolate)
+{
+    const struct isle__activity *activity = isolate->suspended;
+    while (activity != NULL && activity->frame.uninterrupted == 0)
+        activity = activity->next;
+    return activity != NULL && isolate_lives(isolate) && !isle__isolate_paused(isolate);
+}
+
 /* Nothing is left to do now. True: it is idle, and may be run by somebody else already, or have ended. */
 static bool loop_go_idle(struct isle__isolate *isolate)
 {
@@ -237,7 +246,7 @@ static bool loop_step(struct isle__isolate *isolate)
     if (isolate->is_root && isle__root_hops(isolate))
         return false;
     isle__deadline_check(isolate);
-    if (isolate->ending) {
+    if (isolate->ending && !loop_postpones_end(isolate)) {
         isle__io_stop(isolate);
         isle__activities_unwind(isolate);
         if (isolate->is_root)

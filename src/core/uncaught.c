@@ -57,6 +57,22 @@ static void telling_read(void *argument)
     }
 }
 
+static isle_value notice_build(void *unused)
+{
+    (void)unused;
+    isle_value notice = isle_list_fixed(2);
+    isle_list_set(notice, 0, isle_string("Out of Memory"));
+    return notice;
+}
+
+struct isle__mail *isle__notice_reserve(uint64_t port)
+{
+    struct isle__parcel parcel;
+    if (isle__parcel_build(notice_build, NULL, sizeof(struct isle__mail), &parcel) != ISLE_OK)
+        return NULL;
+    return isle__mail_of(&parcel, ISLE__MAIL_DATA, port);
+}
+
 /* The notice for one listener; without memory, the text that was reserved for it. */
 static void telling_post(struct telling *telling, struct isle__listener *listener, bool readable)
 {

@@ -6,6 +6,7 @@
  * because a compiler may keep the address of a thread-local across a suspension that ends on
  * another thread. */
 #include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "value/cell.h"
@@ -88,6 +89,8 @@ void isle__heap_fini(struct isle__heap *heap)
     }
     heap->held = NULL;
     heap->held_capacity = 0;
+    /* What was charged has been given back to the byte: the next life of the body begins with it. */
+    assert(atomic_load_explicit(&heap->used, memory_order_relaxed) == 0);
 }
 
 static bool heap_fits(struct isle__heap *heap, size_t size)

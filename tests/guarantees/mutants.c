@@ -473,22 +473,212 @@ TEST_ROOT(results_are_moved)
 }
 
 /* Awaiting again and again leaves nothing behind, nor does giving way in one long event. */
-TEST_ROOT(waiting_leaves_no_trace)
+static void wait_often(void)
 {
-    size_t used = 0;
-
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 100; i++) {
         ISLE_SCOPE;
         isle_future *run = isle_run(echo, isle_int(i), NULL);
 
         CHECK_INT(isle_as_int(isle_await(isle_future_timeout(run, ISLE_SECONDS(1000)))), i);
-        if (i == 100)
-            used = isle_memory_used();
     }
-    CHECK_UINT(isle_memory_used(), used);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 500; i++)
         isle_sleep(0);
+}
+
+TEST_ROOT(waiting_leaves_no_trace)
+{
+    size_t used;
+
+    wait_often();
+    used = isle_memory_used();
+    wait_often();
     CHECK_UINT(isle_memory_used(), used);
+}
+
+
+/* --- handles, control, life */
+
+static isle_value takes_for_a_port(isle_value pointer)
+{
+    return isle_port_value(isle_as_pointer(pointer));
+}
+
+TEST_ROOT(a_handle_is_of_its_own_kind)
+{
+    isle_timer *timer = isle_timer_start(ISLE_SECONDS(1000), closes, NULL);
+
+    CHECK_ERR(isle_try(takes_for_a_port, isle_pointer(timer), NULL), ISLE_ECLOSED);
+    CHECK_ERR(isle_try(asks, isle_pointer(timer), NULL), ISLE_ESTALE);
+    isle_timer_cancel(timer);
+}
+
+/* A handler hears what waited before what it sends to itself. */
+static void resends(isle_value message, void *context)
+{
+    isle_receive_port *port = context;
+
+    notes(message, NULL);
+    if (noted_count == 1) {
+        isle_send(port_of(port), isle_int(9));
+        isle_sleep(0);
+    }
+    if (isle_as_int(message) == 9)
+        isle_port_close(port);
+}
+
+TEST_ROOT(what_waited_is_heard_first)
+{
+    isle_receive_port *port = isle_port_open();
+
+    for (int i = 0; i < 5; i++)
+        isle_send(port_of(port), isle_int(i));
+    settle();
+    isle_port_listen(port, resends, port);
+    isle_loop();
+    CHECK_INT(noted_count, 6);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(noted[i], i);
+}
+
+/* Inside one event: a ping before the next event is not answered, an immediate one is. */
+static void pings_itself(isle_value message)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_send_port root = isle_as_port(message), own = port_of(port);
+
+    for (int i = 0; i < 4; i++)
+        isle_ping(isle_current(), own, isle_int(i), ISLE_BEFORE_NEXT_EVENT);
+    isle_ping(isle_current(), own, isle_int(9), ISLE_IMMEDIATE);
+    isle_checkpoint();
+    isle_send(root, isle_int((int64_t)isle_mailbox_count()));
+    for (int i = 0; i < 5; i++)
+        isle_send(root, isle_port_receive(port));
+    isle_port_close(port);
+}
+
+TEST_ROOT(requests_before_the_next_event_wait_for_it_in_order)
+{
+    isle_receive_port *port = isle_port_open();
+
+    isle_spawn(pings_itself, isle_port_value(port), NULL);
+    CHECK_INT(receive_int(port), 1);
+    CHECK_INT(receive_int(port), 9);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(receive_int(port), i);
+    isle_port_close(port);
+}
+
+TEST_ROOT(a_capability_is_good_for_its_own_purpose)
+{
+    isle_isolate isolate = isle_spawn(serves, isle_null(), NULL), crossed = isolate;
+
+    crossed.pause_capability = isolate.terminate_capability;
+    crossed.terminate_capability = isolate.pause_capability;
+    isle_pause(crossed, (isle_capability){0});
+    isle_kill(crossed, ISLE_IMMEDIATE);
+    CHECK_ERR(call(isolate, isle_int(1), ISLE_FOREVER), ISLE_OK);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+}
+
+static void pauses_itself(isle_value root)
+{
+    (void)isle_pause(isle_current(), isle_capability_new());
+    isle_send(isle_as_port(root), isle_null());
+}
+
+/* Nothing keeps it alive but the pause, and its key is lost. */
+TEST_ROOT(a_paused_isolate_stays)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(pauses_itself, isle_port_value(port), NULL);
+
+    check_null(isle_port_receive(port));
+    for (int i = 0; i < 20; i++) {
+        isle_ping(isolate, port_of(port), isle_int(i), ISLE_BEFORE_NEXT_EVENT);
+        CHECK_INT(receive_int(port), i);
+    }
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    isle_port_close(port);
+}
+
+static void leaves(isle_value message)
+{
+    (void)message;
+}
+
+TEST_ROOT(a_deadline_keeps_nobody_alive)
+{
+    isle_spawn(leaves, isle_null(), &(isle_options){.deadline_ns = ISLE_SECONDS(1000)});
+    settle();
+}
+
+/* Nothing is left of it but a callback that waits for a reply. */
+static void tells_root(isle_value value, void *context)
+{
+    isle_send((isle_send_port){(uint64_t)(uintptr_t)context}, value);
+}
+
+static void calls_and_leaves(isle_value message)
+{
+    isle_send_port service, root;
+
+    isle_unpack(message, "[p,p!]", &service, &root);
+    isle_then(isle_call(service, isle_int(5), ISLE_FOREVER), tells_root, NULL,
+              (void *)(uintptr_t)root.id);
+}
+
+TEST_ROOT(a_call_keeps_its_isolate_alive)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+    isle_isolate service = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
+    isle_isolate caller =
+        isle_spawn(calls_and_leaves,
+                   isle_pack("[p,p]", service.default_port, port_of(port)), NULL);
+
+    for (int i = 0; i < 20; i++) {
+        isle_ping(caller, port_of(over), isle_int(i), ISLE_BEFORE_NEXT_EVENT);
+        CHECK_INT(receive_int(over), i);
+    }
+    isle_resume(service, service.pause_capability);
+    CHECK_INT(receive_int(port), 5);
+    isle_kill(service, ISLE_IMMEDIATE);
+    settle();
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
+/* Timers that are always due leave every other turn to mail. */
+static int ticks;
+
+static void due_again(void *context)
+{
+    (void)context;
+    ticks++;
+    isle_timer_start(0, due_again, NULL);
+}
+
+static void is_reached(isle_value message, void *context)
+{
+    (void)message, (void)context;
+    isle_exit(isle_send_port_none(), isle_null());
+}
+
+static void has_due_timers(isle_value message)
+{
+    (void)message;
+    isle_port_listen(isle_default_port(), is_reached, NULL);
+    isle_timer_start(0, due_again, NULL);
+}
+
+TEST_ROOT(due_timers_and_mail_take_turns)
+{
+    isle_isolate isolate = isle_spawn(has_due_timers, isle_null(), NULL);
+
+    isle_send(isolate.default_port, isle_null());
+    settle();
+    CHECK(ticks < 1000000);
 }
 
 TEST_MAIN()

@@ -406,6 +406,103 @@ TEST_ROOT(the_counts_are_exact_when_nothing_runs)
     isle_port_close(port);
 }
 
+/* --- workers */
+
+/* Its own events never end; with one worker the others run all the same. */
+static void again(void *context)
+{
+    (void)context;
+    isle_timer_start(0, again, NULL);
+}
+
+static void keeps_busy(isle_value root)
+{
+    isle_timer_start(0, again, NULL);
+    isle_send(isle_as_port(root), isle_null());
+}
+
+static void posts(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_int(1));
+}
+
+TEST(busy_isolates_give_way)
+{
+    isle_receive_port *port;
+    isle_isolate busy;
+    uint64_t threads;
+
+    CHECK_ERR(isle_start(0, NULL, &(isle_program_options){.worker_count = 1}), ISLE_OK);
+    port = isle_port_open();
+    threads = stats_now().threads;
+    busy = isle_spawn(keeps_busy, isle_port_value(port), NULL);
+    check_null(isle_port_receive(port));
+    for (int i = 0; i < 50; i++) {
+        isle_spawn(posts, isle_port_value(port), NULL);
+        CHECK_INT(receive_int(port), 1);
+    }
+    CHECK_UINT(stats_now().threads, threads); /* nobody was stuck: no worker was added */
+    isle_kill(busy, ISLE_IMMEDIATE);
+    settle();
+    isle_stop();
+}
+
+/* What an isolate makes ready and then never returns: the monitor finds somebody else for it. */
+static sem_t spawned_ran;
+
+static void runs(isle_value message)
+{
+    (void)message;
+    sem_post(&spawned_ran);
+}
+
+static void spawns_and_blocks(isle_value count)
+{
+    for (int64_t i = 0; i < isle_as_int(count); i++)
+        isle_spawn(runs, isle_null(), NULL);
+    for (int64_t i = 0; i < isle_as_int(count); i++)
+        semaphore_wait(&spawned_ran);
+}
+
+TEST(what_was_made_ready_does_not_wait_for_its_maker)
+{
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        CHECK_ERR(isle_start(0, NULL, &(isle_program_options){.worker_count = workers}), ISLE_OK);
+        sem_init(&spawned_ran, 0, 0);
+        for (int i = 1; i <= 5; i++) {
+            isle_spawn(spawns_and_blocks, isle_int(i), NULL);
+            settle();
+        }
+        isle_stop();
+    }
+}
+
+/* A parked pool hears of what the root's thread makes ready. */
+TEST_ROOT(parked_workers_are_woken)
+{
+    isle_receive_port *port = isle_port_open();
+
+    for (int i = 0; i < 20; i++) {
+        isle_sleep(ISLE_MS(5)); /* so that they park; nothing depends on it */
+        isle_spawn(posts, isle_port_value(port), NULL);
+        CHECK_INT(receive_int(port), 1);
+    }
+    isle_port_close(port);
+}
+
+TEST_ROOT(an_earlier_timer_is_not_late)
+{
+    isle_timer *late = isle_timer_start(ISLE_SECONDS(100), note, number(2));
+    int64_t start = isle_now_ns();
+
+    isle_sleep(0);
+    isle_timer_start(ISLE_MS(1), note, number(1));
+    isle_sleep(ISLE_MS(2));
+    CHECK_INT(note_count, 1);
+    CHECK(isle_now_ns() - start < ISLE_SECONDS(20));
+    isle_timer_cancel(late);
+}
+
 /* --- the program's end */
 
 static _Atomic int ended_count;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mailbox word, the attention word, going idle and the end of an isolate: what src/core/mail.c, control.c, loop.c and isolate.c do, one atomic
- * operation a step, for SENDERS threads that push a mail each and CONTROLLERS that set attention, one of which kills.
+ * operation a step, for SENDERS threads (3 at most) that push a mail each and CONTROLLERS that set attention, one of which kills.
  *
  * Checked: at most one runner; a task is in a queue at most once; no mail is lost, handled twice or handled after the end; when everything has come to rest nothing
- * waits (no lost wake-up). The mutants, each of which must fail, are what tests/integration/models.py defines:
+ * waits (no lost wake-up). The mutants, each of which must fail:
  *   NO_RECHECK       going idle does not look at attention again
  *   ATTEND_LATE      attention is set after the attempt to wake
  *   BLIND_IDLE       IDLE is stored without comparing
@@ -11,7 +11,7 @@
  *   NO_CLOSED        the end leaves IDLE instead of CLOSED
  *   CLOSE_LATE       what waits is taken before the word says CLOSED, in two steps */
 #ifndef SENDERS
-#define SENDERS 3
+#define SENDERS 2
 #endif
 #ifndef CONTROLLERS
 #define CONTROLLERS 2

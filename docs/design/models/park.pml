@@ -6,8 +6,7 @@
  * The mutants, each of which must fail:
  *   NO_RECHECK     a worker parks without looking at the queue once more
  *   COUNT_LATE     the idle count is raised after that look
- *   NO_PERMIT      an unpark that finds nobody asleep leaves no permit
- *   SEARCH_BLIND   a worker that looks around goes to sleep without another look, though others rely on it */
+ *   NO_PERMIT      an unpark that finds nobody asleep leaves no permit */
 #ifndef PUSHERS
 #define PUSHERS 2
 #endif
@@ -109,7 +108,7 @@ proctype worker(byte self) {
 #ifndef COUNT_LATE
                 idle_count++;
 #endif
-#if defined(NO_RECHECK) || defined(SEARCH_BLIND)
+#ifdef NO_RECHECK
                 sees = false;
 #else
                 sees = queue > 0;
