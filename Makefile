@@ -42,6 +42,7 @@ soak:
 	$(call configure,$(BUILD),-Dtests=true -Dcli=enabled $(MESON_OPTIONS))
 	ninja -C $(BUILD)
 	tools/run-tests --build $(BUILD) --tier soak $(TESTS)
+	tools/soak --build $(BUILD)
 
 # The machine's own layout is used where libdir is not given.
 install: $(BUILD)/build.ninja

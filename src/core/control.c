@@ -106,6 +106,7 @@ void isle__control_drop_all(struct isle__isolate *isolate)
     while (isolate->deferred != NULL) {
         list = isolate->deferred;
         isolate->deferred = list->next;
+        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
         control_refuse(list);
     }
     isolate->deferred_last = NULL;
@@ -264,6 +265,8 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
 
 static void control_defer(struct isle__isolate *isolate, struct isle__control *control)
 {
+    /* It waits on, so it counts on: an event that only comes to checkpoints piles up nothing. */
+    atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed);
     control->next = NULL;
     if (isolate->deferred_last != NULL)
         isolate->deferred_last->next = control;
@@ -296,6 +299,7 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
         isolate->deferred = control->next;
         if (isolate->deferred == NULL)
             isolate->deferred_last = NULL;
+        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
         control_do(isolate, control);
     }
 }

@@ -197,6 +197,8 @@ static bool loop_run_event(struct isle__isolate *isolate)
     isolate->turn_timer = !isolate->turn_timer;
     if (isolate->turn_timer && isle__timer_fire_due(isolate))
         return true;
+    if (isolate->inbox == NULL)
+        (void)loop_take_mail(isolate); /* now: timers that are always due would leave no later moment */
     if (isle__port_run_pending(isolate) || loop_run_mail(isolate))
         return true;
     return isle__timer_fire_due(isolate);

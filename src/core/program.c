@@ -119,6 +119,9 @@ void isle__main_suspends(struct isle__isolate *root)
     isle__heap_set_current(NULL);
     if (isle__program.root_floats)
         atomic_store_explicit(&root->task.home, NULL, memory_order_release);
+    /* Nothing keeps the root alive: its turn shall see that what the main activity waits for never comes. */
+    if (root->alive == 0)
+        isle__isolate_wake(root);
 }
 
 /* The main activity goes on, and ends, on its own thread only. */

@@ -123,7 +123,7 @@ void isle__context_fini(struct isle__context *context);
 /* --- faults (fault.c) ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Installs a handler for SIGSEGV and SIGBUS that chains every fault which is not ours. `on_overflow(address)` is called in the signal handler when a fault
- * lies in a guard page of isle__stack_alloc's: async-signal-safe code only. If it returns true, the thread continues in isle__fault_resume's function on
+ * lies in a guard page of isle__stack_alloc's, or below the own stack of a thread that called isle__fault_thread_init: async-signal-safe code only. If it returns true, the thread continues in isle__fault_resume's function on
  * an emergency stack of that thread instead of in the faulting instruction; if false, the fault is chained. `in_system_code` says whether the
  * faulting instruction lies outside the program's own executable and loaded plug-ins (libc, ld.so, Isle itself when it is a shared library). */
 typedef bool isle__overflow_handler(void *fault_address, bool in_system_code, void (**ret_resume)(void));

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "isle.h"
+#include "sched/sched.h"
 #include "test.h"
 
 enum { PLACES = 300, STEPS = 24, TABLES_MAX = 64 * 1024 };

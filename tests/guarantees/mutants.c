@@ -60,7 +60,6 @@ TEST_ROOT(receive_if_leaves_the_others_in_order)
     isle_port_close(port);
 }
 
-
 /* A handler that suspends in a receive on another port, which a later event closes. */
 static isle_receive_port *awaited;
 static isle_err awaited_err;
@@ -216,6 +215,21 @@ TEST_ROOT(a_closed_port_is_never_another)
     isle_port_close(old);
 }
 
+/* What had come to the port itself, out of the common mailbox, gives its room back as well. */
+TEST_ROOT(what_waits_in_a_port_ends_with_it)
+{
+    isle_receive_port *port = isle_port_open();
+    uint64_t before = stats_now().dropped_closed;
+
+    for (int i = 0; i < 5; i++)
+        isle_send(port_of(port), isle_string("longer than what fits into a word"));
+    settle();
+    CHECK_INT(isle_mailbox_count(), 5);
+    isle_port_close(port);
+    CHECK_INT(isle_mailbox_count(), 0);
+    CHECK_UINT(stats_now().dropped_closed, before + 5);
+}
+
 /* A handler that waits lets the next message be served before it ends. */
 static isle_future *first_waits_for;
 
@@ -249,8 +263,6 @@ TEST_ROOT(a_handler_that_waits_lets_others_go_on)
 static isle_value answers(isle_value request, void *context)
 {
     (void)context;
-    if (isle_kind_of(request) == ISLE_STRING)
-        isle_throwf("no: %s", isle_as_string(request));
     if (isle_kind_of(request) == ISLE_NULL)
         isle_exit(isle_send_port_none(), isle_null());
     if (isle_kind_of(request) == ISLE_BOOL)
@@ -268,20 +280,6 @@ static isle_err call(isle_isolate isolate, isle_value request, int64_t timeout_n
 {
     ISLE_SCOPE;
     return isle_try_await(isle_call(isolate.default_port, request, timeout_ns), ISLE_FOREVER, NULL);
-}
-
-TEST_ROOT(what_a_service_throws_is_its_callers)
-{
-    isle_isolate isolate = isle_spawn(serves, isle_null(), NULL);
-
-    CHECK_INT(isle_as_int(isle_await(isle_call(isolate.default_port, isle_int(7), ISLE_FOREVER))),
-              7);
-    CHECK_ERR(isle_try_await(isle_call(isolate.default_port, isle_string("x"), ISLE_FOREVER),
-                             ISLE_FOREVER, NULL),
-              ISLE_ETHROWN);
-    CHECK_STRING(isle_error_text(isle_last_error()), "no: x");
-    CHECK_ERR(call(isolate, isle_int(8), ISLE_FOREVER), ISLE_OK);
-    isle_kill(isolate, ISLE_IMMEDIATE);
 }
 
 /* ISLE_ECLOSED for: the one that is served, one that waits in the mailbox, one that comes later. */
@@ -319,39 +317,6 @@ TEST_ROOT(a_reply_after_the_timeout_is_late)
 
 /* --- futures */
 
-TEST_ROOT(all_has_every_value_in_its_place)
-{
-    isle_future *futures[] = {isle_future_new(), isle_future_new(), isle_future_new()};
-    isle_future *all = isle_future_all(futures, 3);
-    isle_value values;
-
-    for (int i = 2; i >= 0; i--) {
-        CHECK_ERR(isle_try_await(all, ISLE_MS(1), NULL), ISLE_ETIMEDOUT);
-        isle_future_complete(futures[i], isle_int(i));
-    }
-    values = isle_await(all);
-    CHECK_INT(isle_count(values), 3);
-    for (int i = 0; i < 3; i++)
-        CHECK_INT(isle_as_int(isle_list_get(values, (size_t)i)), i);
-    CHECK_INT(isle_count(isle_await(isle_future_all(NULL, 0))), 0);
-}
-
-TEST_ROOT(all_fails_with_the_first_error_and_any_with_the_first)
-{
-    isle_future *futures[] = {isle_future_new(), isle_future_new(), isle_future_new()};
-    isle_future *all = isle_future_all(futures, 3), *any = isle_future_any(futures, 3);
-
-    CHECK_ERR(isle_try_await(any, 0, NULL), ISLE_ETIMEDOUT);
-    isle_future_complete(futures[1], isle_int(1));
-    CHECK_INT(isle_as_int(isle_await(any)), 1);
-    CHECK_ERR(isle_try_await(all, ISLE_MS(1), NULL), ISLE_ETIMEDOUT);
-    isle_future_complete_error(futures[2], isle_error(ISLE_ERANGE, "far", NULL));
-    CHECK_ERR(isle_try_await(all, ISLE_FOREVER, NULL), ISLE_ERANGE);
-    isle_future_complete(futures[0], isle_int(0));
-    CHECK_INT(isle_as_int(isle_await(futures[0])), 0);
-    CHECK_INT(isle_as_int(isle_await(any)), 1);
-}
-
 static isle_value complete_twice(isle_value pointer)
 {
     isle_future_complete(isle_as_pointer(pointer), isle_int(2));
@@ -364,20 +329,6 @@ static isle_value never(isle_value argument)
         isle_sleep(ISLE_MS(1));
     while (isle_is_null(argument));
     return argument;
-}
-
-TEST_ROOT(a_timeout_cancels_what_it_was_for)
-{
-    isle_future *run = isle_run(never, isle_null(), NULL);
-    isle_future *limited = isle_future_timeout(run, ISLE_MS(5));
-
-    CHECK_ERR(isle_try_await(limited, ISLE_FOREVER, NULL), ISLE_ETIMEDOUT);
-    CHECK_ERR(isle_try_await(run, ISLE_FOREVER, NULL), ISLE_ECANCELED);
-    settle();
-    run = isle_future_new();
-    limited = isle_future_timeout(run, ISLE_SECONDS(1000));
-    isle_future_complete(run, isle_int(3));
-    CHECK_INT(isle_as_int(isle_await(limited)), 3);
 }
 
 TEST_ROOT(cancel_ends_what_it_stood_for)
@@ -397,53 +348,9 @@ TEST_ROOT(cancel_ends_what_it_stood_for)
     CHECK_INT(isle_as_int(isle_await(own)), 1);
 }
 
-static isle_value keeps(isle_value keep)
-{
-    isle_future *future = isle_future_new();
-
-    isle_future_complete(future, isle_string("kept text, longer than an immediate"));
-    return isle_pointer(isle_as_bool(keep) ? isle_future_keep(future) : future);
-}
-
 static isle_value asks(isle_value pointer)
 {
     return isle_await(isle_as_pointer(pointer));
-}
-
-TEST_ROOT(a_future_lives_as_long_as_it_is_kept)
-{
-    isle_value kept, left;
-
-    CHECK_ERR(isle_try(keeps, isle_bool(true), &kept), ISLE_OK);
-    CHECK_ERR(isle_try(keeps, isle_bool(false), &left), ISLE_OK);
-    CHECK_STRING(isle_as_string(isle_await(isle_as_pointer(kept))),
-                 "kept text, longer than an immediate");
-    CHECK_ERR(isle_try(asks, left, NULL), ISLE_ESTALE);
-    isle_future_release(isle_as_pointer(kept));
-    CHECK_ERR(isle_try(asks, kept, NULL), ISLE_ESTALE);
-}
-
-static void fails_unobserved(isle_value how)
-{
-    isle_future *future = isle_future_new();
-
-    isle_port_open();
-    if (isle_as_int(how) == 1)
-        isle_then(future, NULL, NULL, NULL);
-    isle_future_complete_error(future, isle_error(ISLE_ERANGE, "nobody asked", NULL));
-}
-
-TEST_ROOT(an_error_that_nobody_asks_for_is_uncaught)
-{
-    isle_receive_port *port = isle_port_open();
-
-    for (int i = 0; i < 2; i++) {
-        isle_spawn(fails_unobserved, isle_int(i), &(isle_options){.on_error = port_of(port)});
-        check_notice(isle_port_receive(port), "nobody asked");
-        settle();
-        CHECK(port_is_empty(port));
-    }
-    isle_port_close(port);
 }
 
 /* A result leaves its isolate as it lies: where it was built is where it is read. */
@@ -495,19 +402,13 @@ TEST_ROOT(waiting_leaves_no_trace)
     CHECK_UINT(isle_memory_used(), used);
 }
 
-
 /* --- handles, control, life */
-
-static isle_value takes_for_a_port(isle_value pointer)
-{
-    return isle_port_value(isle_as_pointer(pointer));
-}
 
 TEST_ROOT(a_handle_is_of_its_own_kind)
 {
     isle_timer *timer = isle_timer_start(ISLE_SECONDS(1000), closes, NULL);
 
-    CHECK_ERR(isle_try(takes_for_a_port, isle_pointer(timer), NULL), ISLE_ECLOSED);
+    CHECK_ERR(isle_try(send_port_of, isle_pointer(timer), NULL), ISLE_ECLOSED);
     CHECK_ERR(isle_try(asks, isle_pointer(timer), NULL), ISLE_ESTALE);
     isle_timer_cancel(timer);
 }
@@ -568,6 +469,41 @@ TEST_ROOT(requests_before_the_next_event_wait_for_it_in_order)
     isle_port_close(port);
 }
 
+/* The bound holds for those that were seen at a checkpoint and wait for the end of the event. */
+static _Atomic bool flood_over;
+
+static void computes(isle_value root)
+{
+    isle_send(isle_as_port(root), isle_null());
+    while (!atomic_load(&flood_over))
+        isle_checkpoint();
+}
+
+static isle_value ping_in_time(isle_value isolate)
+{
+    isle_isolate target = isle_as_isolate(isolate);
+
+    isle_ping(target, target.default_port, isle_null(), ISLE_BEFORE_NEXT_EVENT);
+    return isle_null();
+}
+
+TEST_ROOT(requests_that_wait_for_the_next_event_are_capped)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(computes, isle_port_value(port), NULL);
+    isle_err err = ISLE_OK;
+
+    check_null(isle_port_receive(port));
+    for (int i = 0; i < 200000 && err == ISLE_OK; i++) {
+        ISLE_SCOPE;
+        err = isle_try(ping_in_time, isle_isolate_value(isolate), NULL);
+    }
+    CHECK_ERR(err, ISLE_EFULL);
+    atomic_store(&flood_over, true);
+    settle();
+    isle_port_close(port);
+}
+
 TEST_ROOT(a_capability_is_good_for_its_own_purpose)
 {
     isle_isolate isolate = isle_spawn(serves, isle_null(), NULL), crossed = isolate;
@@ -603,6 +539,27 @@ TEST_ROOT(a_paused_isolate_stays)
     isle_port_close(port);
 }
 
+TEST_ROOT(a_pause_ends_with_its_own_key_only)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(serves, isle_null(), NULL);
+    isle_capability key = isle_pause(isolate, isle_capability_new());
+    isle_future *answer;
+
+    isle_resume(isolate, isle_capability_new());
+    isle_resume(isolate, isolate.pause_capability);
+    answer = isle_call(isolate.default_port, isle_int(1), ISLE_FOREVER);
+    for (int i = 0; i < 20; i++) {
+        isle_ping(isolate, port_of(port), isle_int(i), ISLE_BEFORE_NEXT_EVENT);
+        CHECK_INT(receive_int(port), i);
+    }
+    CHECK(!isle_future_is_complete(answer));
+    isle_resume(isolate, key);
+    CHECK_INT(isle_as_int(isle_await(answer)), 1);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    isle_port_close(port);
+}
+
 static void leaves(isle_value message)
 {
     (void)message;
@@ -634,8 +591,7 @@ TEST_ROOT(a_call_keeps_its_isolate_alive)
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
     isle_isolate service = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
     isle_isolate caller =
-        isle_spawn(calls_and_leaves,
-                   isle_pack("[p,p]", service.default_port, port_of(port)), NULL);
+        isle_spawn(calls_and_leaves, isle_pack("[p,p]", service.default_port, port_of(port)), NULL);
 
     for (int i = 0; i < 20; i++) {
         isle_ping(caller, port_of(over), isle_int(i), ISLE_BEFORE_NEXT_EVENT);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mailbox word, the attention word, going idle and the end of an isolate: what src/core/mail.c, control.c, loop.c and isolate.c do, one atomic
- * operation a step, for SENDERS threads (3 at most) that push a mail each and CONTROLLERS that set attention, one of which kills.
+ * operation a step, for SENDERS threads (3 at most) that push a mail each and CONTROLLERS that set attention, one of which kills, or none does.
  *
  * Checked: at most one runner; a task is in a queue at most once; no mail is lost, handled twice or handled after the end; when everything has come to rest nothing
  * waits (no lost wake-up). The mutants, each of which must fail:
  *   NO_RECHECK       going idle does not look at attention again
  *   ATTEND_LATE      attention is set after the attempt to wake
  *   BLIND_IDLE       IDLE is stored without comparing
+ *   WAKE_NEVER       who pushes leaves the wake-up to others
  *   WAKE_ALWAYS      who pushes makes the task ready whatever was there
  *   NO_CLOSED        the end leaves IDLE instead of CLOSED
  *   CLOSE_LATE       what waits is taken before the word says CLOSED, in two steps */
@@ -73,6 +74,8 @@ proctype sender(byte mine) {
             if
 #ifdef WAKE_ALWAYS
             :: done -> atomic { ready() }
+#elif defined(WAKE_NEVER)
+            :: false
 #else
             :: done && seen == IDLE -> atomic { ready() }
 #endif
@@ -163,7 +166,7 @@ proctype worker() {
                         /* loop_go_idle */
 #ifdef BLIND_IDLE
                         idled = true;
-                        atomic { running--; word = IDLE };
+                        atomic { running--; word = IDLE; mails = 0 };
 #else
                         atomic {
                             idled = false;
@@ -198,23 +201,30 @@ proctype worker() {
 
 init {
     byte i;
+    bool deadly;
     atomic {
+        if
+        :: deadly = true
+        :: deadly = false
+        fi;
         for (i : 0 .. SENDERS - 1) {
             run sender(1 << i)
         }
         for (i : 0 .. CONTROLLERS - 1) {
-            run controller(i == 0)
+            run controller(i == 0 && deadly)
         }
         for (i : 1 .. WORKERS) {
             run worker()
         }
     };
-    /* Everything has come to rest: every mail was handled or refused, once, and the kill has landed. */
+    /* Everything has come to rest: every mail was handled or refused, once, and a kill has landed. */
     (at_rest == SENDERS + CONTROLLERS && queued == 0 && running == 0);
     (_nr_pr == 1);
     assert((handled & refused) == 0);
     assert((handled | refused) == (1 << SENDERS) - 1);
     assert(mails == 0);
     assert(!attention || ended);
-    assert(ended)
+    assert(ended == deadly);
+    assert(ended || refused == 0);
+    assert(word == (ended -> CLOSED : IDLE))
 }

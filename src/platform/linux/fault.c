@@ -51,12 +51,17 @@ static struct {
 static _Atomic size_t fault_range_count;
 static _Atomic unsigned fault_version;
 
+/* Faults this far below a thread's own stack, and just above its lowest byte (the system may stop its growth a page early), are overflows of it. */
+#define FAULT_GAP ((uintptr_t)1 << 20)
+#define FAULT_GAP_ABOVE ((uintptr_t)4096 * 4)
+
 /* One mapping: guard page, alternate stack, emergency stack. */
 struct fault_thread {
     unsigned char *base; /* NULL: none */
     size_t size;
     stack_t former;
     stack_t alternate;
+    uintptr_t own_low; /* of the thread's own stack; 0: unknown */
     /* For the address sanitizer: the stack that was left for the emergency stack. */
     bool diverted;
     const void *left_low;
@@ -250,13 +255,20 @@ static void fault_pass_on(int signal, siginfo_t *info, void *context)
         fault_call(previous, signal, info, context);
 }
 
+/* The thread's own stack has the system's gap below it, not a guard of ours. */
+static bool fault_below_own_stack(const void *address)
+{
+    uintptr_t at = (uintptr_t)address, low = fault_mine.own_low;
+    return low > FAULT_GAP && at >= low - FAULT_GAP && at < low + FAULT_GAP_ABOVE;
+}
+
 static bool fault_take(const siginfo_t *info, ucontext_t *context)
 {
     isle__overflow_handler *on_overflow =
         atomic_load_explicit(&fault_on_overflow, memory_order_acquire);
     void (*resume)(void) = NULL;
     if (on_overflow == NULL || info->si_code <= 0 || fault_mine.base == NULL ||
-        !isle__stack_guard_contains(info->si_addr))
+        (!isle__stack_guard_contains(info->si_addr) && !fault_below_own_stack(info->si_addr)))
         return false;
     if (!on_overflow(info->si_addr, fault_in_system_code(isle__machine_pc(context)), &resume))
         return false;
@@ -338,6 +350,19 @@ void isle__fault_remove(void)
 
 /* A thread that gets no memory here goes on: its overflows are then chained like any other fault.
  */
+static uintptr_t fault_own_low(void)
+{
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return 0;
+    if (pthread_attr_getstack(&attributes, &low, &size) != 0)
+        low = NULL;
+    pthread_attr_destroy(&attributes);
+    return (uintptr_t)low;
+}
+
 void isle__fault_thread_init(void)
 {
     size_t page = 4096 * 16; /* of any kernel */
@@ -357,6 +382,7 @@ void isle__fault_thread_init(void)
         return;
     }
     fault_mine.size = size;
+    fault_mine.own_low = fault_own_low();
     atomic_signal_fence(memory_order_release); /* the handler on this thread looks at `base` */
     fault_mine.base = base;
 }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scale: many suspended activities, long loops at flat memory, and a spawn that costs the same however many isolates there are. The quick tier does a part
+ * of each, the soak tier all: its numbers are in docs/soak.md. */
+#include <stdatomic.h>
+
+#include "isle.h"
+#include "test.h"
+
+static uint64_t scaled(uint64_t quick, uint64_t full, uint64_t soak)
+{
+    uint64_t count = test_tier() == TEST_SOAK ? soak : test_tier() == TEST_FULL ? full : quick;
+    return TEST_SANITIZER[0] == 0 ? count : quick / 10;
+}
+
+static uint64_t memory_now(void)
+{
+    isle_stats stats;
+    isle_stats_read(&stats);
+    return stats.memory;
+}
+
+/* --- suspended activities */
+
+static unsigned resumed;
+
+static void suspend(isle_value message, void *context)
+{
+    CHECK_INT(isle_as_int(isle_await(context)), 1);
+    CHECK(isle_as_int(message) >= 0);
+    resumed++;
+}
+
+TEST_ROOT(suspended_activities)
+{
+    unsigned count = (unsigned)scaled(20000, 100000, 100000);
+    isle_receive_port *port = isle_port_open();
+    isle_future *gate = isle_future_new();
+    isle_stats stats;
+    isle_port_listen(port, suspend, gate);
+    for (unsigned i = 0; i < count; i++) {
+        isle_send(isle_port_send_port(port), isle_int((int64_t)i));
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    do {
+        isle_sleep(ISLE_MS(1));
+        isle_stats_read(&stats);
+    } while (stats.stacks < count);
+    printf("measured: %u suspended activities in one isolate\n", count);
+    isle_future_complete(gate, isle_int(1));
+    while (resumed < count)
+        isle_sleep(ISLE_MS(1));
+    isle_stats_read(&stats);
+    CHECK(stats.stacks <= 1);
+    isle_port_close(port);
+}
+TEST_TIMEOUT(suspended_activities, 120);
+TEST_MEMORY(suspended_activities, 2048);
+
+/* --- flat memory */
+
+TEST_ROOT(kept_state_is_updated_at_flat_memory)
+{
+    uint64_t count = scaled(1000000, 5000000, 100000000), flat = 0;
+    static isle_value state;
+    isle_cell_set(&state, isle_map());
+    for (uint64_t i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_map_put(state, isle_int((int64_t)(i % 1000)), isle_stringf("value %d", (int)i));
+        if (i % 1000 == 999) { /* the whole is replaced now and then */
+            isle_value fresh = isle_map();
+            isle_put(fresh, "round", isle_int((int64_t)i));
+            isle_cell_set(&state, fresh);
+        }
+        if (i == count / 10)
+            flat = isle_memory_used();
+    }
+    printf("measured: %" PRIu64 " updates of kept state, %zu bytes after, %" PRIu64
+           " after a tenth\n",
+           count, isle_memory_used(), flat);
+    CHECK(isle_memory_used() <= flat + (1 << 20));
+}
+TEST_TIMEOUT(kept_state_is_updated_at_flat_memory, 1200);
+
+static void talker(isle_value message)
+{
+    isle_send_port target = isle_as_port(isle_list_get(message, 0));
+    uint64_t count = (uint64_t)isle_as_int(isle_list_get(message, 1));
+    isle_receive_port *credit = isle_port_open();
+    isle_send(target, isle_port_value(credit));
+    for (uint64_t i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(target, isle_int((int64_t)i));
+        if (i % 1024 == 1023)
+            (void)isle_port_receive(credit);
+    }
+    isle_port_close(credit);
+}
+
+TEST_ROOT(receive_loop_runs_at_flat_memory)
+{
+    uint64_t count = scaled(500000, 3000000, 100000000), flat = 0;
+    isle_receive_port *port = isle_port_open();
+    isle_value message = isle_list();
+    isle_list_add(message, isle_port_value(port));
+    isle_list_add(message, isle_int((int64_t)count));
+    (void)isle_spawn(talker, message, NULL);
+    isle_send_port credit = isle_as_port(isle_port_receive(port));
+    int64_t begin = isle_now_ns();
+    for (uint64_t i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(isle_as_int(isle_port_receive(port)), (int64_t)i);
+        if (i % 1024 == 1023)
+            isle_send(credit, isle_null());
+        if (i == count / 10)
+            flat = memory_now();
+    }
+    printf("measured: %" PRIu64 " messages, %" PRId64 " ns each, %" PRIu64 " bytes after, %" PRIu64
+           " after a tenth\n",
+           count, (isle_now_ns() - begin) / (int64_t)count, memory_now(), flat);
+    CHECK(memory_now() <= flat + (1 << 20));
+    isle_port_close(port);
+}
+TEST_TIMEOUT(receive_loop_runs_at_flat_memory, 2400);
+
+/* --- spawning */
+
+static _Atomic uint64_t begun;
+
+static void stays(isle_value message)
+{
+    (void)message;
+    atomic_fetch_add(&begun, 1);
+    isle_port_set_keep_alive(isle_port_open(), true);
+}
+
+static int64_t spawn_many(uint64_t count)
+{
+    uint64_t before = atomic_load(&begun);
+    int64_t begin = isle_now_ns();
+    for (uint64_t i = 0; i < count; i++)
+        (void)isle_spawn(stays, isle_null(), NULL);
+    while (atomic_load(&begun) < before + count)
+        isle_sleep(ISLE_US(100));
+    return (isle_now_ns() - begin) / (int64_t)count;
+}
+
+/* The cost does not grow with what the program holds: isolates, and values of the spawner. */
+TEST_ROOT(spawn_costs_the_same_in_a_large_program)
+{
+    (void)spawn_many(1000);
+    int64_t small = INT64_MAX, large = INT64_MAX, cost;
+    for (int i = 0; i < 5; i++)
+        if ((cost = spawn_many(1000)) < small)
+            small = cost;
+    isle_value ballast = isle_list();
+    for (int i = 0; i < 300000; i++)
+        isle_list_add(ballast, isle_stringf("ballast %d", i));
+    (void)spawn_many(50000);
+    for (int i = 0; i < 5; i++)
+        if ((cost = spawn_many(1000)) < large)
+            large = cost;
+    printf("measured: a spawn takes %" PRId64 " ns in a small program, %" PRId64 " in a large one\n",
+           small, large);
+    CHECK(large < small * 4 + 2000);
+}
+TEST_TIMEOUT(spawn_costs_the_same_in_a_large_program, 60);
+TEST_MEMORY(spawn_costs_the_same_in_a_large_program, 512);
+TEST_ALONE(spawn_costs_the_same_in_a_large_program);
+
+TEST_MAIN()
