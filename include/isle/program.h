@@ -8,7 +8,7 @@
 /* All zero is the default. Grows at its end only. */
 typedef struct isle_program_options {
     unsigned worker_count;  /* 0: one per core this process may use */
-    size_t stack_size;      /* of one suspended activity, bytes of address space; 0: 256 KiB, at least 16 KiB. The root's main part uses the caller's, whose overflow is an ordinary SIGSEGV */
+    size_t stack_size;      /* of one suspended activity, bytes of address space; 0: 256 KiB, at least 16 KiB. The root's main part uses the caller's, which is watched as well */
     bool root_floats;       /* the root's handlers may run on any worker, as other isolates' do */
     bool no_signal_handler; /* leave SIGSEGV and SIGBUS alone: a stack overflow then ends the program without its isolate's name. Else it ends the isolate with ISLE_ESTACK where that can be
                              * unwound safely (the program's own code), and the program, named, where it cannot (the C library, a deferred task, ISLE_UNINTERRUPTED) */

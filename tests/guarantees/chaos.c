@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chaos: hundreds of isolates that spawn, send to, kill, pause, ping, call, throw at and leave each other at random, from a seed. What must hold
- * whatever they do: every end is told exactly once, the program stays whole, and at the end memory, isolates and threads are what they were.
+/* Chaos: hundreds of isolates that spawn, send to, kill, pause, ping, call, throw at and leave each
+ * other at random, from a seed. What must hold whatever they do: every end is told exactly once,
+ * the program stays whole, and at the end memory, isolates and threads are what they were.
  *
- * Each spawned isolate has a place in a table, taken before its birth and given back when its exit notice comes. It is born paused, so that the listener
- * is there before it can end, and becomes known to the others after that. */
+ * Each spawned isolate has a place in a table, taken before its birth and given back when its exit
+ * notice comes. It is born paused, so that the listener is there before it can end, and becomes
+ * known to the others after that. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -304,13 +306,19 @@ static isle_value chaos_step(isle_value unused)
     (void)unused;
     atomic_fetch_add(&chaos.steps, 1);
     switch (chaos_random(18)) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         do_spawn();
         break;
-    case 3: case 4: case 5: case 6:
+    case 3:
+    case 4:
+    case 5:
+    case 6:
         (void)!isle_try_send(somebody().default_port, chaos_graph());
         break;
-    case 7: case 8:
+    case 7:
+    case 8:
         do_control();
         break;
     case 9:
@@ -479,7 +487,8 @@ TEST(chaos_short)
 }
 TEST_TIMEOUT(chaos_short, 60);
 
-/* Every ready task goes to a queue that all workers share: activities change threads at nearly every suspension. */
+/* Every ready task goes to a queue that all workers share: activities change threads at nearly
+ * every suspension. */
 TEST(chaos_with_migration)
 {
     atomic_store(&isle__sched_scatter, true);

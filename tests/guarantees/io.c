@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The outside world as events: ten thousand connections on few threads, descriptors, signals, calls that block, and no CPU time for those who wait. */
+/* The outside world as events: ten thousand connections on few threads, descriptors, signals, calls
+ * that block, and no CPU time for those who wait. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -35,8 +36,7 @@ static unsigned threads_now(void)
 static unsigned threads_allowed(void)
 {
     cpu_set_t set;
-    unsigned cores =
-        sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
     return cores + 4 + (strcmp(TEST_SANITIZER, "thread") == 0); /* which has one of its own */
 }
 
@@ -59,7 +59,8 @@ static void raise_limit(rlim_t wanted)
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* The other side, a process of its own that knows nothing of Isle: opens all, then speaks to each. */
+/* The other side, a process of its own that knows nothing of Isle: opens all, then speaks to each.
+ */
 static int clients(void)
 {
     static int fds[CONNECTIONS];
@@ -204,8 +205,7 @@ static void crew_connection(isle_value message, void *context)
     int fd = (int)isle_as_int(message);
     (void)context;
     CHECK(fd < CONNECTIONS + 200);
-    crew()->watches[fd] =
-        isle_fd_watch(fd, ISLE_READABLE, isle_port_send_port(crew()->events));
+    crew()->watches[fd] = isle_fd_watch(fd, ISLE_READABLE, isle_port_send_port(crew()->events));
 }
 
 static void crew_entry(isle_value message)

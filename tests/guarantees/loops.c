@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A foreign event loop drives the root: whatever the main activity starts between two dispatches makes the descriptor readable, and dispatch serves it. */
+/* A foreign event loop drives the root: whatever the main activity starts between two dispatches
+ * makes the descriptor readable, and dispatch serves it. */
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>

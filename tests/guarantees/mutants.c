@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a broken core would get wrong with ports, requests and futures: each test here is the one
- * that notices entries of tools/mutations.txt which no other test does. */
+/* What a broken core would get wrong with ports, control and the life of isolates: each test here
+ * is the one that notices entries of tools/mutations.txt which no other test does. */
 #include "guarantees.h"
-
-static isle_value echo(isle_value argument)
-{
-    return argument;
-}
 
 static isle_send_port port_of(isle_receive_port *port)
 {
@@ -258,151 +253,24 @@ TEST_ROOT(a_handler_that_waits_lets_others_go_on)
     CHECK_INT(noted[1], 0);
 }
 
-/* --- requests */
-
-static isle_value answers(isle_value request, void *context)
-{
-    (void)context;
-    if (isle_kind_of(request) == ISLE_NULL)
-        isle_exit(isle_send_port_none(), isle_null());
-    if (isle_kind_of(request) == ISLE_BOOL)
-        isle_sleep(ISLE_SECONDS(1000));
-    return request;
-}
-
-static void serves(isle_value message)
-{
-    (void)message;
-    isle_port_serve(isle_default_port(), answers, NULL);
-}
-
-static isle_err call(isle_isolate isolate, isle_value request, int64_t timeout_ns)
-{
-    ISLE_SCOPE;
-    return isle_try_await(isle_call(isolate.default_port, request, timeout_ns), ISLE_FOREVER, NULL);
-}
-
-/* ISLE_ECLOSED for: the one that is served, one that waits in the mailbox, one that comes later. */
-TEST_ROOT(a_service_that_ends_answers_all_who_call)
-{
-    isle_isolate isolate = isle_spawn(serves, isle_null(), NULL);
-    isle_future *slept = isle_call(isolate.default_port, isle_bool(true), ISLE_FOREVER);
-    isle_future *last = isle_call(isolate.default_port, isle_null(), ISLE_FOREVER);
-
-    CHECK_ERR(isle_try_await(last, ISLE_FOREVER, NULL), ISLE_ECLOSED);
-    CHECK_ERR(isle_try_await(slept, ISLE_FOREVER, NULL), ISLE_ECLOSED);
-    CHECK_ERR(call(isolate, isle_int(1), ISLE_FOREVER), ISLE_ECLOSED);
-    isolate = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
-    last = isle_call(isolate.default_port, isle_int(1), ISLE_FOREVER);
-    isle_kill(isolate, ISLE_IMMEDIATE);
-    CHECK_ERR(isle_try_await(last, ISLE_FOREVER, NULL), ISLE_ECLOSED);
-    settle();
-}
-
-TEST_ROOT(a_reply_after_the_timeout_is_late)
-{
-    isle_isolate isolate = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
-    isle_stats before = stats_now(), after;
-
-    CHECK_ERR(call(isolate, isle_int(1), ISLE_MS(1)), ISLE_ETIMEDOUT);
-    isle_resume(isolate, isolate.pause_capability);
-    CHECK_ERR(call(isolate, isle_int(2), ISLE_FOREVER), ISLE_OK);
-    isle_kill(isolate, ISLE_IMMEDIATE);
-    settle();
-    after = stats_now();
-    CHECK_UINT(after.dropped_late, before.dropped_late + 1);
-    CHECK_UINT(after.dropped_closed, before.dropped_closed);
-    CHECK_UINT(after.dropped_dead, before.dropped_dead);
-}
-
-/* --- futures */
-
-static isle_value complete_twice(isle_value pointer)
-{
-    isle_future_complete(isle_as_pointer(pointer), isle_int(2));
-    return isle_null();
-}
-
-static isle_value never(isle_value argument)
-{
-    do
-        isle_sleep(ISLE_MS(1));
-    while (isle_is_null(argument));
-    return argument;
-}
-
-TEST_ROOT(cancel_ends_what_it_stood_for)
-{
-    isle_future *run = isle_run(never, isle_null(), NULL), *own = isle_future_new();
-
-    isle_future_cancel(run);
-    CHECK_ERR(isle_try_await(run, 0, NULL), ISLE_ECANCELED);
-    settle();
-    isle_future_cancel(own);
-    isle_future_complete(own, isle_int(1));
-    CHECK_ERR(isle_try_await(own, 0, NULL), ISLE_ECANCELED);
-    own = isle_future_new();
-    isle_future_complete(own, isle_int(1));
-    CHECK_ERR(isle_try(complete_twice, isle_pointer(own), NULL), ISLE_ECLOSED);
-    isle_future_cancel(own);
-    CHECK_INT(isle_as_int(isle_await(own)), 1);
-}
+/* --- handles, control, life */
 
 static isle_value asks(isle_value pointer)
 {
     return isle_await(isle_as_pointer(pointer));
 }
 
-/* A result leaves its isolate as it lies: where it was built is where it is read. */
-static const void *built_at;
-
-static isle_value builds(isle_value argument)
+static isle_value same(isle_value request, void *context)
 {
-    isle_value bytes = isle_bytes(NULL, 1 << 20);
-
-    built_at = isle_as_bytes(bytes, NULL);
-    return isle_is_null(argument) ? bytes : (isle_exit(isle_as_port(argument), bytes), bytes);
+    (void)context;
+    return request;
 }
 
-static void builds_and_exits(isle_value root)
+static void serves(isle_value message)
 {
-    (void)builds(root);
+    (void)message;
+    isle_port_serve(isle_default_port(), same, NULL);
 }
-
-TEST_ROOT(results_are_moved)
-{
-    isle_receive_port *port = isle_port_open();
-
-    CHECK(isle_as_bytes(isle_await(isle_run(builds, isle_null(), NULL)), NULL) == built_at);
-    isle_spawn(builds_and_exits, isle_port_value(port), NULL);
-    CHECK(isle_as_bytes(isle_port_receive(port), NULL) == built_at);
-    isle_port_close(port);
-}
-
-/* Awaiting again and again leaves nothing behind, nor does giving way in one long event. */
-static void wait_often(void)
-{
-    for (int i = 0; i < 100; i++) {
-        ISLE_SCOPE;
-        isle_future *run = isle_run(echo, isle_int(i), NULL);
-
-        CHECK_INT(isle_as_int(isle_await(isle_future_timeout(run, ISLE_SECONDS(1000)))), i);
-    }
-    for (int i = 0; i < 500; i++)
-        isle_sleep(0);
-}
-
-TEST_ROOT(waiting_leaves_no_trace)
-{
-    size_t used;
-
-    wait_often();
-    used = isle_memory_used();
-    wait_often();
-    CHECK_UINT(isle_memory_used(), used);
-}
-
-/* --- handles, control, life */
 
 TEST_ROOT(a_handle_is_of_its_own_kind)
 {
@@ -504,6 +372,37 @@ TEST_ROOT(requests_that_wait_for_the_next_event_are_capped)
     isle_port_close(port);
 }
 
+/* A ping that comes with a kill, but after it, finds nobody. */
+static sem_t began, go_on;
+
+static void is_held(isle_value message)
+{
+    (void)message;
+    sem_post(&began);
+    semaphore_wait(&go_on);
+}
+
+TEST_ROOT(a_ping_behind_a_kill_finds_nobody)
+{
+    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
+    isle_isolate isolate;
+
+    sem_init(&began, 0, 0);
+    sem_init(&go_on, 0, 0);
+    isolate = isle_spawn(is_held, isle_null(), &(isle_options){.on_exit = port_of(over)});
+    semaphore_wait(&began);
+    isle_ping(isolate, port_of(port), isle_int(1), ISLE_IMMEDIATE);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    isle_ping(isolate, port_of(port), isle_int(2), ISLE_IMMEDIATE);
+    sem_post(&go_on);
+    check_null(isle_port_receive(over));
+    CHECK_INT(receive_int(port), 1);
+    settle();
+    CHECK(port_is_empty(port));
+    isle_port_close(port);
+    isle_port_close(over);
+}
+
 TEST_ROOT(a_capability_is_good_for_its_own_purpose)
 {
     isle_isolate isolate = isle_spawn(serves, isle_null(), NULL), crossed = isolate;
@@ -512,7 +411,8 @@ TEST_ROOT(a_capability_is_good_for_its_own_purpose)
     crossed.terminate_capability = isolate.pause_capability;
     isle_pause(crossed, (isle_capability){0});
     isle_kill(crossed, ISLE_IMMEDIATE);
-    CHECK_ERR(call(isolate, isle_int(1), ISLE_FOREVER), ISLE_OK);
+    CHECK_INT(isle_as_int(isle_await(isle_call(isolate.default_port, isle_int(1), ISLE_FOREVER))),
+              1);
     isle_kill(isolate, ISLE_IMMEDIATE);
     settle();
 }
@@ -569,40 +469,6 @@ TEST_ROOT(a_deadline_keeps_nobody_alive)
 {
     isle_spawn(leaves, isle_null(), &(isle_options){.deadline_ns = ISLE_SECONDS(1000)});
     settle();
-}
-
-/* Nothing is left of it but a callback that waits for a reply. */
-static void tells_root(isle_value value, void *context)
-{
-    isle_send((isle_send_port){(uint64_t)(uintptr_t)context}, value);
-}
-
-static void calls_and_leaves(isle_value message)
-{
-    isle_send_port service, root;
-
-    isle_unpack(message, "[p,p!]", &service, &root);
-    isle_then(isle_call(service, isle_int(5), ISLE_FOREVER), tells_root, NULL,
-              (void *)(uintptr_t)root.id);
-}
-
-TEST_ROOT(a_call_keeps_its_isolate_alive)
-{
-    isle_receive_port *port = isle_port_open(), *over = isle_port_open();
-    isle_isolate service = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
-    isle_isolate caller =
-        isle_spawn(calls_and_leaves, isle_pack("[p,p]", service.default_port, port_of(port)), NULL);
-
-    for (int i = 0; i < 20; i++) {
-        isle_ping(caller, port_of(over), isle_int(i), ISLE_BEFORE_NEXT_EVENT);
-        CHECK_INT(receive_int(over), i);
-    }
-    isle_resume(service, service.pause_capability);
-    CHECK_INT(receive_int(port), 5);
-    isle_kill(service, ISLE_IMMEDIATE);
-    settle();
-    isle_port_close(port);
-    isle_port_close(over);
 }
 
 /* Timers that are always due leave every other turn to mail. */

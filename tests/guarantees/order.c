@@ -194,8 +194,8 @@ TEST_ROOT(control_is_capped)
     }
     CHECK_ERR(err, ISLE_EFULL);
     CHECK(accepted > 1000);
+    isle_kill(isolate, ISLE_IMMEDIATE); /* first: it waits for the semaphore at each message */
     sem_post(&released);
-    isle_kill(isolate, ISLE_IMMEDIATE);
     CHECK_INT(receive_int(over), 7);
     isle_port_close(port);
     isle_port_close(over);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scale: many suspended activities, long loops at flat memory, and a spawn that costs the same however many isolates there are. The quick tier does a part
- * of each, the soak tier all: its numbers are in docs/soak.md. */
+/* Scale: many suspended activities, long loops at flat memory, and a spawn that costs the same
+ * however many isolates there are. The quick tier does a part of each, the soak tier all: its
+ * numbers are in docs/soak.md. */
 #include <stdatomic.h>
 
 #include "isle.h"
@@ -160,7 +161,8 @@ TEST_ROOT(spawn_costs_the_same_in_a_large_program)
     for (int i = 0; i < 5; i++)
         if ((cost = spawn_many(1000)) < large)
             large = cost;
-    printf("measured: a spawn takes %" PRId64 " ns in a small program, %" PRId64 " in a large one\n",
+    printf("measured: a spawn takes %" PRId64 " ns in a small program, %" PRId64
+           " in a large one\n",
            small, large);
     CHECK(large < small * 4 + 2000);
 }

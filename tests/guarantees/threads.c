@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads (guarantee 6): idle isolates cost none, blocked ones one each, and nobody waits for somebody else's spinning or sleeping. */
+/* Threads (guarantee 6): idle isolates cost none, blocked ones one each, and nobody waits for
+ * somebody else's spinning or sleeping. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -113,8 +114,8 @@ static void idle_then_barrier(unsigned count)
         isle_sleep(ISLE_MS(1));
     wait_for_threads(threads_allowed());
     isle_stats_read(&after);
-    printf("measured: %u idle isolates, %u threads, %" PRIu64 " bytes each\n", count,
-           threads_now(), (after.memory - before.memory) / count);
+    printf("measured: %u idle isolates, %u threads, %" PRIu64 " bytes each\n", count, threads_now(),
+           (after.memory - before.memory) / count);
     CHECK_UINT(isolates_now(), count + 1);
     isle_receive_port *port = isle_port_open();
     isle_send(last.default_port, isle_port_value(port));

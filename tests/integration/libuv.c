@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libuv drives the root: what its callbacks start is served, both kinds of timers go on side by side. */
+/* libuv drives the root: what its callbacks start is served, both kinds of timers go on side by
+ * side. */
 #include <uv.h>
 
 #include "isle.h"
