@@ -351,12 +351,12 @@ isle_isolate isle__spawn_uri(const char *uri, isle_value args, isle_value messag
     isle__attend(isle__isolate_need("isle_spawn_uri"));
     if (options_read("isle_spawn_uri", given, options_size, &options) != ISLE_OK)
         isle_throw(isle_last_error());
+    const char *path, *entry;
+    uri_split(uri, &path, &entry);
     if (options.backend == ISLE_BACKEND_DEFAULT)
         isle__throw(ISLE_EUNSUPPORTED, "isle_spawn_uri: this build has no process backend, the "
                                        "default for code at a URI; for code that you trust like "
                                        "your own, set .backend = ISLE_THREAD");
-    const char *path, *entry;
-    uri_split(uri, &path, &entry);
     isle_value both = uri_message(args, message);
     struct isle__spawn_what what = {0};
     void *symbol;

@@ -214,6 +214,8 @@ void isle_timer_cancel(isle_timer *handle)
 struct isle__drop **isle__timer_drops(struct isle__isolate *isolate, const char *function,
                                       const isle_timer *handle)
 {
+    if (handle == NULL)
+        isle__throw(ISLE_EINVAL, "%s: the timer is NULL", function);
     struct isle_timer_body *timer = isle__handle_find(isolate, ISLE__HANDLE_TIMER, handle);
     if (timer == NULL)
         isle__throw(ISLE_ESTALE, "%s: the timer is over, or another isolate's", function);
