@@ -253,7 +253,7 @@ static void program_show_speed_up(struct program *program, const struct crew *fi
         return;
     double alone = (double)crew[0].time_ns / 1e9, together = (double)crew[1].time_ns / 1e9;
     show_row(&program->show, "Speed-up",
-             "%.2f over one worker (%s counted again: %.2f s by one, %.2f s by %u)",
+             "%.2f over one worker (%s again: %.2f s by one, %.2f s by %u)",
              alone / together, show_size((double)crew[0].tally.text_size), alone, together,
              crew[1].worker_count);
 }
@@ -322,7 +322,7 @@ static void program_report(struct program *program, struct crew *crew, isle_valu
         crew->tally.text_size > 0)
         program_show_speed_up(program, crew);
     show_row(&program->show, "Ticker",
-             "a tick each 10 ms in the root isolate: %s ticks, the latest %.2f ms late",
+             "every 10 ms in the root: %s ticks, the latest %.2f ms late",
              show_count(program->ticker.ticks), (double)program->ticker.latest_ns / 1e6);
     program_show_skipped(program, skipped);
 }

@@ -82,7 +82,7 @@ static inline isle_isolate isle_spawn_uri(const char *uri, isle_value args, isle
     return isle__spawn_uri(uri, args, message, options, sizeof(isle_options));
 }
 /* Runs computation(argument) in an isolate of its own. Completes with the result (moved, not copied) or the error; ISLE_ENORESULT if
- * the isolate ended otherwise, ISLE_EREMOTE for an uncaught error outside the computation. What isle_spawn would throw, this future completes with. Errors are always fatal there.
+ * the isolate ended otherwise, ISLE_EREMOTE for an uncaught error outside the computation; ISLE_ESTACK for a stack overflow. What isle_spawn would throw, this future completes with. Errors are always fatal there.
  * Dart: Isolate.run. */
 static inline isle_future *isle_run(isle_computation *computation, isle_value argument, const isle_options *options)
 {

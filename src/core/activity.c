@@ -85,7 +85,18 @@ static void activity_abandon(struct isle__activity *activity)
     isolate->heap.frame = NULL;
     if (activity->serving != 0)
         isle__reply_closed(activity->serving);
-    isle__flow_discard(activity->flow);
+    /* Ports and futures still lead to what lies in its frames: waiters, observers. */
+    activity->next = isolate->abandoned;
+    isolate->abandoned = activity;
+}
+
+void isle__activities_discard(struct isle__isolate *isolate)
+{
+    while (isolate->abandoned != NULL) {
+        struct isle__activity *activity = isolate->abandoned;
+        isolate->abandoned = activity->next;
+        isle__flow_discard(activity->flow);
+    }
 }
 
 /* Newest first, the main one never; NULL: none is left. */

@@ -44,6 +44,8 @@ void isle__activity_enter(struct isle__activity *activity, struct isle__isolate 
 void isle__activity_leave(struct isle__activity *activity);
 /* Unwinds and ends every suspended activity but the main one, newest first. */
 void isle__activities_abandon(struct isle__isolate *isolate);
+/* Gives back their stacks, after ports and promises are gone. */
+void isle__activities_discard(struct isle__isolate *isolate);
 /* The same, within a turn: one with a boundary of isle_protect is resumed to unwind itself, and then this does not return; call it again in the next step. */
 void isle__activities_unwind(struct isle__isolate *isolate);
 

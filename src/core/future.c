@@ -41,8 +41,8 @@ isle_value isle_await(isle_future *future)
     promise->is_observed = true;
     if (!promise->is_complete)
         (void)promise_wait(promise, ISLE_FOREVER, __func__);
-    bool is_error = promise->is_error;
     isle_value value = isle__promise_value(promise);
+    bool is_error = promise->is_error; /* after the value: it may become one for want of memory */
     isle__promise_settle(promise);
     if (is_error)
         isle_throw(value);
@@ -72,8 +72,8 @@ static void trial_run(void *argument)
         isle__throw(ISLE_ETIMEDOUT, "isle_try_await: timed out");
     }
     promise->is_observed = true;
-    bool is_error = promise->is_error;
     trial->value = isle__promise_value(promise);
+    bool is_error = promise->is_error;
     isle__promise_settle(promise);
     if (is_error)
         isle_throw(trial->value);
@@ -140,9 +140,9 @@ static void then_run(struct isle__observer *observer)
     struct callback callback = *(struct callback *)observer;
     struct isle__promise *promise = observer->promise;
     callback_free(observer);
-    bool is_error = promise->is_error;
-    isle_value value = isle__promise_value(promise);
     isle_defer(then_done, promise);
+    isle_value value = isle__promise_value(promise);
+    bool is_error = promise->is_error;
     if (is_error && callback.on_error == NULL)
         isle_throw(value);
     if (is_error)

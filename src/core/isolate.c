@@ -239,6 +239,11 @@ static void isolate_release(struct isle__isolate *isolate)
     isolate->first = isolate->run_mail = NULL;
     isle__handles_fini(isolate);
     isle__heap_fini(&isolate->heap);
+}
+
+/* After the list of all has lost it: the end of the program names those that it finds there. */
+static void isolate_forget_name(struct isle__isolate *isolate)
+{
     if (isolate->debug_name != NULL)
         isle__memory_free(isolate->debug_name, strlen(isolate->debug_name) + 1);
     isolate->debug_name = NULL;
@@ -271,6 +276,7 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
     isle__control_drop_all(isolate);
     isle__listeners_free(isolate->exit_listeners);
     isolate->exit_listeners = NULL;
+    isolate_forget_name(isolate);
     isle__body_give(isolate);
 }
 
@@ -317,10 +323,14 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     struct isle__listener *listeners = isolate->exit_listeners;
     isolate->exit_listeners = NULL;
     isolate_release(isolate);
+    isle__activities_discard(isolate);
+    isle__mail_post_reserved(isolate->final_mail); /* of an isle_exit in what isolate_release ran */
+    isolate->final_mail = NULL;
     isolate_close_mailbox(isolate);
     isle__control_drop_all(isolate);
     isle__heap_set_current(NULL);
     program_unlink(isolate);
+    isolate_forget_name(isolate);
     if (isolate->library != NULL)
         isle__library_close(isolate->library);
     isolate->backend->ended(isolate);
@@ -356,6 +366,14 @@ isle_isolate isle_current(void)
     return isle__isolate_handle(isle__isolate_need(__func__));
 }
 
+void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t size)
+{
+    if (isolate->debug_name != NULL)
+        (void)snprintf(text, size, "%s", isolate->debug_name);
+    else
+        (void)snprintf(text, size, "isolate-%llu", (unsigned long long)isolate->id);
+}
+
 const char *isle_debug_name(void)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
@@ -363,10 +381,14 @@ const char *isle_debug_name(void)
         char text[40];
         int length = snprintf(text, sizeof text, "isolate-%llu", (unsigned long long)isolate->id);
         size_t size = (size_t)length + 1;
-        isolate->debug_name = isle__memory_alloc(size);
-        if (isolate->debug_name == NULL)
+        char *name = isle__memory_alloc(size);
+        if (name == NULL)
             isle__throw(ISLE_ENOMEM, "Out of Memory");
-        memcpy(isolate->debug_name, text, size);
+        memcpy(name, text, size);
+        /* The end of the program may be reading names. */
+        isle__mutex_lock(&isle__program.lock);
+        isolate->debug_name = name;
+        isle__mutex_unlock(&isle__program.lock);
     }
     return isolate->debug_name;
 }

@@ -58,6 +58,7 @@ struct isle__isolate {
     struct isle__activity *running;  /* the activity whose code runs */
     struct isle__activity *ready, *ready_last;
     struct isle__activity *suspended; /* newest first */
+    struct isle__activity *abandoned; /* unwound by the end; their stacks stand until nothing leads there any more */
     struct isle__microtask *microtasks, *microtasks_last;
     struct isle__port *ports;         /* all, newest first */
     struct isle__port *pending, *pending_last; /* have a handler and mail that waited */
@@ -114,10 +115,8 @@ struct isle__program {
     _Atomic uint64_t dropped_closed, dropped_dead, dropped_late, refused_full;
     _Atomic uint64_t classic_busy;
     _Atomic uint64_t suspended; /* activities that hold a stack */
-    _Atomic bool running;
     _Atomic bool stopping;  /* everybody is told to end */
     _Atomic bool root_over; /* nobody wakes the root any more */
-    _Atomic unsigned posters; /* foreign threads inside isle_post */
     struct isle__isolate *root;
     struct isle__worker *root_worker;
     uint64_t capability_key[2];
@@ -125,12 +124,16 @@ struct isle__program {
     size_t baseline; /* live bytes before isle_start */
     int notifier;
     bool root_floats;
+    /* Foreign threads read and write these at any time: no start resets them. */
+    _Atomic bool running;
+    _Atomic unsigned posters; /* foreign threads inside isle_post or isle_stats_read */
 };
 extern struct isle__program isle__program;
 
 /* The isolate whose code the calling thread runs; NULL outside. Never inlined. */
 struct isle__isolate *isle__isolate_current(void);
 struct isle__isolate *isle__isolate_need(const char *function);
+void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t size); /* as isle_debug_name, cut to fit */
 ISLE_MUST_CHECK isle_err isle__isolate_ask(struct isle__isolate **ret_isolate);
 
 void isle__body_give(struct isle__isolate *body); /* to the free ones */

@@ -228,12 +228,10 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
                                                  memory_order_seq_cst, memory_order_relaxed))
         return false;
-    /* seq_cst: whoever sets attention does so before it tries to wake; one of us sees the other. */
-    struct isle__mail *idle = ISLE__MAILBOX_IDLE;
-    if (atomic_load_explicit(&isolate->attention, memory_order_seq_cst) != 0 &&
-        atomic_compare_exchange_strong_explicit(&isolate->mailbox, &idle, NULL,
-                                                memory_order_seq_cst, memory_order_relaxed))
-        return false;
+    /* seq_cst: whoever sets attention does so before it tries to wake; one of us sees the other. By now the body may have
+     * been run by another, have ended, and be in its next life: so it is woken like anybody's, not taken back. */
+    if (atomic_load_explicit(&isolate->attention, memory_order_seq_cst) != 0)
+        isle__isolate_wake(isolate);
     if (classic)
         isle__classic_idle();
     return true;
@@ -267,6 +265,8 @@ static bool loop_step(struct isle__isolate *isolate)
         return true;
     }
     if (isolate->budget-- <= 0) {
+        if (isolate->is_root && isle__root_dispatched(isolate)) /* enough for this time */
+            return false;
         isle__sched_yielded(&isolate->task);
         return false;
     }

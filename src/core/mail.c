@@ -39,9 +39,16 @@ void isle__mail_drop(struct isle__mail *mail)
     isle__parcel_drop(&parcel);
 }
 
+bool isle__reply_waits(uint64_t reply)
+{
+    struct isle__slot *slot = isle__slot_find(reply);
+    return slot != NULL &&
+           atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY;
+}
+
 void isle__mail_refuse(struct isle__mail *mail)
 {
-    if (mail->reply == 0) {
+    if (!isle__reply_waits(mail->reply)) {
         isle__mail_drop(mail);
         return;
     }

@@ -39,6 +39,7 @@ ISLE_MUST_CHECK isle_err isle__mail_post(struct isle__mail *mail);
 void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is fine */
 /* Tells the call that waits for an answer to this mail (if any) that nobody will answer; the mail itself becomes the notice, so that no memory is needed. */
 void isle__mail_refuse(struct isle__mail *mail);
+bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a request that nobody answers */
 /* The receiver's side: takes it off the counts. */
 void isle__mail_received(struct isle__isolate *isolate, struct isle__mail *mail);
 

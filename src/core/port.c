@@ -329,6 +329,24 @@ struct isle__mail *isle__port_take(struct isle__port *port)
     return mail;
 }
 
+void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle,
+                         struct isle__mail *mail)
+{
+    struct isle__port *port = isle__handle_find(isolate, ISLE__HANDLE_PORT, handle);
+    if (port == NULL) {
+        mail_undeliverable(isolate, mail);
+        return;
+    }
+    struct isle__mail **at = &port->queue;
+    while (*at != NULL && (*at)->arrival < mail->arrival)
+        at = &(*at)->next;
+    mail->next = *at;
+    *at = mail;
+    if (mail->next == NULL)
+        port->queue_last = mail;
+    pending_add(port);
+}
+
 bool isle__port_run_pending(struct isle__isolate *isolate)
 {
     struct isle__port *port = isolate->pending;

@@ -38,6 +38,8 @@ struct isle__port {
 };
 void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
 struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
+/* What isle__port_take or the like took, at its place again; if the port is closed meanwhile, it is dropped and counted. */
+void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle, struct isle__mail *mail);
 struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function, const isle_receive_port *handle);
 /* Routes a mail that the loop took; may run a handler's event. */
 void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail);

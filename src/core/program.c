@@ -391,7 +391,7 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     if (!watched)
         isle__fork_watch(program_forked);
     watched = true;
-    memset(&isle__program, 0, sizeof isle__program);
+    memset(&isle__program, 0, offsetof(struct isle__program, running));
     isle__program.baseline = (size_t)isle__memory_live();
     isle__mutex_init(&isle__program.lock);
     isle__program.notifier = -1;
@@ -456,8 +456,9 @@ static void program_name_rest(void)
     isle__mutex_lock(&isle__program.lock);
     for (struct isle__isolate *i = isle__program.isolates; i != NULL && named < 8; i = i->next) {
         size_t length = strlen(line);
-        (void)snprintf(line + length, sizeof line - length, "%s %s", named == 0 ? "" : ",",
-                       i->debug_name == NULL ? "(no name)" : i->debug_name);
+        char name[64];
+        isle__isolate_name(i, name, sizeof name);
+        (void)snprintf(line + length, sizeof line - length, "%s %s", named == 0 ? "" : ",", name);
         named++;
     }
     isle__mutex_unlock(&isle__program.lock);
@@ -473,6 +474,9 @@ static void program_end(int status)
     isle__worker_forget_ready(isle__program.root_worker);
     program_stop_all();
     bool stopped = program_wait_all();
+    atomic_store_explicit(&isle__program.running, false, memory_order_seq_cst);
+    while (stopped && atomic_load_explicit(&isle__program.posters, memory_order_seq_cst) > 0)
+        isle__thread_yield();
     bool helped = stopped && isle__blocking_stop(isle__clock_now() + STOP_NS);
     if (!stopped)
         program_name_rest();
@@ -482,9 +486,6 @@ static void program_end(int status)
         (void)fflush(NULL);
         isle__exit_now(status);
     }
-    atomic_store_explicit(&isle__program.running, false, memory_order_seq_cst);
-    while (atomic_load_explicit(&isle__program.posters, memory_order_seq_cst) > 0)
-        isle__thread_yield();
     isle__reactor_stop();
     isle__sched_stop();
     isle__worker_detach(isle__program.root_worker);
@@ -520,7 +521,9 @@ struct main_call {
 static void main_call_app(void *argument)
 {
     struct main_call *call = argument;
+    isle_scope scope = isle_scope_open(); /* app is the first event: what it made vanishes when it returns */
     call->status = call->app(call->argc, call->argv);
+    isle_scope_close(&scope);
 }
 
 static void main_call_loop(void *argument)

@@ -84,6 +84,21 @@ void isle__promise_settle(struct isle__promise *promise)
     promise_free(promise);
 }
 
+/* The value shall outlive its scope; without memory for that, the promise ends with that error. */
+static void promise_keep_value(struct isle__promise *promise)
+{
+    struct isle__heap *heap = &promise->isolate->heap;
+    isle_value kept;
+    if (isle__try_store(heap, &heap->kept, promise->value, &kept) == ISLE_OK) {
+        promise->value = isle_keep(kept); /* counts; what it needs is there */
+        promise->value_kept = true;
+    } else {
+        promise->value = isle_null();
+        promise->code = ISLE_ENOMEM;
+        promise->is_error = true;
+    }
+}
+
 /* A deferred task of the promise's scope. */
 static void promise_scope_ended(void *argument)
 {
@@ -94,10 +109,8 @@ static void promise_scope_ended(void *argument)
     bool must_keep = promise->is_complete && promise->mail == NULL && !promise->value_kept &&
                      (promise->keeps > 0 || promise->busy > 0 ||
                       (promise->is_error && !promise->is_observed));
-    if (must_keep) {
-        promise->value = isle_keep(promise->value);
-        promise->value_kept = true;
-    }
+    if (must_keep)
+        promise_keep_value(promise);
     promise->scope = NULL;
     isle__promise_settle(promise);
 }
@@ -329,10 +342,8 @@ isle_value isle__promise_value(struct isle__promise *promise)
                 isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
         if (coded)
             promise->value = isle_null();
-        if (scope == NULL && !coded) {
-            promise->value = isle_keep(promise->value);
-            promise->value_kept = true;
-        }
+        if (scope == NULL && !coded)
+            promise_keep_value(promise);
     }
     if (promise->code != ISLE_OK && isle_is_null(promise->value))
         return promise_make_error(promise);

@@ -63,55 +63,67 @@ static void matching_run(void *argument)
     isle__isolate_current()->heap.frame->deferring--;
 }
 
-/* Shows a mail's content to the predicate, in an inner scope, and takes it back. A predicate that suspends would leave it there: deferring forbids it. */
-static bool mail_matches(struct reception *reception, struct isle__mail *mail)
+static void matching_scoped(void *argument)
 {
-    struct isle__heap *heap = &reception->isolate->heap;
-    struct matching matching = {reception, isle_null(), false};
     isle_scope scope = isle_scope_open();
-    struct isle__scope *inner = isle__scope_current(heap);
+    matching_run(argument);
+    isle_scope_close(&scope);
+}
+
+/* Shows a mail to the predicate, in an inner scope. Meanwhile it is nobody's: whatever the predicate does with the port does not reach it. How the predicate ended is told after
+ * the mail is back in its place; true: it is the caller's instead. */
+static bool mail_matches(struct reception *reception, isle_receive_port *handle,
+                         struct isle__mail *mail)
+{
+    struct isle__isolate *isolate = reception->isolate;
+    struct matching matching = {reception, isle_null(), false};
+    struct isle__region shown = {ISLE__REGION_SHOWN, &isolate->heap};
     struct isle__catch catch;
-    matching.shown = isle__parcel_peek(&mail->parcel, inner);
+    matching.shown = isle__parcel_peek(&mail->parcel, &shown);
     enum isle__unwinding how =
-        isle__catch_do(heap, &catch, ISLE__CATCH_TRY, matching_run, &matching);
-    isle__parcel_unpeek(&mail->parcel, inner);
+        isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, matching_scoped, &matching);
+    isle__parcel_unpeek(&mail->parcel);
+    if (how != ISLE__UNWIND_NONE || !matching.matches ||
+        isle__handle_find(isolate, ISLE__HANDLE_PORT, handle) == NULL) {
+        matching.matches = false;
+        isle__port_put_back(isolate, handle, mail);
+    }
+    if (how == ISLE__UNWIND_END)
+        isle__unwind_end(&isolate->heap);
     if (how == ISLE__UNWIND_ERROR)
         isle_throw(catch.error);
-    isle_scope_close(&scope);
     return matching.matches;
+}
+
+/* The first mail that has not been looked at is taken out of the queue. */
+static struct isle__mail *port_take_unseen(struct isle__port *port, uint64_t looked_at)
+{
+    struct isle__mail **at = &port->queue, *previous = NULL;
+    while (*at != NULL && (*at)->arrival <= looked_at) {
+        previous = *at;
+        at = &(*at)->next;
+    }
+    struct isle__mail *mail = *at;
+    if (mail == NULL)
+        return NULL;
+    *at = mail->next;
+    if (port->queue_last == mail)
+        port->queue_last = previous;
+    mail->next = NULL;
+    return mail;
 }
 
 static struct isle__mail *port_take_match(struct reception *reception, isle_receive_port *handle)
 {
-    struct isle__port *port = isle__port_need(reception->isolate, reception->function, handle);
-    struct isle__mail *mail = port->queue;
-    while (mail != NULL) {
-        uint64_t arrival = mail->arrival;
-        if (arrival > reception->looked_at && mail_matches(reception, mail)) {
-            /* The predicate may have changed the port: find it, and the mail, again. */
-            port = isle__port_need(reception->isolate, reception->function, handle);
-            struct isle__mail **at = &port->queue, *previous = NULL;
-            while (*at != NULL && (*at)->arrival != arrival) {
-                previous = *at;
-                at = &(*at)->next;
-            }
-            mail = *at;
-            if (mail != NULL) {
-                *at = mail->next;
-                if (port->queue_last == mail)
-                    port->queue_last = previous;
-                mail->next = NULL;
-                return mail;
-            }
-        }
-        if (arrival > reception->looked_at)
-            reception->looked_at = arrival;
-        port = isle__port_need(reception->isolate, reception->function, handle);
-        mail = port->queue;
-        while (mail != NULL && mail->arrival <= reception->looked_at)
-            mail = mail->next;
+    for (;;) {
+        struct isle__port *port = isle__port_need(reception->isolate, reception->function, handle);
+        struct isle__mail *mail = port_take_unseen(port, reception->looked_at);
+        if (mail == NULL)
+            return NULL;
+        reception->looked_at = mail->arrival;
+        if (mail_matches(reception, handle, mail))
+            return mail;
     }
-    return NULL;
 }
 
 static bool reception_take(struct reception *reception)

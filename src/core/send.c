@@ -126,6 +126,8 @@ isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_
 
 void isle__reply_closed(uint64_t reply)
 {
+    if (!isle__reply_waits(reply))
+        return;
     struct isle__mail *mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, reply);
     if (mail == NULL)
         return; /* the call's own timeout tells */

@@ -146,8 +146,7 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
         return isle__fail(ISLE_ENOMEM, "Out of Memory");
     if (err != ISLE_OK)
         return err;
-    err = spawn_message(self, isolate, message);
-    if (err == ISLE_OK && what->run_reply != 0) {
+    if (what->run_reply != 0) {
         isolate->run_mail =
             isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, what->run_reply);
         if (isolate->run_mail == NULL)
@@ -155,6 +154,8 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
         else
             isolate->run_mail->code = ISLE_ENORESULT;
     }
+    if (err == ISLE_OK) /* last: what it takes from the caller is not given back */
+        err = spawn_message(self, isolate, message);
     if (err != ISLE_OK) {
         isolate->backend->ended(isolate);
         isle__isolate_destroy(isolate);
@@ -286,13 +287,13 @@ isle_future *isle_spawn_wait(isle_isolate isolate)
 {
     struct isle__isolate *self = isle__isolate_need(__func__);
     isle__attend(self);
+    isle_value handle = isle_isolate_value(isolate); /* throws: before there is anything to give back */
     struct isle__promise *promise = isle__promise_new(self);
     isle__promise_expect(promise);
     struct isle__control *control = isle__memory_alloc(sizeof *control);
     struct isle__parcel parcel;
-    if (control == NULL ||
-        isle__parcel_copy(&self->heap, isle_isolate_value(isolate), sizeof(struct isle__mail),
-                          &parcel) != ISLE_OK) {
+    if (control == NULL || isle__parcel_copy(&self->heap, handle, sizeof(struct isle__mail),
+                                             &parcel) != ISLE_OK) {
         isle__memory_free(control, sizeof *control);
         isle__promise_discard(promise);
         isle__throw(ISLE_ENOMEM, "Out of Memory");

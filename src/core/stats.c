@@ -21,7 +21,9 @@ void isle__stats_read(isle_stats *ret_stats, size_t size)
     if (ret_stats == NULL)
         return;
     isle_stats stats = {0};
-    if (atomic_load_explicit(&isle__program.running, memory_order_acquire)) {
+    /* The end of the program waits for those who are inside, as in isle_post. */
+    atomic_fetch_add_explicit(&isle__program.posters, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&isle__program.running, memory_order_seq_cst)) {
         struct isle__program *program = &isle__program;
         stats.isolates = atomic_load_explicit(&program->count, memory_order_acquire);
         stats.isolates_ever = atomic_load_explicit(&program->ever, memory_order_relaxed);
@@ -33,6 +35,7 @@ void isle__stats_read(isle_stats *ret_stats, size_t size)
         stats.dropped_late = atomic_load_explicit(&program->dropped_late, memory_order_relaxed);
         stats.refused_full = atomic_load_explicit(&program->refused_full, memory_order_relaxed);
     }
+    atomic_fetch_sub_explicit(&isle__program.posters, 1, memory_order_seq_cst);
     memset(ret_stats, 0, size);
     memcpy(ret_stats, &stats, size < sizeof stats ? size : sizeof stats);
 }

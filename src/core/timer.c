@@ -110,9 +110,13 @@ bool isle__timer_fire_due(struct isle__isolate *isolate)
     return true;
 }
 
+/* A paused isolate looks at no timer but its .deadline_ns: the others would wake it again and again. */
 void isle__timer_register(struct isle__isolate *isolate)
 {
-    if (isolate->timer_count > 0)
+    if (isolate->pause_count > 0) {
+        if (isolate->deadline.position != 0)
+            isle__clock_set(isolate, isolate->deadline.deadline);
+    } else if (isolate->timer_count > 0)
         isle__clock_set(isolate, isolate->timers[0]->deadline);
 }
 

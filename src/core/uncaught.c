@@ -117,13 +117,16 @@ static void telling_listeners(struct telling *telling, bool readable)
     }
 }
 
-/* The caller of isle_run learns of an error outside the computation as that of another isolate. */
+/* The caller of isle_run learns of an error outside the computation as that of another isolate, of a
+ * stack overflow, which no frame can take, as itself. */
 static void telling_caller(void *argument)
 {
     struct telling *telling = argument;
     struct isle__parcel parcel;
     const char *stack = isle_is_null(telling->stack) ? NULL : isle_as_string(telling->stack);
-    isle_value error = isle__error_make(ISLE_EREMOTE, isle_as_string(telling->text), stack);
+    bool overflow = telling->error.bits == isle__error_stack_overflow().bits;
+    isle_value error = isle__error_make(overflow ? ISLE_ESTACK : ISLE_EREMOTE,
+                                        isle_as_string(telling->text), stack);
     if (isle__parcel_copy(&telling->isolate->heap, error, sizeof(struct isle__mail), &parcel) !=
         ISLE_OK)
         return;
@@ -138,10 +141,9 @@ static void telling_print(struct telling *telling, bool readable)
 {
     char line[1024];
     const char *text = readable ? isle_as_string(telling->text) : "Out of Memory";
-    const char *name = telling->isolate->debug_name;
-    (void)snprintf(line, sizeof line, "isle: uncaught error in %s: %s",
-                   name != NULL ? name : telling->isolate->is_root ? "the root isolate" : "an isolate",
-                   text);
+    char name[64];
+    isle__isolate_name(telling->isolate, name, sizeof name);
+    (void)snprintf(line, sizeof line, "isle: uncaught error in %s: %s", name, text);
     isle__report(line);
 }
 

@@ -38,7 +38,8 @@ static isle_err barrier_admit(struct isle__heap *heap, struct isle__region *regi
         return ISLE_EINVAL;
     if (source->kind == ISLE__REGION_KEPT)
         return isle__scope_handle(scope, cell) ? ISLE_OK : ISLE_ENOMEM;
-    *ret_must_copy = !into_scope || !isle__scope_encloses((struct isle__scope *)source, scope);
+    *ret_must_copy = !into_scope || source->kind == ISLE__REGION_SHOWN ||
+                     !isle__scope_encloses((struct isle__scope *)source, scope);
     return ISLE_OK;
 }
 

@@ -167,6 +167,15 @@ static void copy_mark(struct isle__copy_entry *entry, struct isle__cell *source,
     forward->to = isle__value_of(dest);
 }
 
+/* The scope that has a handle on the kept copy of a cell of `region`; what is only shown has none of its own. */
+static struct isle__scope *copy_handle_scope(const struct isle__copy *copy,
+                                             struct isle__region *region)
+{
+    if (region->kind == ISLE__REGION_SHOWN)
+        return copy->heap->frame->scope;
+    return (struct isle__scope *)region;
+}
+
 static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent)
 {
     struct isle__cell *cell = isle__cell_of(*slot), *dest;
@@ -193,7 +202,8 @@ static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32
     if (err != ISLE_OK)
         return err;
     struct isle__region *region = isle__region_of(cell);
-    if (copy->target == ISLE__COPY_KEPT && !isle__scope_handle((struct isle__scope *)region, dest))
+    if (copy->target == ISLE__COPY_KEPT &&
+        !isle__scope_handle(copy_handle_scope(copy, region), dest))
         return ISLE_ENOMEM;
     entry->source = cell;
     entry->dest = dest;
@@ -284,7 +294,7 @@ static bool copy_forwards(const struct isle__copy *copy, const struct isle__cell
 {
     const struct isle__region *region = isle__region_of(source);
     if (copy->target == ISLE__COPY_KEPT)
-        return true;
+        return region->kind != ISLE__REGION_SHOWN;
     return copy->target == ISLE__COPY_SCOPE && region->kind == ISLE__REGION_SCOPE &&
            isle__scope_encloses(copy->scope, (const struct isle__scope *)region);
 }
@@ -352,7 +362,7 @@ void isle__copy_abort(struct isle__copy *copy)
             continue;
         copy_restore(entry);
         if (copy->target == ISLE__COPY_KEPT)
-            ((struct isle__scope *)isle__region_of(entry->source))->handle_count--;
+            copy_handle_scope(copy, isle__region_of(entry->source))->handle_count--;
     }
     isle__holds_drop(NULL, copy->holds);
     copy_drop_chunks(copy->chunks);

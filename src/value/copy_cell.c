@@ -229,19 +229,25 @@ static isle_err copy_transferable(struct isle__copy *copy,
     struct isle__transfer *transfer = source->transfer;
     bool gone =
         transfer == NULL || atomic_load_explicit(&transfer->data, memory_order_relaxed) == NULL;
+    bool shown = isle__region_of(&source->cell)->kind == ISLE__REGION_SHOWN;
     uint64_t bits = isle__value_of(source).bits;
     if (copy->target == ISLE__COPY_FROZEN)
         return isle__copy_refuse(copy, bits, parent, ISLE_EUNSENDABLE, "a transferable, to freeze");
     if (copy->target == ISLE__COPY_PARCEL && gone)
         return isle__copy_refuse(copy, bits, parent, ISLE_EUNSENDABLE,
                                  "a transferable that was sent or materialized before");
+    if (copy->target == ISLE__COPY_PARCEL && shown)
+        return isle__copy_refuse(copy, bits, parent, ISLE_EUNSENDABLE,
+                                 "a transferable of a message that is only looked at");
     struct isle__transferable_cell *cell = (struct isle__transferable_cell *)copy_flat(
         copy, &source->cell, sizeof(*cell), sizeof(struct isle__moved));
     if (cell == NULL)
         return ISLE_ENOMEM;
     *ret_dest = &cell->cell;
     cell->hold = NULL;
-    if (transfer == NULL)
+    if (shown)
+        cell->transfer = NULL;
+    if (cell->transfer == NULL)
         return ISLE_OK;
     struct isle__moved *moved = (struct isle__moved *)((char *)cell + copy_round(sizeof(*cell)));
     *moved = (struct isle__moved){.next = copy->moved,

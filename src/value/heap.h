@@ -27,7 +27,8 @@
 struct isle__heap;
 struct isle__frame;
 
-enum isle__region_kind { ISLE__REGION_SCOPE = 1, ISLE__REGION_KEPT, ISLE__REGION_FROZEN };
+/* SHOWN: a parcel's content while it is looked at. It is read, and copied out of, never changed or referred to. */
+enum isle__region_kind { ISLE__REGION_SCOPE = 1, ISLE__REGION_KEPT, ISLE__REGION_FROZEN, ISLE__REGION_SHOWN };
 
 /* Something with a count of references that lives outside all heaps: a transferable's bytes, a frozen graph, an open descriptor. */
 struct isle__shared {
@@ -72,7 +73,6 @@ struct isle__parcel {
     size_t size; /* bytes of all chunks, and of what is held */
     struct isle__moved *moved; /* transferables taken from their cells, until commit */
     struct isle__scope *donor; /* whose chunks follow the first one, until commit; NULL: none */
-    struct isle__chunk *peeked; /* last chunk, while it is shown */
 };
 
 struct isle__defer {
@@ -242,9 +242,9 @@ ISLE_MUST_CHECK isle_err isle__parcel_immediate(isle_value immediate, size_t hea
 void *isle__parcel_header(const struct isle__parcel *parcel);
 /* Gives the parcel's memory to a scope and returns the root. Cannot fail. */
 isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *scope);
-/* Shows a parcel's content in a scope without giving it away, and takes it back; in between the parcel is not used, and its content not changed. */
-isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__scope *scope);
-void isle__parcel_unpeek(struct isle__parcel *parcel, struct isle__scope *scope);
+/* Shows a parcel's content without giving it away, as `region`'s (kind SHOWN, the caller's), and takes it back; in between the parcel is not used. */
+isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__region *region);
+void isle__parcel_unpeek(struct isle__parcel *parcel);
 void isle__parcel_drop(struct isle__parcel *parcel); /* any thread: frees all, closes what it carries */
 /* An int that needs no memory, on any thread; false: it would. */
 bool isle__small_int(int64_t value, isle_value *ret_value);

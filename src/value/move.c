@@ -199,6 +199,12 @@ static struct isle__scope *move_scope_of(struct isle__heap *heap, isle_value val
     if (region == NULL || region->kind != ISLE__REGION_SCOPE || region->heap != heap)
         return NULL;
     struct isle__scope *scope = (struct isle__scope *)region;
+    /* A boundary inside the scope stops the end: the scope, and its values, go on. */
+    for (const struct isle__catch *at = heap->frame->catcher; at != NULL; at = at->outer) {
+        if (at->kind == ISLE__CATCH_PROTECT && at->scope != NULL &&
+            at->scope->depth >= scope->depth)
+            return NULL;
+    }
     if (scope->frame != heap->frame || scope->holds != NULL || scope->inside)
         return NULL;
     for (struct isle__scope *at = scope->frame->scope; at != scope->outer; at = at->outer) {

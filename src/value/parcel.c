@@ -62,7 +62,7 @@ isle_err isle__parcel_immediate(isle_value immediate, size_t header_size,
     if (chunk == NULL)
         return ISLE_ENOMEM;
     *chunk = (struct isle__chunk){NULL, NULL, size, size};
-    *ret_parcel = (struct isle__parcel){immediate, chunk, NULL, size, NULL, NULL, NULL};
+    *ret_parcel = (struct isle__parcel){immediate, chunk, NULL, size, NULL, NULL};
     return ISLE_OK;
 }
 
@@ -81,7 +81,7 @@ isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t hea
         err = isle__copy_run(&copy, &value);
     if (err == ISLE_OK)
         *ret_parcel =
-            (struct isle__parcel){value, copy.chunks, copy.holds, copy.size, copy.moved, NULL, NULL};
+            (struct isle__parcel){value, copy.chunks, copy.holds, copy.size, copy.moved, NULL};
     else
         parcel_fail(&copy, err);
     isle__copy_fini(&copy);
@@ -139,7 +139,7 @@ void isle__parcel_drop(struct isle__parcel *parcel)
 {
     isle__holds_drop(NULL, parcel->holds);
     parcel_free_chunks(parcel->chunks);
-    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL, NULL};
+    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL};
 }
 
 isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *scope)
@@ -167,36 +167,25 @@ isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *s
         hold->next = scope->holds;
         scope->holds = hold;
     }
-    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL, NULL};
+    *parcel = (struct isle__parcel){{0}, NULL, NULL, 0, NULL, NULL};
     return root;
 }
 
-/* The holds stay the parcel's: it outlives the look. The scope has a chunk of its own that it
- * bumps, so ours stay together behind it. */
-isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__scope *scope)
+static void parcel_set_region(struct isle__parcel *parcel, struct isle__region *region)
 {
-    struct isle__chunk *last = parcel->chunks; /* there is one: it has the header */
-    last->region = &scope->region;
-    while (last->next != NULL) {
-        last = last->next;
-        last->region = &scope->region;
-    }
-    parcel->peeked = last;
-    last->next = scope->chunks->next;
-    scope->chunks->next = parcel->chunks;
+    for (struct isle__chunk *chunk = parcel->chunks; chunk != NULL; chunk = chunk->next)
+        chunk->region = region;
+}
+
+isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__region *region)
+{
+    parcel_set_region(parcel, region);
     return parcel->root;
 }
 
-void isle__parcel_unpeek(struct isle__parcel *parcel, struct isle__scope *scope)
+void isle__parcel_unpeek(struct isle__parcel *parcel)
 {
-    struct isle__chunk **at = &scope->chunks;
-    while (*at != parcel->chunks)
-        at = &(*at)->next;
-    *at = parcel->peeked->next;
-    parcel->peeked->next = NULL;
-    parcel->peeked = NULL;
-    for (struct isle__chunk *chunk = parcel->chunks; chunk != NULL; chunk = chunk->next)
-        chunk->region = NULL;
+    parcel_set_region(parcel, NULL);
 }
 
 struct parcel_build {

@@ -116,7 +116,10 @@ def draws_a_bar_on_a_terminal():
     write_corpus(100)
     if not os.path.exists(PROGRAM):
         skip('wordcount was not built')
-    pid, terminal = pty.fork()
+    try:
+        pid, terminal = pty.fork()
+    except OSError as error:
+        skip(f'no terminal can be had here: {error}')
     if pid == 0:
         os.environ.update(TERM='xterm', LC_ALL='C.UTF-8')
         os.execv(PROGRAM, [PROGRAM, '--no-speed-up', 'corpus'])

@@ -155,8 +155,8 @@ static void do_spawn(void)
     }
     isle_add_exit_listener(child, chaos.notices, isle_int(index));
     isle_add_error_listener(child, chaos.notices);
+    place_publish(index, child); /* before it can end and its place be another's */
     isle_resume(child, child.pause_capability);
-    place_publish(index, child);
     atomic_fetch_add(&chaos.spawned, 1);
 }
 

@@ -137,7 +137,8 @@ TEST_ROOT(resources_and_ports_are_released_before_the_end_is_told)
     isle_port_close(over);
 }
 
-/* A failure that is known late is an end, told to the listeners; one that is known in the call throws. */
+/* A failure that is known late is an end, told to the listeners; one that is known in the call
+ * throws. */
 static isle_value spawn_null(isle_value ignored)
 {
     (void)ignored;
@@ -211,10 +212,9 @@ static void forever_sleep(isle_receive_port *own)
     isle_sleep(ISLE_SECONDS(1000));
 }
 
-
 static void (*const kill_points[])(isle_receive_port *) = {
-    forever_await, forever_receive, forever_send, forever_send_only, forever_checkpoint,
-    forever_sleep,
+    forever_await,     forever_receive,    forever_send,
+    forever_send_only, forever_checkpoint, forever_sleep,
 };
 
 static void at_point(isle_value message)
@@ -784,8 +784,7 @@ TEST_ROOT(a_deadline_ends_an_isolate)
     int64_t start = isle_now_ns();
 
     isle_spawn(at_point, isle_pack("[i,o]", 1, isle_port_value(port)),
-               &(isle_options){.deadline_ns = ISLE_MS(20),
-                               .on_exit = isle_port_send_port(over)});
+               &(isle_options){.deadline_ns = ISLE_MS(20), .on_exit = isle_port_send_port(over)});
     check_null(isle_port_receive(over));
     CHECK(isle_now_ns() - start >= ISLE_MS(20));
     isle_port_close(port);
@@ -798,8 +797,7 @@ TEST_ROOT(a_deadline_ends_an_isolate_that_only_computes)
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
 
     isle_spawn(at_point, isle_pack("[i,o]", 4, isle_port_value(port)),
-               &(isle_options){.deadline_ns = ISLE_MS(20),
-                               .on_exit = isle_port_send_port(over)});
+               &(isle_options){.deadline_ns = ISLE_MS(20), .on_exit = isle_port_send_port(over)});
     check_null(isle_port_receive(over));
     isle_port_close(port);
     isle_port_close(over);

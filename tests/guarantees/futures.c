@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decision on futures: then, all, any, timeout, cancel, keep, errors that nobody observes, calls
- * and their deadlines, isle_run. */
+/* The decision on futures: then, all, any, timeout, cancel, keep, errors that nobody observes,
+ * calls and their deadlines, isle_run. */
 #include "guarantees.h"
 
 static int seen_values, seen_errors;
@@ -107,8 +107,7 @@ TEST_ROOT(all_gives_every_value_in_order)
 
 TEST_ROOT(all_gives_the_first_error)
 {
-    isle_future *futures[] = {isle_future_new(),
-                              isle_run(fail_with, isle_string("first"), NULL),
+    isle_future *futures[] = {isle_future_new(), isle_run(fail_with, isle_string("first"), NULL),
                               isle_run(echo_value, isle_int(1), NULL)};
 
     CHECK_ERR(isle_try_await(isle_future_all(futures, 3), ISLE_FOREVER, NULL), ISLE_ETHROWN);
@@ -478,9 +477,9 @@ TEST_ROOT(run_tells_errors_with_their_type)
 {
     isle_options options = {0};
 
-    CHECK_ERR(isle_try_await(isle_run(throw_typed, isle_string("bad"), &options), ISLE_FOREVER,
-                             NULL),
-              ISLE_EMALFORMED);
+    CHECK_ERR(
+        isle_try_await(isle_run(throw_typed, isle_string("bad"), &options), ISLE_FOREVER, NULL),
+        ISLE_EMALFORMED);
     CHECK_STRING(isle_error_text(isle_last_error()), "bad");
     CHECK_ERR(isle_try_await(isle_run(throw_number, isle_int(5), &options), ISLE_FOREVER, NULL),
               ISLE_ETHROWN);

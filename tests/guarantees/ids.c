@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decision on ids and checked handles: nothing that is stale reaches a new owner. The build with
- * two bits of generation lets every number wrap after three uses. */
+/* The decision on ids and checked handles: nothing that is stale reaches a new owner. The build
+ * with two bits of generation lets every number wrap after three uses. */
 #include "guarantees.h"
 
 static int compare_ids(const void *a, const void *b)

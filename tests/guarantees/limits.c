@@ -115,9 +115,9 @@ static void mailbox_counts(void)
 }
 
 static void (*const greedy[])(void) = {
-    huge_value,   huge_alloc, absurd_alloc, many_values,     many_allocs,           many_kept,
-    kept_map_grows, huge_realloc, many_ports, many_timers, many_futures, many_microtasks,
-    frozen_counts_in_full, transferables_count, mailbox_counts,
+    huge_value,   huge_alloc,      absurd_alloc,          many_values,         many_allocs,
+    many_kept,    kept_map_grows,  huge_realloc,          many_ports,          many_timers,
+    many_futures, many_microtasks, frozen_counts_in_full, transferables_count, mailbox_counts,
 };
 enum { GREEDY = sizeof greedy / sizeof *greedy };
 
@@ -323,8 +323,7 @@ static void life_caught(isle_value message)
 {
     for (int i = 0; i < 20; i++)
         CHECK_ERR(isle_try(throw_value, message, NULL), ISLE_ETHROWN);
-    CHECK_ERR(isle_try_send(isle_current().default_port, isle_pointer(&message)),
-              ISLE_EUNSENDABLE);
+    CHECK_ERR(isle_try_send(isle_current().default_port, isle_pointer(&message)), ISLE_EUNSENDABLE);
 }
 
 static void life_alloc(isle_value message)
@@ -431,10 +430,10 @@ static void life_control(isle_value message)
 }
 
 static isle_entry *const lives[] = {
-    idle_entry,      life_kept,       life_ports,    life_timers,   life_futures,
-    life_transferables, life_frozen,  life_suspended, life_failed,  life_caught,
-    life_alloc,      life_objects,    life_resources, life_watching,
-    life_waiting_on_descriptor, life_blocking, life_parent, life_control,
+    idle_entry,         life_kept,    life_ports,     life_timers,   life_futures,
+    life_transferables, life_frozen,  life_suspended, life_failed,   life_caught,
+    life_alloc,         life_objects, life_resources, life_watching, life_waiting_on_descriptor,
+    life_blocking,      life_parent,  life_control,
 };
 enum { LIVES = sizeof lives / sizeof *lives };
 
@@ -505,17 +504,17 @@ TEST_ROOT(isolates_with_their_own_thread_leave_nothing)
     uint64_t memory = 0;
 
     for (int round = 0; round < 6; round++) {
-        for (int i = 0; i < 4; i++)
-            live(life_kept, errors, i == 3, ISLE_THREAD_OWN);
-        for (int i = 0; i < 3; i++) {
-            ISLE_SCOPE;
-            (void)isle_port_receive(errors);
-        }
+        int count = round < 2 ? 32 : 4; /* the clock's table keeps the size that it once needed */
+
+        for (int i = 0; i < count; i++)
+            live(life_kept, errors, i % 4 == 3, ISLE_THREAD_OWN);
         settle();
+        drain(errors);
         if (round == 1)
             memory = memory_held();
         if (round > 1)
-            CHECK(memory_returns_to(memory));
+            if (!memory_returns_to(memory))
+                fail("round %d leaves %d bytes", round, (int)(stats_now().memory - memory));
     }
     isle_port_close(errors);
 }

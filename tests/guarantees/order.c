@@ -5,7 +5,6 @@
 
 enum { SENDERS = 8 };
 
-
 static void ordered_sender(isle_value message)
 {
     int64_t id, count;
@@ -252,9 +251,8 @@ TEST_ROOT(data_then_the_final_message_then_exit)
     isle_port_close(port);
 }
 
-/* --- reserved room: an isolate whose two-slot mailbox is full of data still gets what it was promised */
-
-
+/* --- reserved room: an isolate whose two-slot mailbox is full of data still gets what it was
+ * promised */
 
 static void throw_boom(void *context)
 {
@@ -278,7 +276,8 @@ static void answering(isle_value root)
     isle_port_serve(isle_default_port(), go_then_answer, go);
 }
 
-/* [root, handle of answering]: asks it, listens to it, and is then held until the root has filled its mailbox. */
+/* [root, handle of answering]: asks it, listens to it, and is then held until the root has filled
+ * its mailbox. */
 static void crowded(isle_value message)
 {
     isle_send_port root;
@@ -380,7 +379,8 @@ TEST_ROOT(pings_results_and_refusals_pass_a_full_mailbox)
     isle_port_close(port);
 }
 
-/* --- two-slot mailboxes under load: each refused send is tried again, nothing is lost or doubled */
+/* --- two-slot mailboxes under load: each refused send is tried again, nothing is lost or doubled
+ */
 
 static void send_stubbornly(isle_send_port to, isle_value message)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A library's manners: threads that are no isolates, start and stop, forks of the host, the end of the
- * root, stack overflows, and the ABI of options. */
+/* A library's manners: threads that are no isolates, start and stop, forks of the host, the end of
+ * the root, stack overflows, and the ABI of options. */
 #include "guarantees.h"
 
 #include <sys/syscall.h>
@@ -60,7 +60,7 @@ static isle_future *some_future;
     X(isle_port_serve, isle_port_serve(some_receive_port, NULL, NULL))                             \
     X(isle_port_on_receive, isle_port_on_receive(some_receive_port, NULL))                         \
     X(isle_port_receive, isle_port_receive(some_receive_port))                                     \
-    X(isle_port_receive_if, isle_port_receive_if(some_receive_port, predicate_true, NULL))                   \
+    X(isle_port_receive_if, isle_port_receive_if(some_receive_port, predicate_true, NULL))         \
     X(isle_port_set_keep_alive, isle_port_set_keep_alive(some_receive_port, true))                 \
     X(isle_port_keep_alive, isle_port_keep_alive(some_receive_port))                               \
     X(isle_spawn, isle_spawn(entry_nothing, isle_null(), NULL))                                    \
@@ -100,8 +100,8 @@ static isle_future *some_future;
     X(isle_checkpoint, isle_checkpoint())                                                          \
     X(isle_throw, isle_throw(isle_null()))                                                         \
     X(isle_throwf, isle_throwf("x"))                                                               \
-    X(isle_try, if (isle_try(compute_nothing, isle_null(), NULL)) return)                          \
-    X(isle_protect, if (isle_protect(task_nothing, NULL, NULL)) return)                            \
+    X(isle_try, if (isle_try(compute_nothing, isle_null(), NULL)) return )                         \
+    X(isle_protect, if (isle_protect(task_nothing, NULL, NULL)) return )                           \
     X(isle_unwind_continue, isle_unwind_continue())                                                \
     X(isle_error, isle_error(ISLE_EINVAL, "x", NULL))                                              \
     X(isle_keep, isle_keep(isle_null()))                                                           \
@@ -306,9 +306,8 @@ static void *post_badly(void *unused)
 
 TEST_ROOT(a_foreign_thread_is_told_what_is_wrong)
 {
-    isle_isolate isolate =
-        isle_spawn(entry_nothing, isle_null(),
-                   &(isle_options){.paused = true, .mailbox_max_messages = 1});
+    isle_isolate isolate = isle_spawn(entry_nothing, isle_null(),
+                                      &(isle_options){.paused = true, .mailbox_max_messages = 1});
     pthread_t thread;
 
     full_port = isolate.default_port;
@@ -678,6 +677,71 @@ TEST(a_stack_overflow_of_the_main_activity_ends_the_root_by_name)
     child_exited(&child, 255);
     child_wrote(&child, "uncaught error in root: Stack Overflow");
     child_wrote(&child, "unwound");
+}
+
+/* --- the program's own options */
+
+static int deep_sum(int blocks, volatile const char *above)
+{
+    volatile char block[4096];
+
+    block[0] = (char)(above[0] + 1);
+    return blocks == 0 ? 0 : deep_sum(blocks - 1, block) + (block[0] != above[0]);
+}
+
+static isle_value deep_computation(isle_value blocks)
+{
+    volatile char first = 0;
+
+    return isle_int(deep_sum((int)isle_as_int(blocks), &first));
+}
+
+TEST(a_program_says_how_large_stacks_are)
+{
+    enum { BLOCKS = 300 }; /* of 4 KiB: more than the default */
+    isle_program_options options = {.stack_size = 4 << 20};
+
+    CHECK_ERR(isle_start(0, NULL, &(isle_program_options){.stack_size = 16383}), ISLE_ERANGE);
+    CHECK_ERR(isle_start(0, NULL, &options), ISLE_OK);
+    CHECK_INT(isle_as_int(isle_await(isle_run(deep_computation, isle_int(BLOCKS), NULL))), BLOCKS);
+    isle_stop();
+    if (*TEST_SANITIZER)
+        return; /* it has its own idea of stacks */
+    CHECK_ERR(isle_start(0, NULL, NULL), ISLE_OK);
+    CHECK_ERR(
+        isle_try_await(isle_run(deep_computation, isle_int(BLOCKS), NULL), ISLE_FOREVER, NULL),
+        ISLE_ESTACK);
+    isle_stop();
+}
+
+static void host_handler(int number)
+{
+    _exit(number);
+}
+
+static bool host_has_faults(void)
+{
+    struct sigaction segv, bus;
+
+    CHECK_INT(sigaction(SIGSEGV, NULL, &segv), 0);
+    CHECK_INT(sigaction(SIGBUS, NULL, &bus), 0);
+    return segv.sa_handler == host_handler && bus.sa_handler == host_handler;
+}
+
+TEST(a_program_may_keep_its_signal_handlers)
+{
+    struct sigaction action = {.sa_handler = host_handler};
+
+    CHECK_INT(sigaction(SIGSEGV, &action, NULL), 0);
+    CHECK_INT(sigaction(SIGBUS, &action, NULL), 0);
+    CHECK_ERR(isle_start(0, NULL, &(isle_program_options){.no_signal_handler = true}), ISLE_OK);
+    CHECK(host_has_faults());
+    isle_stop();
+    CHECK(host_has_faults());
+    CHECK_ERR(isle_start(0, NULL, NULL), ISLE_OK);
+    CHECK(!host_has_faults());
+    isle_stop();
+    CHECK(host_has_faults());
 }
 
 /* --- options of an older and of a newer program */

@@ -75,17 +75,20 @@ static void receive_and_exit(isle_value unused)
     isle_receive_port *port = isle_port_open();
 
     (void)unused;
-    isle_send(isle_port_send_port(port), isle_string("a message that is looked at for the last time"));
+    isle_send(isle_port_send_port(port),
+              isle_string("a message that is looked at for the last time"));
     (void)isle_port_receive_if(port, exits, NULL);
 }
 
 TEST_ROOT(a_predicate_may_exit)
 {
-    uint64_t before = memory_held();
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = memory_held();
 
-    isle_spawn(receive_and_exit, isle_null(), NULL);
-    settle();
-    CHECK(memory_returns_to(before));
+        isle_spawn(receive_and_exit, isle_null(), NULL);
+        settle();
+        CHECK(i == 0 || memory_returns_to(before));
+    }
 }
 
 static bool changes_it(isle_value message, void *context)
@@ -119,7 +122,8 @@ static bool remembers_it(isle_value message, void *context)
     return isle_count(message) > 1;
 }
 
-/* What a predicate keeps is a copy: releasing it, and the collection after that, leave the message alone. */
+/* What a predicate keeps is a copy: releasing it, and the collection after that, leave the message
+ * alone. */
 TEST_ROOT(a_predicate_may_keep_what_it_sees)
 {
     static const char block[10000];
@@ -173,9 +177,40 @@ enum { WAITERS = 40 };
 static isle_receive_port *shared_port;
 static isle_future *shared_future;
 
+/* Takes the stacks that were given back, and writes all over them. */
+static void scribble(void *unused)
+{
+    volatile unsigned char room[32 * 1024];
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = 0xaa;
+    isle_sleep(ISLE_SECONDS(1000));
+    room[0] = room[1];
+}
+
+static sem_t scribbled;
+
+static void told_scribbled(void *unused)
+{
+    (void)unused;
+    sem_post(&scribbled);
+}
+
+static void scribbler(isle_value unused)
+{
+    (void)unused;
+    for (int i = 0; i < 3 * WAITERS; i++)
+        isle_timer_start(0, scribble, NULL);
+    isle_timer_start(0, told_scribbled, NULL);
+}
+
 static void complete_all(void *unused)
 {
     (void)unused;
+    isle_isolate other = isle_spawn(scribbler, isle_null(), NULL);
+    semaphore_wait(&scribbled);
+    isle_kill(other, ISLE_IMMEDIATE);
     isle_port_close(shared_port);
     isle_future_complete(shared_future, isle_int(1));
 }
@@ -220,10 +255,12 @@ static void many_wait(isle_value ready)
     (void)isle_port_receive(isle_port_open());
 }
 
-/* The oldest one's deferred task wakes all the others, which have been unwound and have no stacks any more. */
+/* The oldest one's deferred task wakes all the others, which have been unwound and have no stacks
+ * any more. */
 TEST_ROOT(an_ending_isolate_wakes_nobody_that_is_gone)
 {
-    for (int round = 0; round < 20; round++) {
+    CHECK_INT(sem_init(&scribbled, 0, 0), 0);
+    for (int round = 0; round < 5; round++) {
         ISLE_SCOPE;
         isle_receive_port *ready = isle_port_open();
         isle_isolate isolate = isle_spawn(many_wait, isle_port_value(ready), NULL);
@@ -254,9 +291,9 @@ static void exit_in_protect(isle_value port)
     struct leaving leaving = {isle_list_fixed(100), isle_as_port(port)};
 
     for (int i = 0; i < 100; i++)
-        isle_list_set(leaving.value, i, isle_stringf("part %d of the last message", i));
+        isle_list_set(leaving.value, (size_t)i, isle_stringf("part %0300d", i));
     CHECK_ERR(isle_protect(leave, &leaving, NULL), ISLE_ECANCELED);
-    CHECK_STRING(isle_as_string(isle_list_get(leaving.value, 99)), "part 99 of the last message");
+    CHECK_INT(isle_count(isle_list_get(leaving.value, 99)), 305);
     isle_list_set(leaving.value, 0, isle_string("one more"));
     isle_unwind_continue();
 }
@@ -332,7 +369,6 @@ TEST_ROOT(a_paused_isolate_with_a_due_timer_costs_nothing)
     isle_sleep(ISLE_MS(20));
     clock_t before = clock();
     isle_sleep(ISLE_MS(200));
-    if (getenv("SHOW")) printf("%f\n", (double)(clock() - before) / CLOCKS_PER_SEC);
     CHECK((double)(clock() - before) / CLOCKS_PER_SEC < 0.05);
     isle_kill(isolate, ISLE_IMMEDIATE);
     isle_port_close(ready);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guarantees 2, 3 and 4: a refused send changes nothing, sending never blocks, mailboxes are bounded,
- * what is not delivered is counted by its cause. */
+/* Guarantees 2, 3 and 4: a refused send changes nothing, sending never blocks, mailboxes are
+ * bounded, what is not delivered is counted by its cause. */
 #include "guarantees.h"
 
 /* An isolate that holds its messages and does nothing: what is sent to it waits. */
@@ -207,9 +207,9 @@ static isle_value nothing(isle_value argument)
 
 TEST_ROOT(an_unsendable_run_is_told_by_its_future)
 {
-    CHECK_ERR(isle_try_await(isle_run(nothing, with_offender(isle_null()), NULL), ISLE_FOREVER,
-                             NULL),
-              ISLE_EUNSENDABLE);
+    CHECK_ERR(
+        isle_try_await(isle_run(nothing, with_offender(isle_null()), NULL), ISLE_FOREVER, NULL),
+        ISLE_EUNSENDABLE);
 }
 
 /* --- bounds */

