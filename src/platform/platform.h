@@ -70,6 +70,8 @@ uint64_t isle__thread_id(void); /* of the caller; never 0, not reused while it l
 typedef int isle__thread_clock_id;
 isle__thread_clock_id isle__thread_clock(void);
 int64_t isle__thread_clock_read(isle__thread_clock_id clock);
+/* Whether the thread with that isle__thread_id runs or waits for a core; false: it sleeps in the kernel, or is gone. Slow: some microseconds. */
+bool isle__thread_wants_core(uint64_t id);
 
 struct isle__mutex {
     _Alignas(8) unsigned char bytes[48]; /* aarch64 needs all of it */

@@ -37,6 +37,7 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
         atomic_store_explicit(&worker->seen_beat, beat, memory_order_relaxed);
         worker->stuck_since = now;
         worker->seen_cpu = running ? isle__thread_clock_read(clock) : 0;
+        worker->asleep = false;
         view->running += running;
         return;
     }
@@ -46,7 +47,13 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
     int64_t stuck_for = now - worker->stuck_since;
     view->running++;
     view->stuck++;
-    if (cpu < 0 || (cpu - worker->seen_cpu) * 2 > TICK_NS)
+    /* One that used no time is blocked, or has merely not been given a core: only the system knows. */
+    if (cpu < 0 || cpu != worker->seen_cpu)
+        worker->asleep = false;
+    if (!worker->asleep && (cpu - worker->seen_cpu) * 2 <= TICK_NS)
+        worker->asleep = !isle__thread_wants_core(
+            atomic_load_explicit(&worker->thread_id, memory_order_relaxed));
+    if (!worker->asleep)
         view->computing++;
     worker->seen_cpu = cpu;
     if (stuck_for > view->longest)

@@ -343,6 +343,7 @@ static void worker_thread_main(void *argument)
     isle__worker_set_current(worker);
     isle__context_init_thread(&worker->own->context);
     atomic_store_explicit(&worker->clock, isle__thread_clock(), memory_order_relaxed);
+    atomic_store_explicit(&worker->thread_id, isle__thread_id(), memory_order_relaxed);
     isle__flow_suspend();
     isle__worker_set_current(NULL);
     isle__context_fini(&worker->own->context);

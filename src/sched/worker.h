@@ -39,9 +39,11 @@ struct isle__worker {
     _Alignas(64) _Atomic uint64_t beat; /* odd steps count runs; written by the owner, read by the monitor */
     _Atomic bool running;           /* inside a task */
     _Atomic isle__thread_clock_id clock;
+    _Atomic uint64_t thread_id;
     /* The monitor's. */
     _Atomic uint64_t seen_beat;
     int64_t seen_cpu;
+    bool asleep; /* since the last beat it was seen asleep in the kernel, and has used no time since */
     int64_t stuck_since;
 };
 

@@ -8,10 +8,12 @@
 #include "platform/linux/linux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -127,8 +129,7 @@ void isle__cpu_relax(void)
 
 ISLE__OPAQUE uint64_t isle__thread_id(void)
 {
-    __asm__ volatile("" ::: "memory"); /* not a constant: the caller may have moved */
-    return (uint64_t)pthread_self();
+    return (uint64_t)syscall(SYS_gettid);
 }
 
 isle__thread_clock_id isle__thread_clock(void)
@@ -138,6 +139,22 @@ isle__thread_clock_id isle__thread_clock(void)
 }
 
 /* 0 is CLOCK_REALTIME, never a thread's clock. */
+bool isle__thread_wants_core(uint64_t id)
+{
+    char path[64], text[256];
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%llu/stat", (unsigned long long)id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (size <= 0)
+        return false;
+    text[size] = '\0';
+    const char *end = strrchr(text, ')'); /* the name before it may hold anything */
+    return end != NULL && end[1] == ' ' && end[2] == 'R';
+}
+
 int64_t isle__thread_clock_read(isle__thread_clock_id clock)
 {
     struct timespec used;

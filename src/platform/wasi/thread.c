@@ -53,6 +53,12 @@ isle__thread_clock_id isle__thread_clock(void)
     return 0;
 }
 
+bool isle__thread_wants_core(uint64_t id)
+{
+    (void)id;
+    return false;
+}
+
 int64_t isle__thread_clock_read(isle__thread_clock_id clock)
 {
     (void)clock;
