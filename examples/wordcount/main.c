@@ -253,9 +253,8 @@ static void program_show_speed_up(struct program *program, const struct crew *fi
         return;
     double alone = (double)crew[0].time_ns / 1e9, together = (double)crew[1].time_ns / 1e9;
     show_row(&program->show, "Speed-up",
-             "%.2f over one worker (%s again: %.2f s by one, %.2f s by %u)",
-             alone / together, show_size((double)crew[0].tally.text_size), alone, together,
-             crew[1].worker_count);
+             "%.2f over one worker (%s again: %.2f s by one, %.2f s by %u)", alone / together,
+             show_size((double)crew[0].tally.text_size), alone, together, crew[1].worker_count);
 }
 
 /* Counts again, in the root alone, and compares. Returns how many counts differ. */
@@ -321,8 +320,7 @@ static void program_report(struct program *program, struct crew *crew, isle_valu
     if (!program->interrupted && !program->arguments.no_speed_up && crew->worker_count > 1 &&
         crew->tally.text_size > 0)
         program_show_speed_up(program, crew);
-    show_row(&program->show, "Ticker",
-             "every 10 ms in the root: %s ticks, the latest %.2f ms late",
+    show_row(&program->show, "Ticker", "every 10 ms in the root: %s ticks, the latest %.2f ms late",
              show_count(program->ticker.ticks), (double)program->ticker.latest_ns / 1e6);
     program_show_skipped(program, skipped);
 }

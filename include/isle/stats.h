@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the runtime holds, and what became of messages that nobody received. Counts are exact when nothing runs, else a moment's view. */
+/* What the runtime holds, and what became of messages that nobody received. Counts are exact when
+ * nothing runs, else a moment's view. */
 #ifndef ISLE_STATS_H
 #define ISLE_STATS_H
 
@@ -7,30 +8,35 @@
 
 /* Of the whole program. Grows at its end only. */
 typedef struct isle_stats {
-    uint64_t isolates;       /* alive, the root included */
+    uint64_t isolates; /* alive, the root included */
     uint64_t isolates_ever;
-    uint64_t memory;         /* bytes held by the runtime for everybody: heaps, messages, stacks' bookkeeping */
-    uint64_t threads;        /* OS threads of the runtime, the root's own included */
-    uint64_t stacks;         /* held by suspended activities */
+    uint64_t
+        memory; /* bytes held by the runtime for everybody: heaps, messages, stacks' bookkeeping */
+    uint64_t threads; /* OS threads of the runtime, the root's own included */
+    uint64_t stacks;  /* held by suspended activities */
     /* Messages that were not delivered, by cause. */
     uint64_t dropped_closed; /* the port was closed or never there */
-    uint64_t dropped_dead;   /* the isolate had ended, or ended before it came to them (once its number is in use again: dropped_closed) */
+    uint64_t dropped_dead;   /* the isolate had ended, or ended before it came to them (once its
+                                number is in use again: dropped_closed) */
     uint64_t dropped_late;   /* replies to calls that had completed */
     uint64_t refused_full;   /* the send threw or returned ISLE_EFULL */
 } isle_stats;
 
 ISLE_BEGIN
 
-/* Writes the counts of this moment to *ret_stats, all zero while Isle is not running; NULL does nothing. */
+/* Writes the counts of this moment to *ret_stats, all zero while Isle is not running; NULL does
+ * nothing. */
 ISLE_API ISLE_ANY_THREAD ISLE_PLAIN void isle__stats_read(isle_stats *ret_stats, size_t size);
 static inline ISLE_ANY_THREAD void isle_stats_read(isle_stats *ret_stats)
 {
     isle__stats_read(ret_stats, sizeof(isle_stats));
 }
 
-/* Of the running isolate: bytes of its heap (values, kept values, isle_alloc) and of its mailbox. */
+/* Of the running isolate: bytes of its heap (values, kept values, isle_alloc) and of its mailbox.
+ */
 ISLE_API size_t isle_memory_used(void);
-ISLE_API size_t isle_mailbox_count(void); /* messages that wait in it, those in its ports included */
+ISLE_API size_t
+isle_mailbox_count(void); /* messages that wait in it, those in its ports included */
 
 ISLE_END
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activities: an event that may suspend. Its state lies at the top of the stack on which it runs (the flow's local part), so that an isolate that never suspends has
- * none of its own. While an activity waits, the isolate's turn goes on with other events on a fresh stack.
+/* Activities: an event that may suspend. Its state lies at the top of the stack on which it runs
+ * (the flow's local part), so that an isolate that never suspends has none of its own. While an
+ * activity waits, the isolate's turn goes on with other events on a fresh stack.
  *
- * Law: the loop resumes an activity only from within a turn of its isolate; so between two suspensions it is the only code of the isolate that runs. */
+ * Law: the loop resumes an activity only from within a turn of its isolate; so between two
+ * suspensions it is the only code of the isolate that runs. */
+#include "core/activity.h"
+
 #include <string.h>
 
-#include "core/activity.h"
 #include "core/isolate.h"
+#include "core/port.h"
 #include "core/program.h"
 #include "core/promise.h"
 #include "core/timer.h"
@@ -108,7 +112,8 @@ static struct isle__activity *activity_newest(const struct isle__isolate *isolat
     return activity;
 }
 
-/* Frames of another library, or of C++ with destructors, stand outside an isle_protect: they must be left by returning. */
+/* Frames of another library, or of C++ with destructors, stand outside an isle_protect: they must
+ * be left by returning. */
 static bool activity_is_protected(const struct isle__activity *activity)
 {
     const struct isle__catch *catch = activity->frame.catcher;
@@ -117,10 +122,18 @@ static bool activity_is_protected(const struct isle__activity *activity)
     return catch != NULL;
 }
 
+/* Nobody is woken any more, and nothing refers to a stack that is about to vanish. */
+static void activities_forget(struct isle__isolate *isolate)
+{
+    isolate->ready = isolate->ready_last = NULL;
+    isle__ports_forget_waiters(isolate);
+    isle__promises_forget_waiters(isolate);
+}
+
 void isle__activities_unwind(struct isle__isolate *isolate)
 {
     struct isle__activity *activity;
-    isolate->ready = isolate->ready_last = NULL;
+    activities_forget(isolate);
     while ((activity = activity_newest(isolate)) != NULL) {
         if (activity_is_protected(activity)) {
             activity->is_ready = false;
@@ -135,7 +148,7 @@ void isle__activities_unwind(struct isle__isolate *isolate)
 void isle__activities_abandon(struct isle__isolate *isolate)
 {
     struct isle__activity *activity;
-    isolate->ready = isolate->ready_last = NULL;
+    activities_forget(isolate);
     while ((activity = activity_newest(isolate)) != NULL)
         activity_abandon(activity);
 }
@@ -169,8 +182,7 @@ bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const 
     self->timed_out = false;
     self->waits_in = function;
     self->timeout.fire = activity_timed_out;
-    if (deadline != ISLE_FOREVER &&
-        isle__timer_add(isolate, &self->timeout, deadline) != ISLE_OK)
+    if (deadline != ISLE_FOREVER && isle__timer_add(isolate, &self->timeout, deadline) != ISLE_OK)
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     activity_link(isolate, self);
     isolate->running = NULL;

@@ -15,17 +15,19 @@ struct isle__activity {
     struct isle__activity *next_ready;
     struct isle__activity *next, *previous; /* suspended */
     bool is_ready, is_suspended;
-    bool is_main;        /* the code between isle_start and isle_stop */
-    bool forced;         /* resumed to unwind: the isolate ends */
+    bool is_main; /* the code between isle_start and isle_stop */
+    bool forced;  /* resumed to unwind: the isolate ends */
     bool timed_out;
     struct isle__timer_node timeout;
     const char *waits_in; /* a function's name */
     uint64_t serving;     /* reply id of the request that isle_port_serve answers here */
 };
 struct isle__activity *isle__activity_current(void);
-/* Suspends until woken (true) or the deadline (false; ISLE_FOREVER: none). Wakes may be spurious: callers look again. Throws ISLE_ENOSUSPEND (`function` and the
- * callback form `instead` are named), ISLE_ENOMEM; does not return if the isolate ends. */
-bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function, const char *instead);
+/* Suspends until woken (true) or the deadline (false; ISLE_FOREVER: none). Wakes may be spurious:
+ * callers look again. Throws ISLE_ENOSUSPEND (`function` and the callback form `instead` are
+ * named), ISLE_ENOMEM; does not return if the isolate ends. */
+bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function,
+                         const char *instead);
 struct isle__wait_call { /* the same as the argument of a boundary */
     struct isle__isolate *isolate;
     int64_t deadline;
@@ -34,7 +36,8 @@ struct isle__wait_call { /* the same as the argument of a boundary */
 };
 void isle__activity_wait_call(void *argument);
 void isle__activity_wake(struct isle__activity *activity);
-void isle__activity_continue(struct isle__activity *activity); /* never returns but for the main one's bookkeeping */
+void isle__activity_continue(
+    struct isle__activity *activity); /* never returns but for the main one's bookkeeping */
 /* Whether the running code could suspend: ISLE_OK, ISLE_ENOSUSPEND, ISLE_ENOMEM. */
 ISLE_MUST_CHECK isle_err isle__activity_can_wait(struct isle__isolate *isolate);
 void isle__activity_unlink(struct isle__activity *activity);
@@ -46,7 +49,8 @@ void isle__activity_leave(struct isle__activity *activity);
 void isle__activities_abandon(struct isle__isolate *isolate);
 /* Gives back their stacks, after ports and promises are gone. */
 void isle__activities_discard(struct isle__isolate *isolate);
-/* The same, within a turn: one with a boundary of isle_protect is resumed to unwind itself, and then this does not return; call it again in the next step. */
+/* The same, within a turn: one with a boundary of isle_protect is resumed to unwind itself, and
+ * then this does not return; call it again in the next step. */
 void isle__activities_unwind(struct isle__isolate *isolate);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a backend plugs into the core: one table of operations. To a sender all isolates look alike; an isolate behind a wall is a body here whose mailbox a transport
- * drains. */
+/* How a backend plugs into the core: one table of operations. To a sender all isolates look alike;
+ * an isolate behind a wall is a body here whose mailbox a transport drains. */
 #ifndef ISLE_BACKEND_H
 #define ISLE_BACKEND_H
 
@@ -8,9 +8,11 @@
 
 struct isle__backend_ops {
     const char *name;
-    /* Checks what the backend cannot do (ISLE_EUNSUPPORTED through isle__fail) and gets ready whatever the isolate needs before its first turn. */
+    /* Checks what the backend cannot do (ISLE_EUNSUPPORTED through isle__fail) and gets ready
+     * whatever the isolate needs before its first turn. */
     isle_err (*prepare)(struct isle__isolate *isolate, const isle_options *options);
-    /* Something waits in the mailbox or the control stack of an isolate that was idle. Any thread. */
+    /* Something waits in the mailbox or the control stack of an isolate that was idle. Any thread.
+     */
     void (*wake)(struct isle__isolate *isolate);
     /* The isolate has ended; what prepare got is returned. On a worker. */
     void (*ended)(struct isle__isolate *isolate);

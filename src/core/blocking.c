@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Helper threads for calls that block: started when work waits and none is free, HELPERS_MAX at most, gone after they have idled for a second. */
+/* Helper threads for calls that block: started when work waits and none is free, HELPERS_MAX at
+ * most, gone after they have idled for a second. */
+#include "core/blocking.h"
+
 #include <string.h>
 
-#include "core/blocking.h"
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/promise.h"

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Control messages: pause, resume, ping, kill, listeners. They bypass the mailbox, first in first out among themselves, and are done by the isolate itself: at a kill point inside
- * an event if they are immediate, else when control is back in the loop. Those with ISLE_BEFORE_NEXT_EVENT go through a second list, so an immediate one
- * overtakes them. A request without the capability that it needs is ignored here, by the target.
+/* Control messages: pause, resume, ping, kill, listeners. They bypass the mailbox, first in first
+ * out among themselves, and are done by the isolate itself: at a kill point inside an event if they
+ * are immediate, else when control is back in the loop. Those with ISLE_BEFORE_NEXT_EVENT go
+ * through a second list, so an immediate one overtakes them. A request without the capability that
+ * it needs is ignored here, by the target.
  *
- * Nothing piles up: at most CONTROL_MAX wait; who sends more is told ISLE_EFULL. A kill that is asked for again while one waits is the same kill. */
+ * Nothing piles up: at most CONTROL_MAX wait; who sends more is told ISLE_EFULL. A kill that is
+ * asked for again while one waits is the same kill. */
+#include "core/control.h"
+
 #include <string.h>
 
-#include "core/control.h"
 #include "core/backend.h"
 #include "core/isolate.h"
 #include "core/mail.h"
@@ -70,7 +74,8 @@ isle_err isle__control_post(struct isle__control *control)
 }
 
 /* All that waits, oldest first. */
-static struct isle__control *control_take(struct isle__isolate *isolate, struct isle__control *leave)
+static struct isle__control *control_take(struct isle__isolate *isolate,
+                                          struct isle__control *leave)
 {
     struct isle__control *list =
         atomic_exchange_explicit(&isolate->controls, leave, memory_order_acq_rel);
@@ -121,8 +126,8 @@ static void pauses_add(struct isle__isolate *isolate, uint64_t key)
             return;
     if (isolate->pause_count == isolate->pause_capacity) {
         size_t old = isolate->pause_capacity, new = old == 0 ? 2 : old * 2;
-        void *memory = isle__memory_resize(isolate->pauses, old * sizeof(uint64_t),
-                                           new * sizeof(uint64_t));
+        void *memory =
+            isle__memory_resize(isolate->pauses, old * sizeof(uint64_t), new * sizeof(uint64_t));
         if (memory == NULL) {
             /* Not pausing would be the worse answer: whoever paused relies on it. */
             isolate->ending = true;
@@ -422,8 +427,8 @@ void isle_ping(isle_isolate isolate, isle_send_port port, isle_value response,
 
 void isle_add_exit_listener(isle_isolate isolate, isle_send_port port, isle_value response)
 {
-    control_send(__func__, control_with_response(__func__, isolate, ISLE__CONTROL_ADD_EXIT, port,
-                                                 response));
+    control_send(__func__,
+                 control_with_response(__func__, isolate, ISLE__CONTROL_ADD_EXIT, port, response));
 }
 
 void isle_remove_exit_listener(isle_isolate isolate, isle_send_port port)
@@ -464,9 +469,10 @@ void isle_checkpoint(void)
 static uint64_t capability_hash(uint64_t id, uint64_t which)
 {
     /* A keyed mix of two rounds of a 128-bit product: an id alone does not lead to it. */
-    __uint128_t product = (__uint128_t)(id ^ isle__program.capability_key[0]) *
-                          (isle__program.capability_key[1] | 1);
-    uint64_t mixed = (uint64_t)product ^ (uint64_t)(product >> 64) ^ which * UINT64_C(0x9e3779b97f4a7c15);
+    __uint128_t product =
+        (__uint128_t)(id ^ isle__program.capability_key[0]) * (isle__program.capability_key[1] | 1);
+    uint64_t mixed =
+        (uint64_t)product ^ (uint64_t)(product >> 64) ^ which * UINT64_C(0x9e3779b97f4a7c15);
     product = (__uint128_t)(mixed ^ isle__program.capability_key[1]) *
               (isle__program.capability_key[0] | 1);
     return ((uint64_t)product ^ (uint64_t)(product >> 64)) & (((uint64_t)1 << 61) - 1);

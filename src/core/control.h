@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Control messages: what bypasses the mailbox (control.c), and the listeners that they administer. */
+/* Control messages: what bypasses the mailbox (control.c), and the listeners that they administer.
+ */
 #ifndef ISLE_CORE_CONTROL_H
 #define ISLE_CORE_CONTROL_H
 
@@ -9,8 +10,16 @@
 struct isle__isolate;
 
 enum isle__control_kind {
-    ISLE__CONTROL_PAUSE = 1, ISLE__CONTROL_RESUME, ISLE__CONTROL_PING, ISLE__CONTROL_KILL, ISLE__CONTROL_ADD_EXIT, ISLE__CONTROL_REMOVE_EXIT,
-    ISLE__CONTROL_ADD_ERROR, ISLE__CONTROL_REMOVE_ERROR, ISLE__CONTROL_ERRORS_FATAL, ISLE__CONTROL_STARTED
+    ISLE__CONTROL_PAUSE = 1,
+    ISLE__CONTROL_RESUME,
+    ISLE__CONTROL_PING,
+    ISLE__CONTROL_KILL,
+    ISLE__CONTROL_ADD_EXIT,
+    ISLE__CONTROL_REMOVE_EXIT,
+    ISLE__CONTROL_ADD_ERROR,
+    ISLE__CONTROL_REMOVE_ERROR,
+    ISLE__CONTROL_ERRORS_FATAL,
+    ISLE__CONTROL_STARTED
 };
 
 struct isle__control {
@@ -32,9 +41,11 @@ enum {
     ISLE__ATTEND_STOP = 4     /* the program ends: as a kill that needs no capability */
 };
 
-/* Takes `control`, allocated with isle__memory_alloc, and its mail. Any thread. ISLE_EFULL: too many wait there, ISLE_ECLOSED: it has ended; both are then gone. */
+/* Takes `control`, allocated with isle__memory_alloc, and its mail. Any thread. ISLE_EFULL: too
+ * many wait there, ISLE_ECLOSED: it has ended; both are then gone. */
 ISLE_MUST_CHECK isle_err isle__control_post(struct isle__control *control);
-/* Does what has come. Inside an event (`running`) only what is immediate; the rest waits for the loop. Sets isolate->ending. */
+/* Does what has come. Inside an event (`running`) only what is immediate; the rest waits for the
+ * loop. Sets isolate->ending. */
 void isle__control_run(struct isle__isolate *isolate, bool running);
 void isle__control_drop_all(struct isle__isolate *isolate); /* and refuses what still comes */
 void isle__control_open(struct isle__isolate *isolate);
@@ -44,15 +55,18 @@ ISLE_MUST_CHECK isle_err isle__isolate_start_paused(struct isle__isolate *isolat
 void isle__pauses_fini(struct isle__isolate *isolate);
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
 void isle__attend(struct isle__isolate *isolate);
-void isle__deadline_check(struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */
+void isle__deadline_check(
+    struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */
 
 struct isle__listener {
     struct isle__listener *next;
     uint64_t port;
-    struct isle__mail *mail; /* of an exit listener: posted at the end. Of an error listener: room for the case that there is no memory */
+    struct isle__mail *mail; /* of an exit listener: posted at the end. Of an error listener: room
+                                for the case that there is no memory */
 };
 
 /* Takes the mail. Once per port, the last counts. ISLE_ENOMEM. */
-ISLE_MUST_CHECK isle_err isle__listener_add(struct isle__listener **list, uint64_t port, struct isle__mail *mail);
+ISLE_MUST_CHECK isle_err isle__listener_add(struct isle__listener **list, uint64_t port,
+                                            struct isle__mail *mail);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drops: what a program wants done when a port, future or timer of its isolate is over, so that the `context` of a callback has an owner. The task runs exactly once, in an event of
- * its own: as a microtask after the object is gone (closed, cancelled, complete with its callbacks run), or at the isolate's end. */
+/* Drops: what a program wants done when a port, future or timer of its isolate is over, so that the
+ * `context` of a callback has an owner. The task runs exactly once, in an event of its own: as a
+ * microtask after the object is gone (closed, cancelled, complete with its callbacks run), or at
+ * the isolate's end. */
 #include "core/drop.h"
+
 #include "core/isolate.h"
 #include "core/loop.h"
 #include "core/port.h"
@@ -24,7 +27,8 @@ static void drop_run(void *argument)
     drop.task(drop.context);
 }
 
-/* As in a deferred task, nothing may suspend, and the kill that is under way does not come again. */
+/* As in a deferred task, nothing may suspend, and the kill that is under way does not come again.
+ */
 static void drop_run_last(void *argument)
 {
     struct isle__drop *drop = argument;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public side of futures: await, callbacks, combinations, one's own. All of it is made of observers of promises (promise.c). */
+/* The public side of futures: await, callbacks, combinations, one's own. All of it is made of
+ * observers of promises (promise.c). */
 #include "core/activity.h"
 #include "core/control.h"
 #include "core/handle.h"
@@ -63,8 +64,8 @@ static void trial_run(void *argument)
     struct isle__promise *promise =
         isle__promise_need(trial->isolate, "isle_try_await", trial->future);
     if (!promise->is_complete && trial->timeout_ns > 0) {
-        int64_t deadline = trial->timeout_ns == ISLE_FOREVER ? ISLE_FOREVER
-                                                             : isle__deadline_of(trial->timeout_ns);
+        int64_t deadline =
+            trial->timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(trial->timeout_ns);
         (void)promise_wait(promise, deadline, "isle_try_await");
     }
     if (!promise->is_complete) {
@@ -134,7 +135,8 @@ static void then_done(void *argument)
     isle__promise_unobserve(argument);
 }
 
-/* The promise is held until the callback has returned, thrown or ended, so that its drops come after. */
+/* The promise is held until the callback has returned, thrown or ended, so that its drops come
+ * after. */
 static void then_run(struct isle__observer *observer)
 {
     struct callback callback = *(struct callback *)observer;
@@ -170,7 +172,7 @@ struct combination {
     struct isle__promise *result; /* busy while this lives */
     isle_value values;            /* of all: a kept list */
     size_t left;
-    size_t users;                 /* callbacks that lead here */
+    size_t users; /* callbacks that lead here */
     bool is_all;
     struct isle__isolate *isolate;
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handles: what the pointers to ports, futures, timers and watches are. An index into the isolate's table, a generation, and the kind, packed into a pointer that is
- * never dereferenced; so a stale one is found, and one of another isolate all but certainly (generations begin at random). An entry whose generations
- * are used up is retired. */
+/* Handles: what the pointers to ports, futures, timers and watches are. An index into the isolate's
+ * table, a generation, and the kind, packed into a pointer that is never dereferenced; so a stale
+ * one is found, and one of another isolate all but certainly (generations begin at random). An
+ * entry whose generations are used up is retired. */
+#include "core/handle.h"
+
 #include <string.h>
 
-#include "core/handle.h"
 #include "core/isolate.h"
 
 struct isle__handle_entry {
@@ -36,7 +38,7 @@ static bool handles_grow(struct isle__isolate *isolate)
     size_t entry = sizeof(struct isle__handle_entry);
     if (!isle__heap_try_charge(&isolate->heap, (new - old) * entry))
         return false;
-    void *memory = isle__memory_resize(table->entries, old * entry, new * entry);
+    void *memory = isle__memory_resize(table->entries, old * entry, new *entry);
     if (memory == NULL) {
         isle__heap_discharge(&isolate->heap, (new - old) * entry);
         return false;
@@ -51,7 +53,7 @@ static bool handles_grow(struct isle__isolate *isolate)
         table->entries[i].next_free = table->free;
         table->free = (uint32_t)i;
     }
-    table->capacity = (uint32_t)new;
+    table->capacity = (uint32_t) new;
     return true;
 }
 

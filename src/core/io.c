@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public side of descriptors and signals: a watch or a promise here, an entry in the reactor's table there. */
+/* The public side of descriptors and signals: a watch or a promise here, an entry in the reactor's
+ * table there. */
 #include <errno.h>
 #include <string.h>
 
@@ -53,8 +54,8 @@ isle_future *isle_fd_wait(int fd, unsigned events)
         .once = true,
         .mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY, id),
     };
-    isle_err err = request.mail == NULL ? ISLE_ENOMEM
-                                        : isle__reactor_watch(&request, &promise->cancel_key);
+    isle_err err =
+        request.mail == NULL ? ISLE_ENOMEM : isle__reactor_watch(&request, &promise->cancel_key);
     if (err != ISLE_OK) {
         int saved = errno;
         isle__mail_drop(request.mail);

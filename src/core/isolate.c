@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Isolates: birth, waking, end. Bodies are recycled through a free list and never returned while the program runs (isolate.h says why); what belongs to one
- * life is set up in isle__isolate_create and returned in isle__isolate_finish.
+/* Isolates: birth, waking, end. Bodies are recycled through a free list and never returned while
+ * the program runs (isolate.h says why); what belongs to one life is set up in isle__isolate_create
+ * and returned in isle__isolate_finish.
  *
- * An end, in order: suspended activities are unwound, newest first; the last message is posted (isle_exit, a run's result); ports, timers, futures and heap are
- * returned, the mailbox is closed and what waits there dropped; the id is given up; then the exit listeners are told. */
+ * An end, in order: suspended activities are unwound, newest first; the last message is posted
+ * (isle_exit, a run's result); ports, timers, futures and heap are returned, the mailbox is closed
+ * and what waits there dropped; the id is given up; then the exit listeners are told. */
+#include "core/isolate.h"
+
 #include <string.h>
 
-#include "core/isolate.h"
 #include "core/activity.h"
 #include "core/backend.h"
 #include "core/control.h"
@@ -92,7 +95,8 @@ void isle__bodies_free(void)
 void isle__isolate_link(struct isle__isolate *isolate)
 {
     isle__mutex_lock(&isle__program.lock);
-    /* Under the lock: the end of the program marks those that are in the list by then, and the later ones mark themselves. */
+    /* Under the lock: the end of the program marks those that are in the list by then, and the
+     * later ones mark themselves. */
     if (atomic_load_explicit(&isle__program.stopping, memory_order_seq_cst))
         atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
     isolate->previous = NULL;
@@ -215,7 +219,8 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     return ISLE_OK;
 }
 
-/* Returns what one life holds beside its heap. The id is given up first, so that nothing new is addressed to it. */
+/* Returns what one life holds beside its heap. The id is given up first, so that nothing new is
+ * addressed to it. */
 static void isolate_release(struct isle__isolate *isolate)
 {
     isle__slot_end(isolate->slot);
@@ -335,7 +340,8 @@ void isle__isolate_finish(struct isle__isolate *isolate)
         isle__library_close(isolate->library);
     isolate->backend->ended(isolate);
     bool classic = isolate->classic;
-    /* The root's task may still be in its worker's queue, or on its way there: its body rests until the program's end. */
+    /* The root's task may still be in its worker's queue, or on its way there: its body rests until
+     * the program's end. */
     if (!isolate->is_root)
         isle__body_give(isolate);
     isle__mail_post_reserved(no_result);

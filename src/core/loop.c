@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The event loop. One turn takes events of an isolate, one after the other, each to completion, until nothing is left or its budget is used up.
+/* The event loop. One turn takes events of an isolate, one after the other, each to completion,
+ * until nothing is left or its budget is used up.
  *
- * Order. Control messages first. Then, after each event, its microtasks; then errors of futures that nobody asked for; then activities that can go on; then timers and mail in turn,
- * so that neither starves the other. While the isolate is paused only control is looked at.
+ * Order. Control messages first. Then, after each event, its microtasks; then errors of futures
+ * that nobody asked for; then activities that can go on; then timers and mail in turn, so that
+ * neither starves the other. While the isolate is paused only control is looked at.
  *
- * isle__isolate_turn keeps nothing in its frame that matters: a handler that suspends leaves this frame behind on its stack, the turn goes on in a new call of
- * it on a fresh stack, and when the handler is resumed and returns, that old frame simply goes on with the turn of that moment. */
+ * isle__isolate_turn keeps nothing in its frame that matters: a handler that suspends leaves this
+ * frame behind on its stack, the turn goes on in a new call of it on a fresh stack, and when the
+ * handler is resumed and returns, that old frame simply goes on with the turn of that moment. */
 #include "core/loop.h"
+
 #include "core/activity.h"
 #include "core/backend.h"
 #include "core/control.h"
@@ -107,7 +111,9 @@ void isle_schedule_microtask(isle_task *task, void *context)
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
     *scheduled = (struct task_microtask){
-        .microtask = {.run = task_microtask_run, .argument = scheduled, .drop = task_microtask_free},
+        .microtask = {.run = task_microtask_run,
+                      .argument = scheduled,
+                      .drop = task_microtask_free},
         .task = task,
         .context = context,
         .isolate = isolate,
@@ -126,7 +132,8 @@ bool isle__isolate_paused(const struct isle__isolate *isolate)
 static bool loop_take_mail(struct isle__isolate *isolate)
 {
     struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
-    if (head == NULL || head == ISLE__MAILBOX_IDLE) /* idle: the root, while its main activity runs */
+    if (head == NULL ||
+        head == ISLE__MAILBOX_IDLE) /* idle: the root, while its main activity runs */
         return false;
     /* Acquires what the senders released; nobody but us puts IDLE or CLOSED there while we run. */
     struct isle__mail *newest =
@@ -161,7 +168,8 @@ static bool loop_run_mail(struct isle__isolate *isolate)
     return true;
 }
 
-/* Mail for a port with a handler, or for a call, must stay in its order behind what is in the inbox: only what leads to quiet ports is sorted in. */
+/* Mail for a port with a handler, or for a call, must stay in its order behind what is in the
+ * inbox: only what leads to quiet ports is sorted in. */
 void isle__poll_mail(struct isle__isolate *isolate)
 {
     (void)loop_take_mail(isolate);
@@ -197,8 +205,9 @@ static bool loop_run_event(struct isle__isolate *isolate)
     isolate->turn_timer = !isolate->turn_timer;
     if (isolate->turn_timer && isle__timer_fire_due(isolate))
         return true;
+    /* Now: timers that are always due would leave no later moment. */
     if (isolate->inbox == NULL)
-        (void)loop_take_mail(isolate); /* now: timers that are always due would leave no later moment */
+        (void)loop_take_mail(isolate);
     if (isle__port_run_pending(isolate) || loop_run_mail(isolate))
         return true;
     return isle__timer_fire_due(isolate);
@@ -210,7 +219,8 @@ static bool isolate_lives(const struct isle__isolate *isolate)
     return isolate->alive > 0 || timers > 0 || isle__isolate_paused(isolate);
 }
 
-/* An activity that suspended inside ISLE_UNINTERRUPTED is waited for, as long as something can still come. */
+/* An activity that suspended inside ISLE_UNINTERRUPTED is waited for, as long as something can
+ * still come. */
 static bool loop_postpones_end(const struct isle__isolate *isolate)
 {
     const struct isle__activity *activity = isolate->suspended;
@@ -219,7 +229,8 @@ static bool loop_postpones_end(const struct isle__isolate *isolate)
     return activity != NULL && isolate_lives(isolate) && !isle__isolate_paused(isolate);
 }
 
-/* Nothing is left to do now. True: it is idle, and may be run by somebody else already, or have ended. */
+/* Nothing is left to do now. True: it is idle, and may be run by somebody else already, or have
+ * ended. */
 static bool loop_go_idle(struct isle__isolate *isolate)
 {
     isle__timer_register(isolate);
@@ -228,8 +239,9 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
                                                  memory_order_seq_cst, memory_order_relaxed))
         return false;
-    /* seq_cst: whoever sets attention does so before it tries to wake; one of us sees the other. By now the body may have
-     * been run by another, have ended, and be in its next life: so it is woken like anybody's, not taken back. */
+    /* seq_cst: whoever sets attention does so before it tries to wake; one of us sees the other. By
+     * now the body may have been run by another, have ended, and be in its next life: so it is
+     * woken like anybody's, not taken back. */
     if (atomic_load_explicit(&isolate->attention, memory_order_seq_cst) != 0)
         isle__isolate_wake(isolate);
     if (classic)

@@ -8,14 +8,18 @@
 /* Runs fn(argument) as an event: a scope and a boundary of its own; what it throws is uncaught. */
 void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), void *argument);
 void isle__microtask_add(struct isle__isolate *isolate, struct isle__microtask *microtask);
-/* Takes what was sent into the ports' queues without running a handler, for code that asks and does not wait. */
+/* Takes what was sent into the ports' queues without running a handler, for code that asks and does
+ * not wait. */
 void isle__poll_mail(struct isle__isolate *isolate);
 /* The scope of the event that runs. */
 struct isle__scope *isle__event_scope(struct isle__isolate *isolate);
 void isle__microtasks_drop(struct isle__isolate *isolate);
-void isle__isolate_enter(struct isle__isolate *isolate);   /* runs the entry (spawn.c) */
-bool isle__isolate_may_end(struct isle__isolate *isolate); /* nothing keeps it alive: true, unless the program's end waits for others (program.c) */
-/* The end of the program waits until those of isle_spawn_function are idle: a count of those that are not. */
+void isle__isolate_enter(struct isle__isolate *isolate); /* runs the entry (spawn.c) */
+bool isle__isolate_may_end(
+    struct isle__isolate *isolate); /* nothing keeps it alive: true, unless the program's end waits
+                                       for others (program.c) */
+/* The end of the program waits until those of isle_spawn_function are idle: a count of those that
+ * are not. */
 void isle__classic_busy(void);
 void isle__classic_idle(void);
 bool isle__isolate_paused(const struct isle__isolate *isolate);

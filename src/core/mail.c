@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mail: a parcel with an address, and the mailbox that it goes through.
  *
- * The mailbox is one word (isolate.h). A push is a compare-and-exchange that links the mail before what is there; its old value also says whether the receiver must
- * be scheduled. The receiver takes all with one exchange, so there is no ABA: nobody ever removes a single mail from the shared list. Counters are raised before
- * the push and lowered by the receiver (or the sender, if it was refused), so they are never below the truth. */
+ * The mailbox is one word (isolate.h). A push is a compare-and-exchange that links the mail before
+ * what is there; its old value also says whether the receiver must be scheduled. The receiver takes
+ * all with one exchange, so there is no ABA: nobody ever removes a single mail from the shared
+ * list. Counters are raised before the push and lowered by the receiver (or the sender, if it was
+ * refused), so they are never below the truth. */
+#include "core/mail.h"
+
 #include <string.h>
 
-#include "core/mail.h"
 #include "core/backend.h"
 #include "core/isolate.h"
 #include "core/slot.h"
@@ -22,8 +25,7 @@ struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_ki
     return mail;
 }
 
-struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind,
-                                   uint64_t target)
+struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind, uint64_t target)
 {
     struct isle__parcel parcel;
     if (isle__parcel_immediate(immediate, sizeof(struct isle__mail), &parcel) != ISLE_OK)
@@ -77,9 +79,10 @@ static bool mail_fits(struct isle__isolate *isolate, uint64_t count, size_t byte
     size_t memory_max = atomic_load_explicit(&isolate->memory_max, memory_order_relaxed);
     return count < atomic_load_explicit(&isolate->mailbox_max_messages, memory_order_relaxed) &&
            size <= atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed) &&
-           bytes <= atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed) - size &&
-           (memory_max == SIZE_MAX || (size <= memory_max && used <= memory_max - size &&
-                                       bytes <= memory_max - size - used));
+           bytes <=
+               atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed) - size &&
+           (memory_max == SIZE_MAX ||
+            (size <= memory_max && used <= memory_max - size && bytes <= memory_max - size - used));
 }
 
 isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
@@ -92,8 +95,8 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
         mail->reserved = true;
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
     uint64_t count = atomic_fetch_add_explicit(&isolate->mail_count, 1, memory_order_relaxed);
-    size_t bytes = atomic_fetch_add_explicit(&isolate->heap.mailbox, mail->parcel.size,
-                                             memory_order_relaxed);
+    size_t bytes =
+        atomic_fetch_add_explicit(&isolate->heap.mailbox, mail->parcel.size, memory_order_relaxed);
     if (!mail->reserved && !mail_fits(isolate, count, bytes, mail->parcel.size)) {
         mail_count_down(isolate, mail);
         atomic_fetch_add_explicit(&isle__program.refused_full, 1, memory_order_relaxed);
@@ -124,7 +127,8 @@ void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
             return;
         }
         mail->next = head == ISLE__MAILBOX_IDLE ? NULL : head;
-        /* Release: the receiver's exchange acquires the mail's contents. seq_cst: see isle__isolate_wake. */
+        /* Release: the receiver's exchange acquires the mail's contents. seq_cst: see
+         * isle__isolate_wake. */
     } while (!atomic_compare_exchange_weak_explicit(&isolate->mailbox, &head, mail,
                                                     memory_order_seq_cst, memory_order_relaxed));
     if (head == ISLE__MAILBOX_IDLE)

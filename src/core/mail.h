@@ -8,9 +8,9 @@
 struct isle__isolate;
 
 enum isle__mail_kind {
-    ISLE__MAIL_DATA = 1,  /* to a port or the default port */
-    ISLE__MAIL_REPLY,     /* a value for a call or run */
-    ISLE__MAIL_REPLY_ERROR/* an error for it */
+    ISLE__MAIL_DATA = 1,   /* to a port or the default port */
+    ISLE__MAIL_REPLY,      /* a value for a call or run */
+    ISLE__MAIL_REPLY_ERROR /* an error for it */
 };
 
 struct isle__mail { /* the header of a parcel's first chunk */
@@ -25,21 +25,28 @@ struct isle__mail { /* the header of a parcel's first chunk */
 };
 
 /* Wraps what was copied. */
-struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind, uint64_t target);
+struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind,
+                                 uint64_t target);
 /* A mail with an immediate value; NULL: out of memory. */
-struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind, uint64_t target);
+struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind,
+                                   uint64_t target);
 void isle__mail_drop(struct isle__mail *mail);
-/* Delivery in two steps, so that what a parcel took from its sender can still be given back in between. Any thread.
- * Admit: room in the target's mailbox is taken. ISLE_OK, with its isolate or NULL if it is closed or dead; ISLE_EFULL, counted: nothing has changed.
- * Push: the mail is the receiver's, or it is dropped and counted; then a call that waits for its answer completes with ISLE_ECLOSED. */
-ISLE_MUST_CHECK isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate);
+/* Delivery in two steps, so that what a parcel took from its sender can still be given back in
+ * between. Any thread. Admit: room in the target's mailbox is taken. ISLE_OK, with its isolate or
+ * NULL if it is closed or dead; ISLE_EFULL, counted: nothing has changed. Push: the mail is the
+ * receiver's, or it is dropped and counted; then a call that waits for its answer completes with
+ * ISLE_ECLOSED. */
+ISLE_MUST_CHECK isle_err isle__mail_admit(struct isle__mail *mail,
+                                          struct isle__isolate **ret_isolate);
 void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate);
 /* Both, for mail that holds nothing of its sender's. ISLE_EFULL: it is still the caller's. */
 ISLE_MUST_CHECK isle_err isle__mail_post(struct isle__mail *mail);
 void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is fine */
-/* Tells the call that waits for an answer to this mail (if any) that nobody will answer; the mail itself becomes the notice, so that no memory is needed. */
+/* Tells the call that waits for an answer to this mail (if any) that nobody will answer; the mail
+ * itself becomes the notice, so that no memory is needed. */
 void isle__mail_refuse(struct isle__mail *mail);
-bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a request that nobody answers */
+bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a
+                                           request that nobody answers */
 /* The receiver's side: takes it off the counts. */
 void isle__mail_received(struct isle__isolate *isolate, struct isle__mail *mail);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Receive ports: where mail of an isolate goes once its loop has taken it. With a handler each mail is an event; without one it waits here, for a handler that is set
- * later or for code in direct style.
+/* Receive ports: where mail of an isolate goes once its loop has taken it. With a handler each mail
+ * is an event; without one it waits here, for a handler that is set later or for code in direct
+ * style.
  *
- * A port counts for its isolate's life (`alive`) while it is engaged and its flag is set; the default port is engaged once somebody uses it. */
+ * A port counts for its isolate's life (`alive`) while it is engaged and its flag is set; the
+ * default port is engaged once somebody uses it. */
 #include "core/port.h"
+
 #include "core/activity.h"
 #include "core/drop.h"
 #include "core/handle.h"
@@ -139,6 +142,12 @@ static void port_free(struct isle__port *port)
     isle__heap_discharge(&isolate->heap, sizeof *port);
 }
 
+void isle__ports_forget_waiters(struct isle__isolate *isolate)
+{
+    for (struct isle__port *port = isolate->ports; port != NULL; port = port->next)
+        port->waiters = NULL;
+}
+
 void isle__ports_fini(struct isle__isolate *isolate)
 {
     while (isolate->ports != NULL) {
@@ -205,7 +214,8 @@ static void serve_run(void *argument)
     serving->reply = serving->answer(serving->request, serving->context);
 }
 
-/* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well. */
+/* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well.
+ */
 static void serve_event(struct delivery *delivery, isle_value request, uint64_t reply)
 {
     struct isle__isolate *isolate = delivery->isolate;
@@ -291,8 +301,7 @@ void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail)
         return;
     }
     struct isle__slot *slot = isle__slot_find(mail->target);
-    if (slot == NULL ||
-        atomic_load_explicit(&slot->isolate, memory_order_relaxed) != isolate)
+    if (slot == NULL || atomic_load_explicit(&slot->isolate, memory_order_relaxed) != isolate)
         mail_undeliverable(isolate, mail);
     else if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
         isle__promise_receive(slot->object, mail);

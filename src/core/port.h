@@ -13,7 +13,6 @@ struct isle__waiter {
     struct isle__activity *activity;
 };
 
-
 struct isle__port {
     struct isle__slot *slot; /* NULL: the isolate's own (default port) */
     uint64_t id;
@@ -38,15 +37,22 @@ struct isle__port {
 };
 void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
 struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
-/* What isle__port_take or the like took, at its place again; if the port is closed meanwhile, it is dropped and counted. */
-void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle, struct isle__mail *mail);
-struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function, const isle_receive_port *handle);
+/* What isle__port_take or the like took, at its place again; if the port is closed meanwhile, it is
+ * dropped and counted. */
+void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle,
+                         struct isle__mail *mail);
+struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function,
+                                   const isle_receive_port *handle);
 /* Routes a mail that the loop took; may run a handler's event. */
 void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail);
-bool isle__port_run_pending(struct isle__isolate *isolate); /* one mail that waited for a handler; false: none */
-/* Puts a mail into the queue of its port if that has no handler. False: it is still the caller's. */
+bool isle__port_run_pending(
+    struct isle__isolate *isolate); /* one mail that waited for a handler; false: none */
+/* Puts a mail into the queue of its port if that has no handler. False: it is still the caller's.
+ */
 bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail *mail);
 void isle__ports_fini(struct isle__isolate *isolate);
+/* Before suspended activities are unwound for good: their waiters lie on stacks that vanish. */
+void isle__ports_forget_waiters(struct isle__isolate *isolate);
 struct isle__port *isle__port_open(struct isle__isolate *isolate); /* throws */
 
 #endif

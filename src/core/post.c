@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* isle_post: messages from threads that Isle does not know. They are built in a heap of their own for the time of the call. */
+/* isle_post: messages from threads that Isle does not know. They are built in a heap of their own
+ * for the time of the call. */
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "value/pack.h"
@@ -35,7 +36,8 @@ isle_err isle__post(const isle_arg *args, size_t count)
         return ISLE_EFORK;
     if (args == NULL || count < 2 || args[0].kind != ISLE_ARG_PORT || args[0].as.p.id == 0)
         return ISLE_EINVAL;
-    /* The end of the program waits for those who are inside: seq_cst on both sides, so one of us sees the other. */
+    /* The end of the program waits for those who are inside: seq_cst on both sides, so one of us
+     * sees the other. */
     atomic_fetch_add_explicit(&isle__program.posters, 1, memory_order_seq_cst);
     isle_err err = ISLE_ECLOSED;
     if (atomic_load_explicit(&isle__program.running, memory_order_seq_cst))

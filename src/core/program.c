@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: start, the root isolate and its main activity, foreign event loops, stop.
  *
- * The root's events run on the thread that started it. Between isle_start and isle_stop that thread's own code is the root's *main activity*: it is outside the loop, and what
- * suspends there (await, receive, isle_loop, isle_dispatch) lets the loop run on a fresh stack of the same thread until the main activity goes on. So while the main activity
- * runs, the root looks idle to everybody else: what arrives makes its task ready, and raises the descriptor of isle_loop_fd.
+ * The root's events run on the thread that started it. Between isle_start and isle_stop that
+ * thread's own code is the root's *main activity*: it is outside the loop, and what suspends there
+ * (await, receive, isle_loop, isle_dispatch) lets the loop run on a fresh stack of the same thread
+ * until the main activity goes on. So while the main activity runs, the root looks idle to
+ * everybody else: what arrives makes its task ready, and raises the descriptor of isle_loop_fd.
  *
- * On a system without stacks the main activity never suspends: isle_loop and isle_dispatch call the loop as a function. */
+ * On a system without stacks the main activity never suspends: isle_loop and isle_dispatch call the
+ * loop as a function. */
+#include "core/program.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/program.h"
 #include "core/activity.h"
 #include "core/backend.h"
 #include "core/blocking.h"
@@ -27,11 +31,11 @@ enum { STACK_SIZE = 256 * 1024, STOP_NS = 200 * 1000 * 1000 };
 static struct {
     struct isle__activity activity;
     isle_program_options options;
-    bool loop_over;    /* nothing keeps the root alive */
-    bool in_loop;      /* the main activity is in isle_loop */
+    bool loop_over;           /* nothing keeps the root alive */
+    bool in_loop;             /* the main activity is in isle_loop */
     _Atomic bool dispatching; /* it is in isle_dispatch: it goes on when the root is idle */
-    bool ended;        /* the root has ended, the main activity cleans up */
-    bool owns_main;    /* isle_main: there is a boundary below us */
+    bool ended;               /* the root has ended, the main activity cleans up */
+    bool owns_main;           /* isle_main: there is a boundary below us */
     bool stacks;
     bool faults;
 } main_state;
@@ -99,8 +103,7 @@ static bool root_has_work(const struct isle__isolate *root)
 {
     return root->inbox != NULL || root->ready != NULL || root->pending != NULL ||
            root->microtasks != NULL || root->unobserved != NULL || root->deferred != NULL ||
-           root->ending ||
-           atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0;
+           root->ending || atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0;
 }
 
 static void root_go_home(struct isle__isolate *root)
@@ -113,13 +116,15 @@ static bool root_is_home(void)
     return isle__worker_current() == isle__program.root_worker;
 }
 
-/* A root that floats is anybody's from here on. Release: who reads this and runs the root finds all that the main activity did. */
+/* A root that floats is anybody's from here on. Release: who reads this and runs the root finds all
+ * that the main activity did. */
 void isle__main_suspends(struct isle__isolate *root)
 {
     isle__heap_set_current(NULL);
     if (isle__program.root_floats)
         atomic_store_explicit(&root->task.home, NULL, memory_order_release);
-    /* Nothing keeps the root alive: its turn shall see that what the main activity waits for never comes. */
+    /* Nothing keeps the root alive: its turn shall see that what the main activity waits for never
+     * comes. */
     if (root->alive == 0)
         isle__isolate_wake(root);
 }
@@ -263,7 +268,8 @@ int isle_loop_fd(void)
 
 static void program_end(int status);
 
-/* A throw or an end in a program that keeps its own main, with nothing below: its deferred tasks have run. */
+/* A throw or an end in a program that keeps its own main, with nothing below: its deferred tasks
+ * have run. */
 static void program_uncaught(struct isle__heap *heap, isle_value error)
 {
     struct isle__isolate *root = (void *)((char *)heap - offsetof(struct isle__isolate, heap));
@@ -401,8 +407,8 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     main_state.stacks = isle__platform_has(ISLE__HAS_STACKS);
     isle__slots_init();
     isle__fault_thread_init();
-    main_state.faults = !main_state.options.no_signal_handler &&
-                        isle__fault_install(overflow_seen) == ISLE_OK;
+    main_state.faults =
+        !main_state.options.no_signal_handler && isle__fault_install(overflow_seen) == ISLE_OK;
     err = program_start();
     if (err != ISLE_OK) {
         if (main_state.faults)
@@ -451,7 +457,8 @@ static bool program_wait_all(void)
 
 static void program_name_rest(void)
 {
-    char line[512] = "isle: the program ends without waiting for isolates that did not stop within 200 ms:";
+    char line[512] =
+        "isle: the program ends without waiting for isolates that did not stop within 200 ms:";
     size_t named = 0;
     isle__mutex_lock(&isle__program.lock);
     for (struct isle__isolate *i = isle__program.isolates; i != NULL && named < 8; i = i->next) {
@@ -481,7 +488,8 @@ static void program_end(int status)
     if (!stopped)
         program_name_rest();
     else if (!helped)
-        isle__report("isle: the program ends without waiting for isle_blocking work that still runs");
+        isle__report(
+            "isle: the program ends without waiting for isle_blocking work that still runs");
     if (!helped) {
         (void)fflush(NULL);
         isle__exit_now(status);
@@ -521,7 +529,8 @@ struct main_call {
 static void main_call_app(void *argument)
 {
     struct main_call *call = argument;
-    isle_scope scope = isle_scope_open(); /* app is the first event: what it made vanishes when it returns */
+    isle_scope scope =
+        isle_scope_open(); /* app is the first event: what it made vanishes when it returns */
     call->status = call->app(call->argc, call->argv);
     isle_scope_close(&scope);
 }

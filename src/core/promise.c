@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Promises: what is behind an isle_future *. A promise lives until it is complete, its scope is over, nobody waits and nobody keeps it.
+/* Promises: what is behind an isle_future *. A promise lives until it is complete, its scope is
+ * over, nobody waits and nobody keeps it.
  *
- * Where a result lies. It comes as a mail (a reply) or as a value of this isolate. A mail is adopted by the first who asks: into the promise's own scope while that is open,
- * else into the kept heap, with one keep count of the promise's. So a value that a program reads lives as long as the future's scope, or its own event.
+ * Where a result lies. It comes as a mail (a reply) or as a value of this isolate. A mail is
+ * adopted by the first who asks: into the promise's own scope while that is open, else into the
+ * kept heap, with one keep count of the promise's. So a value that a program reads lives as long as
+ * the future's scope, or its own event.
  *
- * An error that nobody has asked for is uncaught once the promise's scope is over: until then the program may still come to it. */
+ * An error that nobody has asked for is uncaught once the promise's scope is over: until then the
+ * program may still come to it. */
+#include "core/promise.h"
+
 #include <string.h>
 
-#include "core/promise.h"
 #include "core/activity.h"
 #include "core/drop.h"
 #include "core/handle.h"
@@ -70,8 +75,7 @@ static void promise_free(struct isle__promise *promise)
 /* Frees it if nothing leads to it any more. */
 void isle__promise_settle(struct isle__promise *promise)
 {
-    if (promise->scope != NULL || promise->keeps > 0 || promise->busy > 0 ||
-        promise->on_unobserved)
+    if (promise->scope != NULL || promise->keeps > 0 || promise->busy > 0 || promise->on_unobserved)
         return;
     if (!promise->is_complete)
         return;
@@ -106,9 +110,9 @@ static void promise_scope_ended(void *argument)
     struct isle__promise *promise = isle__handle_find(isolate, ISLE__HANDLE_FUTURE, argument);
     if (promise == NULL)
         return;
-    bool must_keep = promise->is_complete && promise->mail == NULL && !promise->value_kept &&
-                     (promise->keeps > 0 || promise->busy > 0 ||
-                      (promise->is_error && !promise->is_observed));
+    bool must_keep =
+        promise->is_complete && promise->mail == NULL && !promise->value_kept &&
+        (promise->keeps > 0 || promise->busy > 0 || (promise->is_error && !promise->is_observed));
     if (must_keep)
         promise_keep_value(promise);
     promise->scope = NULL;
@@ -128,8 +132,8 @@ struct isle__promise *isle__promise_new(struct isle__isolate *isolate)
     promise->isolate = isolate;
     promise_link(promise);
     promise->handle = isle__handle_open(isolate, ISLE__HANDLE_FUTURE, promise);
-    if (promise->handle == NULL || !isle__scope_try_defer(scope, promise_scope_ended,
-                                                          promise->handle)) {
+    if (promise->handle == NULL ||
+        !isle__scope_try_defer(scope, promise_scope_ended, promise->handle)) {
         promise_free(promise);
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
@@ -168,6 +172,23 @@ struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const ch
                     "%s: the future is over (complete and its scope ended), or another isolate's",
                     function);
     return promise;
+}
+
+void isle__promises_forget_waiters(struct isle__isolate *isolate)
+{
+    for (struct isle__promise *promise = isolate->promises; promise != NULL;
+         promise = promise->next) {
+        struct isle__observer **at = &promise->observers, *last = NULL;
+        while (*at != NULL) {
+            if ((*at)->waiter != NULL) {
+                *at = (*at)->next;
+            } else {
+                last = *at;
+                at = &last->next;
+            }
+        }
+        promise->observers_last = last;
+    }
 }
 
 void isle__promises_fini(struct isle__isolate *isolate)
@@ -338,8 +359,7 @@ isle_value isle__promise_value(struct isle__promise *promise)
         if (scope != NULL)
             promise->value = isle__parcel_adopt(&parcel, scope);
         else
-            promise->value =
-                isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
+            promise->value = isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
         if (coded)
             promise->value = isle_null();
         if (scope == NULL && !coded)

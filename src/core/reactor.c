@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reactor: one thread for all isolates that waits for deadlines, descriptors and signals, and turns each into attention or mail. Without threads the root's loop calls it
- * when it has nothing else to do.
+/* The reactor: one thread for all isolates that waits for deadlines, descriptors and signals, and
+ * turns each into attention or mail. Without threads the root's loop calls it when it has nothing
+ * else to do.
  *
- * Deadlines: a heap of isolates by the earliest deadline that each told (timer.c). When one passes, its isolate is woken and looks itself.
- * Descriptors: a table by descriptor; a key is descriptor and generation, so that an event of a watch that is gone is dropped.
- * One lock for all; it is held for a few instructions, never while something is posted. */
+ * Deadlines: a heap of isolates by the earliest deadline that each told (timer.c). When one passes,
+ * its isolate is woken and looks itself. Descriptors: a table by descriptor; a key is descriptor
+ * and generation, so that an event of a watch that is gone is dropped. One lock for all; it is held
+ * for a few instructions, never while something is posted. */
+#include "core/reactor.h"
+
 #include <string.h>
 
-#include "core/reactor.h"
 #include "core/control.h"
 #include "core/isolate.h"
 #include "core/mail.h"
@@ -92,8 +95,8 @@ static bool clock_grow(void)
     if (reactor.count < reactor.capacity)
         return true;
     size_t old = reactor.capacity, new = old == 0 ? 64 : old * 2;
-    void *heap = isle__memory_resize(reactor.heap, old * sizeof *reactor.heap,
-                                     new * sizeof *reactor.heap);
+    void *heap =
+        isle__memory_resize(reactor.heap, old * sizeof *reactor.heap, new * sizeof *reactor.heap);
     if (heap == NULL)
         return false;
     reactor.heap = heap;
@@ -142,9 +145,9 @@ static int64_t clock_fire(void)
             if (wait <= 0) {
                 due = reactor.heap[0];
                 clock_remove(due);
-                /* Under the lock: an isolate that ends takes itself off first, so it is alive here. */
-                atomic_fetch_or_explicit(&due->attention, ISLE__ATTEND_TIMER,
-                                         memory_order_seq_cst);
+                /* Under the lock: an isolate that ends takes itself off first, so it is alive here.
+                 */
+                atomic_fetch_or_explicit(&due->attention, ISLE__ATTEND_TIMER, memory_order_seq_cst);
             }
         }
         isle__mutex_unlock(&reactor.lock);
@@ -421,8 +424,7 @@ void isle__reactor_stop(void)
     for (int i = 0; i < SIGNAL_MAX; i++) {
         if (reactor.signals[i].count > 0)
             isle__signal_unwatch(i);
-        isle__memory_free(reactor.signals[i].ports,
-                          reactor.signals[i].capacity * sizeof(uint64_t));
+        isle__memory_free(reactor.signals[i].ports, reactor.signals[i].capacity * sizeof(uint64_t));
     }
     if (reactor.poller != NULL)
         isle__poller_close(reactor.poller);

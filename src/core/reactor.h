@@ -13,7 +13,8 @@ void isle__clock_unset(struct isle__isolate *isolate);
 /* Without threads: waits for the next deadline and fires it; false: nothing will ever come. */
 bool isle__reactor_wait_inline(void);
 
-/* Watches (io.c). One per descriptor; the reactor posts `mail` once, or a list made by it each time to `port`. */
+/* Watches (io.c). One per descriptor; the reactor posts `mail` once, or a list made by it each time
+ * to `port`. */
 struct isle__watch_request {
     int fd;
     unsigned events;
@@ -21,12 +22,14 @@ struct isle__watch_request {
     uint64_t target;
     struct isle__mail *mail; /* of a once; owned */
 };
-ISLE_MUST_CHECK isle_err isle__reactor_watch(const struct isle__watch_request *request, uint64_t *ret_key);
+ISLE_MUST_CHECK isle_err isle__reactor_watch(const struct isle__watch_request *request,
+                                             uint64_t *ret_key);
 void isle__reactor_unwatch(uint64_t key);
 ISLE_MUST_CHECK isle_err isle__reactor_signal_add(int signal, uint64_t port);
 void isle__reactor_signal_remove(int signal, uint64_t port);
 void isle__watches_fini(struct isle__isolate *isolate);
-/* At a kill or exit, before the first deferred task may close a descriptor: the reactor forgets those of this isolate. */
+/* At a kill or exit, before the first deferred task may close a descriptor: the reactor forgets
+ * those of this isolate. */
 void isle__io_stop(struct isle__isolate *isolate);
 
 uint64_t isle__thread_count(void); /* all of the runtime, the root's included (program.c) */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Receiving in direct style: an activity takes the first mail of one or several ports that it wants, and waits while there is none.
+/* Receiving in direct style: an activity takes the first mail of one or several ports that it
+ * wants, and waits while there is none.
  *
- * Who waits is woken by every mail that comes to its ports and looks again; who takes it leaves the rest to the others. */
+ * Who waits is woken by every mail that comes to its ports and looks again; who takes it leaves the
+ * rest to the others. */
 #include "core/activity.h"
 #include "core/control.h"
 #include "core/handle.h"
@@ -58,8 +60,7 @@ static void matching_run(void *argument)
 {
     struct matching *matching = argument;
     isle__isolate_current()->heap.frame->deferring++;
-    matching->matches =
-        matching->reception->matches(matching->shown, matching->reception->context);
+    matching->matches = matching->reception->matches(matching->shown, matching->reception->context);
     isle__isolate_current()->heap.frame->deferring--;
 }
 
@@ -70,8 +71,9 @@ static void matching_scoped(void *argument)
     isle_scope_close(&scope);
 }
 
-/* Shows a mail to the predicate, in an inner scope. Meanwhile it is nobody's: whatever the predicate does with the port does not reach it. How the predicate ended is told after
- * the mail is back in its place; true: it is the caller's instead. */
+/* Shows a mail to the predicate, in an inner scope. Meanwhile it is nobody's: whatever the
+ * predicate does with the port does not reach it. How the predicate ended is told after the mail is
+ * back in its place; true: it is the caller's instead. */
 static bool mail_matches(struct reception *reception, isle_receive_port *handle,
                          struct isle__mail *mail)
 {
@@ -248,8 +250,7 @@ static void reception_try(void *argument)
         isle__throw(ISLE_ETIMEDOUT, "%s: timed out", reception->function);
 }
 
-isle_err isle_port_try_receive(isle_receive_port *port, int64_t timeout_ns,
-                               isle_value *ret_message)
+isle_err isle_port_try_receive(isle_receive_port *port, int64_t timeout_ns, isle_value *ret_message)
 {
     struct isle__isolate *isolate;
     isle_err err = isle__isolate_ask(&isolate);

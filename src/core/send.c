@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sending: a copy, then admission to the receiver's mailbox, then the push. Nothing is taken from the sender before admission, so a refused send changes nothing. Calls and their replies
- * are the same with a promise at one end. */
+/* Sending: a copy, then admission to the receiver's mailbox, then the push. Nothing is taken from
+ * the sender before admission, so a refused send changes nothing. Calls and their replies are the
+ * same with a promise at one end. */
 #include "core/control.h"
 #include "core/isolate.h"
 #include "core/mail.h"

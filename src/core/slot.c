@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots: the table behind every id. An id is slot (24 bits), generation (36 bits) and a mark for control ports; 61 bits in all, so that a port is an immediate
- * value. A slot whose generations are used up is retired, so no id is ever used twice; it costs 64 bytes after 6.9 * 10^10 uses.
+/* Slots: the table behind every id. An id is slot (24 bits), generation (36 bits) and a mark for
+ * control ports; 61 bits in all, so that a port is an immediate value. A slot whose generations are
+ * used up is retired, so no id is ever used twice; it costs 64 bytes after 6.9 * 10^10 uses.
  *
- * Pages of slots are never moved or returned while the program runs: a look-up needs no lock. The lock is for opening and closing. */
+ * Pages of slots are never moved or returned while the program runs: a look-up needs no lock. The
+ * lock is for opening and closing. */
+#include "core/slot.h"
+
 #include <string.h>
 
-#include "core/slot.h"
 #include "core/isolate.h"
 
 #ifndef ISLE__GENERATION_BITS
 #define ISLE__GENERATION_BITS 36
 #endif
 
-enum { SLOT_BITS = 24, PAGE_BITS = 12, PAGE_SLOTS = 1 << PAGE_BITS, PAGE_COUNT = 1 << (SLOT_BITS - PAGE_BITS) };
+enum {
+    SLOT_BITS = 24,
+    PAGE_BITS = 12,
+    PAGE_SLOTS = 1 << PAGE_BITS,
+    PAGE_COUNT = 1 << (SLOT_BITS - PAGE_BITS)
+};
 #define GENERATION_MAX (((uint64_t)1 << ISLE__GENERATION_BITS) - 1)
 #define FREE_END UINT32_MAX
 

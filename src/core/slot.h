@@ -7,23 +7,30 @@
 
 struct isle__isolate;
 
-enum isle__slot_kind { ISLE__SLOT_ISOLATE = 1, ISLE__SLOT_PORT, ISLE__SLOT_REPLY, ISLE__SLOT_ENDED };
+enum isle__slot_kind {
+    ISLE__SLOT_ISOLATE = 1,
+    ISLE__SLOT_PORT,
+    ISLE__SLOT_REPLY,
+    ISLE__SLOT_ENDED
+};
 
 struct isle__slot {
     _Atomic uint64_t id; /* 0: free */
     _Atomic(struct isle__isolate *) isolate;
-    void *object;        /* the owner's: isle__port or isle__promise of the isolate */
-    _Atomic int kind;    /* isle__slot_kind */
+    void *object;     /* the owner's: isle__port or isle__promise of the isolate */
+    _Atomic int kind; /* isle__slot_kind */
     uint32_t index, next_free;
     uint64_t generation; /* of its last use */
 };
 #define ISLE__ID_CONTROL ((uint64_t)1 << 60) /* an isolate's control port: its id with this bit */
 
 /* NULL: out of memory, or 2^24 slots in use. */
-struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isolate *isolate, void *object);
+struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isolate *isolate,
+                                   void *object);
 void isle__slot_close(struct isle__slot *slot);
 void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate ends */
-/* Nobody has this id because its isolate has ended; false as well once the slot is in use again. Any thread. */
+/* Nobody has this id because its isolate has ended; false as well once the slot is in use again.
+ * Any thread. */
 bool isle__slot_ended(uint64_t id);
 /* The slot that has this id now, or NULL. Any thread; what it says may be old at once. */
 struct isle__slot *isle__slot_find(uint64_t id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Spawning: a body, a copy of the message, and the first event. Nothing here waits: the handle is valid when the call returns. */
+/* Spawning: a body, a copy of the message, and the first event. Nothing here waits: the handle is
+ * valid when the call returns. */
 #include <string.h>
 
 #include "core/backend.h"
@@ -33,8 +34,8 @@ static isle_err options_read(const char *function, const isle_options *given, si
         return isle__fail(ISLE_EUNSUPPORTED, "%s: this build has no such backend (%d)", function,
                           (int)ret_options->backend);
     if (ret_options->cpu_time_max_ns != 0)
-        return isle__fail(ISLE_EUNSUPPORTED,
-                          "%s: .cpu_time_max_ns cannot be enforced on threads", function);
+        return isle__fail(ISLE_EUNSUPPORTED, "%s: .cpu_time_max_ns cannot be enforced on threads",
+                          function);
     return ISLE_OK;
 }
 
@@ -86,8 +87,8 @@ static void entering_event(void *argument)
     if (isolate->computation != NULL) {
         struct entering entering = {isolate, isle_null()};
         struct isle__catch catch;
-        enum isle__unwinding how = isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY,
-                                                  entering_compute, &entering);
+        enum isle__unwinding how =
+            isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, entering_compute, &entering);
         bool failed = how == ISLE__UNWIND_ERROR;
         entering_finish(isolate, failed ? catch.error : entering.result, failed);
     } else if (isolate->classic_entry != NULL) {
@@ -116,13 +117,11 @@ struct isle__spawn_what {
     uint64_t run_reply;
 };
 
-
 static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *isolate,
                               isle_value message)
 {
     struct isle__parcel parcel;
-    isle_err err =
-        isle__parcel_copy(&self->heap, message, sizeof(struct isle__mail), &parcel);
+    isle_err err = isle__parcel_copy(&self->heap, message, sizeof(struct isle__mail), &parcel);
     if (err != ISLE_OK)
         return err;
     if (parcel.size > atomic_load_explicit(&isolate->memory_max, memory_order_relaxed)) {
@@ -147,8 +146,7 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
     if (err != ISLE_OK)
         return err;
     if (what->run_reply != 0) {
-        isolate->run_mail =
-            isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, what->run_reply);
+        isolate->run_mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, what->run_reply);
         if (isolate->run_mail == NULL)
             err = isle__fail(ISLE_ENOMEM, "Out of Memory");
         else
@@ -287,13 +285,14 @@ isle_future *isle_spawn_wait(isle_isolate isolate)
 {
     struct isle__isolate *self = isle__isolate_need(__func__);
     isle__attend(self);
-    isle_value handle = isle_isolate_value(isolate); /* throws: before there is anything to give back */
+    isle_value handle =
+        isle_isolate_value(isolate); /* throws: before there is anything to give back */
     struct isle__promise *promise = isle__promise_new(self);
     isle__promise_expect(promise);
     struct isle__control *control = isle__memory_alloc(sizeof *control);
     struct isle__parcel parcel;
-    if (control == NULL || isle__parcel_copy(&self->heap, handle, sizeof(struct isle__mail),
-                                             &parcel) != ISLE_OK) {
+    if (control == NULL ||
+        isle__parcel_copy(&self->heap, handle, sizeof(struct isle__mail), &parcel) != ISLE_OK) {
         isle__memory_free(control, sizeof *control);
         isle__promise_discard(promise);
         isle__throw(ISLE_ENOMEM, "Out of Memory");
@@ -325,8 +324,8 @@ static void uri_split(const char *uri, const char **ret_path, const char **ret_e
     const char *mark = strchr(uri, '#');
     size_t length = mark == NULL ? strlen(uri) : (size_t)(mark - uri);
     *ret_path = isle_as_string(isle_string_sized(uri, length));
-    *ret_entry = mark == NULL || mark[1] == '\0' ? "isle_main"
-                                                 : isle_as_string(isle_string(mark + 1));
+    *ret_entry =
+        mark == NULL || mark[1] == '\0' ? "isle_main" : isle_as_string(isle_string(mark + 1));
 }
 
 static isle_value uri_message(isle_value args, isle_value message)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timers of one isolate: a binary heap by deadline, then by order of creation. The clock (reactor.c) knows only the earliest of each isolate, and only lazily: it is told
- * when the isolate goes idle and when that moment is earlier than what it knows; a deadline that was cancelled costs one needless wake at most. */
+/* Timers of one isolate: a binary heap by deadline, then by order of creation. The clock
+ * (reactor.c) knows only the earliest of each isolate, and only lazily: it is told when the isolate
+ * goes idle and when that moment is earlier than what it knows; a deadline that was cancelled costs
+ * one needless wake at most. */
 #include "core/timer.h"
+
 #include "core/activity.h"
 #include "core/control.h"
 #include "core/drop.h"
@@ -110,7 +113,8 @@ bool isle__timer_fire_due(struct isle__isolate *isolate)
     return true;
 }
 
-/* A paused isolate looks at no timer but its .deadline_ns: the others would wake it again and again. */
+/* A paused isolate looks at no timer but its .deadline_ns: the others would wake it again and
+ * again. */
 void isle__timer_register(struct isle__isolate *isolate)
 {
     if (isolate->pause_count > 0) {
@@ -156,7 +160,8 @@ static void timer_fire(struct isle__isolate *isolate, struct isle__timer_node *n
     if (timer->period == 0) {
         timer_free(timer);
     } else {
-        /* Missed ticks are skipped: the next one is the first on the grid that lies ahead. There is room: it was just taken off. */
+        /* Missed ticks are skipped: the next one is the first on the grid that lies ahead. There is
+         * room: it was just taken off. */
         int64_t now = isle__clock_now();
         int64_t missed = (now - timer->node.deadline) / timer->period;
         if (isle__timer_add(isolate, node, timer->node.deadline + (missed + 1) * timer->period) !=

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors that nobody took: told to the error listeners as [text, stack text or null], to the caller of isle_run, or to stderr; then the isolate ends, if errors are
- * fatal in it. The text of a thrown object is its type's `describe`; one that itself fails gives "Instance of 'T'", one that ends the isolate leaves the error untold. */
+/* Errors that nobody took: told to the error listeners as [text, stack text or null], to the caller
+ * of isle_run, or to stderr; then the isolate ends, if errors are fatal in it. The text of a thrown
+ * object is its type's `describe`; one that itself fails gives "Instance of 'T'", one that ends the
+ * isolate leaves the error untold. */
+#include "core/uncaught.h"
+
 #include <string.h>
 
-#include "core/uncaught.h"
 #include "core/control.h"
 #include "core/isolate.h"
 #include "core/mail.h"
@@ -117,8 +120,8 @@ static void telling_listeners(struct telling *telling, bool readable)
     }
 }
 
-/* The caller of isle_run learns of an error outside the computation as that of another isolate, of a
- * stack overflow, which no frame can take, as itself. */
+/* The caller of isle_run learns of an error outside the computation as that of another isolate, of
+ * a stack overflow, which no frame can take, as itself. */
 static void telling_caller(void *argument)
 {
     struct telling *telling = argument;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flows: stacks with a header at their top, a small cache of them per worker, and the two switches (sched.h says how they are used).
+/* Flows: stacks with a header at their top, a small cache of them per worker, and the two switches
+ * (sched.h says how they are used).
  *
- * Law: the stack that a switch leaves for good is given back only after the switch, by whoever arrives (isle__flow_arrived): until then it is stood upon. */
+ * Law: the stack that a switch leaves for good is given back only after the switch, by whoever
+ * arrives (isle__flow_arrived): until then it is stood upon. */
 #include <string.h>
 
 #include "sched/worker.h"

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor: a thread that looks ten thousand times a second, while tasks run, whether one waits that nobody takes. If a worker is idle it is woken. If all are
- * in tasks that do not come back, a worker more is started: at once when a core is free (the stuck ones sleep in system calls), after a while when
- * they compute, so that nobody starves and the system's own scheduler shares the cores. When nothing runs it sleeps.
+/* The monitor: a thread that looks ten thousand times a second, while tasks run, whether one waits
+ * that nobody takes. If a worker is idle it is woken. If all are in tasks that do not come back, a
+ * worker more is started: at once when a core is free (the stuck ones sleep in system calls), after
+ * a while when they compute, so that nobody starves and the system's own scheduler shares the
+ * cores. When nothing runs it sleeps.
  *
- * This is how "while a core is idle a runnable isolate starts within 200 us even if its creator or sender never returns" is kept. */
+ * This is how "while a core is idle a runnable isolate starts within 200 us even if its creator or
+ * sender never returns" is kept. */
 #include "sched/worker.h"
 
 enum {
     TICK_NS = 100 * 1000,
-    QUIET_TICKS = 20,                    /* in a row, then it sleeps */
-    PATIENCE_NS = 10 * 1000 * 1000,      /* with workers that compute */
+    QUIET_TICKS = 20,               /* in a row, then it sleeps */
+    PATIENCE_NS = 10 * 1000 * 1000, /* with workers that compute */
 };
 
 void isle__monitor_wake(void)
@@ -47,7 +50,8 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
     int64_t stuck_for = now - worker->stuck_since;
     view->running++;
     view->stuck++;
-    /* One that used no time is blocked, or has merely not been given a core: only the system knows. */
+    /* One that used no time is blocked, or has merely not been given a core: only the system knows.
+     */
     if (cpu < 0 || cpu != worker->seen_cpu)
         worker->asleep = false;
     if (!worker->asleep && (cpu - worker->seen_cpu) * 2 <= TICK_NS)
@@ -78,7 +82,8 @@ static void monitor_add_worker(void)
         return;
     }
     if (!atomic_exchange_explicit(&isle__sched.refused, true, memory_order_relaxed))
-        isle__report("isle: the system refuses more threads; isolates that are ready wait until a blocked one returns");
+        isle__report("isle: the system refuses more threads; isolates that are ready wait until a "
+                     "blocked one returns");
 }
 
 void isle__monitor_main(void *unused)
@@ -108,7 +113,8 @@ void isle__monitor_main(void *unused)
             continue;
         }
         atomic_store_explicit(&isle__sched.monitor_asleep, true, memory_order_seq_cst);
-        /* Re-checked after saying so: a worker that began before this looked has been seen now, one that begins later wakes. */
+        /* Re-checked after saying so: a worker that began before this looked has been seen now, one
+         * that begins later wakes. */
         view = monitor_look(isle__clock_now());
         if (view.running == 0 && !isle__sched_has_waiting())
             isle__parker_park(&isle__sched.monitor_parker, ISLE_FOREVER);

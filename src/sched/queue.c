@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Run queues: intrusive lists under a lock that is held for a few instructions. Owners push and pop, thieves take half. */
+/* Run queues: intrusive lists under a lock that is held for a few instructions. Owners push and
+ * pop, thieves take half. */
 #include "sched/worker.h"
 
 void isle__queue_init(struct isle__queue *queue)

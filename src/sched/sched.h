@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scheduler: tasks, the workers that run them, and the flows (stacks) on which they run. It knows nothing of isolates.
+/* The scheduler: tasks, the workers that run them, and the flows (stacks) on which they run. It
+ * knows nothing of isolates.
  *
- * Borrowed stacks. A worker's loop runs on a flow of the pool and calls task->run as an ordinary function: no switch. If code below run() has to wait, it calls
- * isle__flow_suspend: the flow, worker loop's frame included, stays with it, and the worker goes on with its loop on a fresh flow, where it calls run() of the same task
- * again, which continues its turn. isle__flow_resume does the reverse: the running flow is given back to the pool and the suspended one goes on, on this worker.
- * So run() must keep nothing in its frame that matters, and everything here is fetched anew after each call of run(): the thread may be another.
+ * Borrowed stacks. A worker's loop runs on a flow of the pool and calls task->run as an ordinary
+ * function: no switch. If code below run() has to wait, it calls isle__flow_suspend: the flow,
+ * worker loop's frame included, stays with it, and the worker goes on with its loop on a fresh
+ * flow, where it calls run() of the same task again, which continues its turn. isle__flow_resume
+ * does the reverse: the running flow is given back to the pool and the suspended one goes on, on
+ * this worker. So run() must keep nothing in its frame that matters, and everything here is fetched
+ * anew after each call of run(): the thread may be another.
  *
- * Laws: a task is in at most one queue and run by at most one worker at a time; who calls isle__sched_ready sees to that (core's mailbox word does).
- * A pinned task (home set) is run by that worker only. No callback is called with a lock held. */
+ * Laws: a task is in at most one queue and run by at most one worker at a time; who calls
+ * isle__sched_ready sees to that (core's mailbox word does). A pinned task (home set) is run by
+ * that worker only. No callback is called with a lock held. */
 #ifndef ISLE_SCHED_H
 #define ISLE_SCHED_H
 
@@ -16,9 +21,10 @@
 struct isle__worker;
 
 struct isle__task {
-    struct isle__task *next;            /* in a queue */
+    struct isle__task *next; /* in a queue */
     void (*run)(struct isle__task *task);
-    _Atomic(struct isle__worker *) home; /* NULL: any worker of the pool. Changed only while the task is neither ready nor running, or by who runs it */
+    _Atomic(struct isle__worker *) home; /* NULL: any worker of the pool. Changed only while the
+                                            task is neither ready nor running, or by who runs it */
 };
 
 /* --- flows (flow.c) */
@@ -26,14 +32,16 @@ struct isle__task {
 #define ISLE__FLOW_LOCAL_SIZE 1024
 struct isle__flow {
     struct isle__context context;
-    struct isle__stack stack; /* low NULL: the thread's own */
-    struct isle__flow *next;  /* in a cache */
+    struct isle__stack stack;                                /* low NULL: the thread's own */
+    struct isle__flow *next;                                 /* in a cache */
     _Alignas(16) unsigned char local[ISLE__FLOW_LOCAL_SIZE]; /* the upper layer's: its activity */
 };
 struct isle__flow *isle__flow_current(void);
-/* Makes sure that the next isle__flow_suspend of this worker has a stack. ISLE_ENOMEM; ISLE_ENOSUSPEND without stacks. */
+/* Makes sure that the next isle__flow_suspend of this worker has a stack. ISLE_ENOMEM;
+ * ISLE_ENOSUSPEND without stacks. */
 ISLE_MUST_CHECK isle_err isle__flow_reserve(void);
-/* See above; isle__flow_reserve has succeeded since the last suspension. Returns when resumed, perhaps on another thread. */
+/* See above; isle__flow_reserve has succeeded since the last suspension. Returns when resumed,
+ * perhaps on another thread. */
 void isle__flow_suspend(void);
 /* Never returns. `flow` is suspended, of this program, and nobody else resumes it. */
 ISLE_NORETURN void isle__flow_resume(struct isle__flow *flow);
@@ -47,9 +55,11 @@ struct isle__worker *isle__worker_current(void); /* NULL on foreign threads; nev
 ISLE_MUST_CHECK isle_err isle__sched_start(unsigned count, size_t stack_size);
 /* Ends the pool's threads. No task is ready or running. */
 void isle__sched_stop(void);
-/* The running task's turn ends here, although run() has not returned: the flow goes on as the worker's own. */
+/* The running task's turn ends here, although run() has not returned: the flow goes on as the
+ * worker's own. */
 void isle__sched_leave_task(void);
-/* Runs one ready task on the attached worker's own flow, as a function; false: there is none, or the pool runs them. */
+/* Runs one ready task on the attached worker's own flow, as a function; false: there is none, or
+ * the pool runs them. */
 bool isle__worker_run_one(void);
 /* Takes what is ready off an attached worker, without running it. */
 void isle__worker_forget_ready(struct isle__worker *worker);
@@ -60,26 +70,32 @@ void isle__sched_yielded(struct isle__task *task);
 /* The running worker does something new: the monitor counts these. */
 void isle__sched_beat(void);
 size_t isle__sched_reserved(void); /* bytes of its own bookkeeping, suspended stacks not counted */
-uint64_t isle__sched_thread_count(void); /* of the pool, its monitor and pinned workers' own threads */
+uint64_t
+isle__sched_thread_count(void); /* of the pool, its monitor and pinned workers' own threads */
 
-/* Attaches the calling thread as a worker that runs pinned tasks only (all tasks, when the pool has no workers); its own flow is running then. */
+/* Attaches the calling thread as a worker that runs pinned tasks only (all tasks, when the pool has
+ * no workers); its own flow is running then. */
 ISLE_MUST_CHECK isle_err isle__worker_attach(struct isle__worker **ret_worker);
 void isle__worker_detach(struct isle__worker *worker);
-/* Called by the attached thread's own flow: suspends it and runs the loop until somebody resumes that flow. */
+/* Called by the attached thread's own flow: suspends it and runs the loop until somebody resumes
+ * that flow. */
 void isle__worker_serve(void);
 /* If a descriptor is set, it is raised whenever a task of this worker becomes ready. */
 void isle__worker_set_notifier(struct isle__worker *worker, int fd);
 struct isle__flow *isle__worker_own_flow(struct isle__worker *worker);
 bool isle__worker_has_ready(struct isle__worker *worker);
-/* Called by a worker's loop whenever it has nothing to do, before it parks; on a pool-less program it may wait inside. Returns true if it did something. */
+/* Called by a worker's loop whenever it has nothing to do, before it parks; on a pool-less program
+ * it may wait inside. Returns true if it did something. */
 extern bool (*isle__sched_idle_hook)(struct isle__worker *worker);
 
 /* Starts a thread that runs pinned tasks only. ISLE_ESYSTEM, ISLE_ENOMEM. */
-ISLE_MUST_CHECK isle_err isle__worker_start_pinned(const char *name, struct isle__worker **ret_worker);
+ISLE_MUST_CHECK isle_err isle__worker_start_pinned(const char *name,
+                                                   struct isle__worker **ret_worker);
 /* Its thread ends when it next has nothing ready; it frees itself. */
 void isle__worker_release_pinned(struct isle__worker *worker);
 
-/* A debugging aid and test hook: every ready task goes to a queue shared by all workers, so that an activity changes threads at nearly every suspension. */
+/* A debugging aid and test hook: every ready task goes to a queue shared by all workers, so that an
+ * activity changes threads at nearly every suspension. */
 extern _Atomic bool isle__sched_scatter;
 
 #endif

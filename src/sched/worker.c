@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workers: find a task, run it, park when there is none. Three kinds: the pool's share all unpinned tasks; an attached one (the root's thread) and pinned
- * ones (threads that isolates own) run only what is pinned to them. Without a pool (no threads here) the attached one runs everything.
+/* Workers: find a task, run it, park when there is none. Three kinds: the pool's share all unpinned
+ * tasks; an attached one (the root's thread) and pinned ones (threads that isolates own) run only
+ * what is pinned to them. Without a pool (no threads here) the attached one runs everything.
  *
- * Who wakes whom. A task made ready by a pool worker goes to that worker's hand-off slot and wakes nobody: most likely the worker takes it in a
- * microsecond. If it was not the only one waiting, one idle worker is woken. What waits behind a worker that does not come back is the monitor's
+ * Who wakes whom. A task made ready by a pool worker goes to that worker's hand-off slot and wakes
+ * nobody: most likely the worker takes it in a microsecond. If it was not the only one waiting, one
+ * idle worker is woken. What waits behind a worker that does not come back is the monitor's
  * business (monitor.c). From other threads a task goes to the injected queue and wakes one.
  *
- * A worker that parks has put itself on the idle list, then looked at all queues once more; who queues looks at the idle count after queuing. Both
- * sides are sequentially consistent, so one of them sees the other. */
-#include <string.h>
-
+ * A worker that parks has put itself on the idle list, then looked at all queues once more; who
+ * queues looks at the idle count after queuing. Both sides are sequentially consistent, so one of
+ * them sees the other. */
 #include "sched/worker.h"
 
+#include <string.h>
+
 enum {
-    HANDOFF_MAX = 32,        /* in a row, then the queue has its turn */
-    INJECTED_EVERY = 31,     /* so often the shared queue and others come before one's own */
-    SPIN_ROUNDS = 200,       /* of looking everywhere before parking, about 20 us */
+    HANDOFF_MAX = 32,           /* in a row, then the queue has its turn */
+    INJECTED_EVERY = 31,        /* so often the shared queue and others come before one's own */
+    SPIN_ROUNDS = 200,          /* of looking everywhere before parking, about 20 us */
     LINGER_NS = 5 * 1000 * 1000 /* of a worker more than wanted, before it ends */
 };
 
@@ -57,7 +60,8 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
     }
     worker->flow = worker->own;
     /* Its first stack, so that a thread that starts can work. */
-    if (kind != ISLE__WORKER_ATTACHED && (err = isle__flow_take(worker, &worker->spare)) != ISLE_OK) {
+    if (kind != ISLE__WORKER_ATTACHED &&
+        (err = isle__flow_take(worker, &worker->spare)) != ISLE_OK) {
         isle__flow_free_own(worker->own);
         isle__queue_fini(&worker->queue);
         isle__memory_free(worker, sizeof *worker + 64);
@@ -100,7 +104,8 @@ bool isle__sched_has_waiting(void)
     return found;
 }
 
-/* A hand-off is its worker's unless that has done nothing new since the monitor last looked: two isolates that talk stay together. */
+/* A hand-off is its worker's unless that has done nothing new since the monitor last looked: two
+ * isolates that talk stay together. */
 static bool worker_left_handoff(struct isle__worker *victim)
 {
     return atomic_load_explicit(&victim->handoff, memory_order_seq_cst) != NULL &&
@@ -223,9 +228,9 @@ static struct isle__task *worker_spin(struct isle__worker *self)
 static bool worker_may_end(struct isle__worker *self)
 {
     isle__mutex_lock(&isle__sched.lock);
-    bool ends = atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed) ||
-                atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed) >
-                    isle__sched.target;
+    bool ends =
+        atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed) ||
+        atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed) > isle__sched.target;
     if (ends) {
         struct isle__worker **at = &isle__sched.workers;
         while (*at != self)
@@ -292,7 +297,8 @@ void isle__worker_loop(void *unused)
             if (task == NULL)
                 isle__flow_resume(worker->own);
             worker->current = task;
-            /* seq_cst: pairs with the monitor, which says that it sleeps and then looks once more. */
+            /* seq_cst: pairs with the monitor, which says that it sleeps and then looks once more.
+             */
             atomic_store_explicit(&worker->running, true, memory_order_seq_cst);
             if (worker->kind == ISLE__WORKER_POOL)
                 isle__monitor_wake();
@@ -424,7 +430,8 @@ void isle__sched_ready(struct isle__task *task)
 void isle__sched_yielded(struct isle__task *task)
 {
     struct isle__worker *self = isle__worker_current();
-    if (atomic_load_explicit(&task->home, memory_order_relaxed) != NULL || self == NULL || self->kind != ISLE__WORKER_POOL)
+    if (atomic_load_explicit(&task->home, memory_order_relaxed) != NULL || self == NULL ||
+        self->kind != ISLE__WORKER_POOL)
         isle__sched_ready(task);
     else
         isle__queue_push(&self->queue, task);
@@ -469,7 +476,8 @@ void isle__sched_stop(void)
         isle__thread_join(&isle__sched.monitor);
         atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_relaxed);
     }
-    /* The threads are detached: each takes itself off the count as the last thing that it does with what is shared. */
+    /* The threads are detached: each takes itself off the count as the last thing that it does with
+     * what is shared. */
     while (atomic_load_explicit(&isle__sched.thread_count, memory_order_acquire) > 0) {
         sched_unpark_all();
         isle__thread_yield();

@@ -17,18 +17,19 @@ enum isle__worker_kind { ISLE__WORKER_POOL, ISLE__WORKER_ATTACHED, ISLE__WORKER_
 struct isle__worker {
     /* Its own thread's. Lock order: isle__sched.lock, then a queue's. */
     enum isle__worker_kind kind;
-    struct isle__task *current;     /* running, or to be continued after a suspension */
-    struct isle__flow *flow;        /* running */
-    struct isle__flow *retired;     /* left by a switch, to be given back after it */
-    struct isle__flow *spare;       /* reserved for the next suspension */
-    struct isle__flow *own;         /* of the thread: where it began and where it ends */
-    struct isle__flow *cache;       /* given back, for reuse */
+    struct isle__task *current; /* running, or to be continued after a suspension */
+    struct isle__flow *flow;    /* running */
+    struct isle__flow *retired; /* left by a switch, to be given back after it */
+    struct isle__flow *spare;   /* reserved for the next suspension */
+    struct isle__flow *own;     /* of the thread: where it began and where it ends */
+    struct isle__flow *cache;   /* given back, for reuse */
     unsigned cache_count;
-    unsigned handoffs;              /* in a row */
+    unsigned handoffs; /* in a row */
     uint32_t tick;
     uint64_t seed;
     /* Other threads'. */
-    _Alignas(64) _Atomic(struct isle__task *) handoff; /* runs next; anybody may take it by exchange */
+    _Alignas(
+        64) _Atomic(struct isle__task *) handoff; /* runs next; anybody may take it by exchange */
     struct isle__queue queue;
     struct isle__parker parker;
     _Atomic bool released;          /* pinned: may end */
@@ -36,14 +37,16 @@ struct isle__worker {
     struct isle__worker *idle_next; /* under sched.lock */
     bool idle;                      /* under sched.lock */
     struct isle__worker *next;      /* of all pool workers; under sched.lock */
-    _Alignas(64) _Atomic uint64_t beat; /* odd steps count runs; written by the owner, read by the monitor */
-    _Atomic bool running;           /* inside a task */
+    _Alignas(64) _Atomic uint64_t
+        beat;             /* odd steps count runs; written by the owner, read by the monitor */
+    _Atomic bool running; /* inside a task */
     _Atomic isle__thread_clock_id clock;
     _Atomic uint64_t thread_id;
     /* The monitor's. */
     _Atomic uint64_t seen_beat;
     int64_t seen_cpu;
-    bool asleep; /* since the last beat it was seen asleep in the kernel, and has used no time since */
+    bool asleep; /* since the last beat it was seen asleep in the kernel, and has used no time since
+                  */
     int64_t stuck_since;
 };
 
@@ -54,8 +57,8 @@ struct isle__sched {
     _Atomic unsigned idle_count;
     _Atomic unsigned searching; /* workers that look for work: no other need be woken */
     _Atomic unsigned worker_count, thread_count;
-    _Atomic size_t reserved; /* bytes of all workers, which come and go by load */
-    unsigned target;            /* workers wanted; more are replacements of stuck ones */
+    _Atomic size_t reserved;     /* bytes of all workers, which come and go by load */
+    unsigned target;             /* workers wanted; more are replacements of stuck ones */
     struct isle__queue injected; /* from outside the pool */
     _Atomic bool stopping;
     size_t stack_size;
@@ -71,7 +74,8 @@ void isle__queue_init(struct isle__queue *queue);
 void isle__queue_fini(struct isle__queue *queue);
 void isle__queue_push(struct isle__queue *queue, struct isle__task *task);
 /* A chain of `count` tasks; the caller holds the lock. */
-void isle__queue_append(struct isle__queue *queue, struct isle__task *first, struct isle__task *last, size_t count);
+void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
+                        struct isle__task *last, size_t count);
 struct isle__task *isle__queue_pop(struct isle__queue *queue);
 /* Moves up to half of `from`'s tasks, at least one, to `to` and returns one of them. */
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to);

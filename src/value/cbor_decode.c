@@ -517,10 +517,9 @@ static void decode_array(struct isle__decoder *decoder, const struct isle__decod
         decode_container(decoder, head, ISLE__DECODE_SET);
     } else {
         decode_need_no_tag(decoder, tag);
-        bool any =
-            field == NULL ||
-            (field->kind == ISLE_FIELD_KIND_VALUE &&
-             (decode_open_frame(decoder)->kind == ISLE__DECODE_ELEMENTS || !isle__field_is_array(field)));
+        bool any = field == NULL || (field->kind == ISLE_FIELD_KIND_VALUE &&
+                                     (decode_open_frame(decoder)->kind == ISLE__DECODE_ELEMENTS ||
+                                      !isle__field_is_array(field)));
         if (any)
             decode_container(decoder, head, ISLE__DECODE_LIST);
         else if (definite && !(isle__field_is_number(field)))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How values lie in 64 bits and in memory. Internal to src/value; codec and core use the public functions.
+/* How values lie in 64 bits and in memory. Internal to src/value; codec and core use the public
+ * functions.
  *
- * The low three bits say what a value is; 0 is null or the address of a cell. Ids have 61 bits, so ports and capabilities are immediates. */
+ * The low three bits say what a value is; 0 is null or the address of a cell. Ids have 61 bits, so
+ * ports and capabilities are immediates. */
 #ifndef ISLE_CELL_H
 #define ISLE_CELL_H
 
@@ -11,11 +13,11 @@
 
 enum isle__tag {
     ISLE__TAG_CELL = 0,
-    ISLE__TAG_INT = 1,        /* 61-bit signed */
-    ISLE__TAG_CONSTANT = 2,   /* false, true */
+    ISLE__TAG_INT = 1,      /* 61-bit signed */
+    ISLE__TAG_CONSTANT = 2, /* false, true */
     ISLE__TAG_PORT = 3,
     ISLE__TAG_CAPABILITY = 4,
-    ISLE__TAG_DOUBLE = 5,     /* a double whose low three bits are zero */
+    ISLE__TAG_DOUBLE = 5, /* a double whose low three bits are zero */
     ISLE__TAG_FUNCTION = 6,
     ISLE__TAG_POINTER = 7
 };
@@ -26,22 +28,24 @@ enum isle__tag {
 
 /* Header of every cell: 16-byte aligned, at least 16 bytes long. */
 struct isle__cell {
-    uint8_t kind;     /* isle_kind, or ISLE__KIND_STORE */
+    uint8_t kind; /* isle_kind, or ISLE__KIND_STORE */
     uint8_t flags;
     uint16_t element; /* isle_element of bytes */
     uint32_t offset;  /* of the cell from its chunk's begin, in units of 16 bytes */
 };
 enum { ISLE__KIND_STORE = 64 };
 enum {
-    ISLE__CELL_FORWARDED = 1, /* the word after the header is the isle_value that this cell became */
-    ISLE__CELL_FIXED = 2,     /* a list that cannot grow */
+    ISLE__CELL_FORWARDED =
+        1,                /* the word after the header is the isle_value that this cell became */
+    ISLE__CELL_FIXED = 2, /* a list that cannot grow */
     ISLE__CELL_UNMODIFIABLE = 4,
-    ISLE__CELL_VISITED = 8,   /* the copier's, never set between two calls */
-    ISLE__CELL_NUL = 16       /* a string with a NUL byte inside; travels with copies */
+    ISLE__CELL_VISITED = 8, /* the copier's, never set between two calls */
+    ISLE__CELL_NUL = 16     /* a string with a NUL byte inside; travels with copies */
 };
 
-/* The cells. Tables and item arrays lie in the container's region: a scope's are bumped and left, the kept heap's are its block's own and freed when
- * replaced (isle__region_alloc, isle__region_free). */
+/* The cells. Tables and item arrays lie in the container's region: a scope's are bumped and left,
+ * the kept heap's are its block's own and freed when replaced (isle__region_alloc,
+ * isle__region_free). */
 struct isle__forward {
     struct isle__cell cell;
     isle_value to;
@@ -67,26 +71,31 @@ struct isle__list {
 };
 struct isle__entry {
     isle_value key, value; /* of a removed one: null, and an int for the walk (map.c) */
-    uint64_t order;        /* ascending along the table and never reused in it: isle_next's place. Copies keep it */
+    uint64_t order; /* ascending along the table and never reused in it: isle_next's place. Copies
+                       keep it */
     uint32_t hash;
-    bool live;             /* false: removed */
+    bool live; /* false: removed */
 };
-/* Maps and sets: entries in insertion order, an index of positions (open addressing, UINT32_MAX empty) once there are more than 8. */
+/* Maps and sets: entries in insertion order, an index of positions (open addressing, UINT32_MAX
+ * empty) once there are more than 8. */
 struct isle__map {
     struct isle__cell cell;
     size_t count;    /* live */
     size_t used;     /* entries, removed ones included */
     size_t capacity; /* of entries */
     struct isle__entry *entries;
-    uint32_t *index; /* NULL while small */
+    uint32_t *index;   /* NULL while small */
     size_t index_size; /* a power of two */
     uint32_t identity;
-    bool rehash; /* some key hashes by an address: the copier calls isle__map_rehash on its copy once all keys are final */
+    bool rehash; /* some key hashes by an address: the copier calls isle__map_rehash on its copy
+                    once all keys are final */
 };
-struct isle__store { /* ISLE__KIND_STORE: the bytes behind views; data follows the header or belongs to `shared` */
-    _Alignas(16) struct isle__cell cell; /* so that data right behind it is aligned on every system */
+struct isle__store { /* ISLE__KIND_STORE: the bytes behind views; data follows the header or belongs
+                        to `shared` */
+    _Alignas(
+        16) struct isle__cell cell; /* so that data right behind it is aligned on every system */
     size_t size;
-    uint8_t *data; /* 16-byte aligned */
+    uint8_t *data;               /* 16-byte aligned */
     struct isle__shared *shared; /* a materialised transferable's; NULL: inline */
 };
 struct isle__bytes {
@@ -114,7 +123,7 @@ struct isle__object_cell {
 struct isle__transferable_cell {
     struct isle__cell cell;
     struct isle__transfer *transfer; /* NULL: sent away */
-    struct isle__hold *hold;         /* what isle__scope_hold returned for it; moves with the transfer */
+    struct isle__hold *hold; /* what isle__scope_hold returned for it; moves with the transfer */
     uint32_t identity;
 };
 struct isle__resource_cell {
@@ -123,11 +132,13 @@ struct isle__resource_cell {
     uint32_t identity;
 };
 
-/* Bytes that move: one for the whole program. `data` is taken by an exchange, so that it is materialised once. */
+/* Bytes that move: one for the whole program. `data` is taken by an exchange, so that it is
+ * materialised once. */
 struct isle__transfer {
     struct isle__shared shared; /* first */
     _Atomic(uint8_t *) data;    /* NULL: materialised */
-    uint8_t *materialized;      /* the same bytes after that: written once by who took them, read by destroy */
+    uint8_t *materialized;      /* the same bytes after that: written once by who took them, read by
+                                   destroy */
     size_t size;
     void (*release)(void *data); /* NULL: isle__memory_free */
 };
@@ -149,17 +160,19 @@ struct isle__reference {
     struct isle__reference *next;
     struct isle__cell *cell;
 };
-/* A block of the kept heap: one value with its tables; an object brings its whole graph of structs in further chunks. */
+/* A block of the kept heap: one value with its tables; an object brings its whole graph of structs
+ * in further chunks. */
 struct isle__kept {
     struct isle__kept *next;
     struct isle__kept *pending; /* the collector's list of blocks to look into */
     struct isle__hold *holds;   /* of this block; in its own memory */
     struct isle__reference *references;
-    uint64_t exposed;           /* id of the scope that has it as a handle last: a filter */
-    size_t owned;               /* bytes of separately allocated tables, charged */
+    uint64_t exposed; /* id of the scope that has it as a handle last: a filter */
+    size_t owned;     /* bytes of separately allocated tables, charged */
     uint32_t keep_count;
     bool marked;
-    _Alignas(16) struct isle__chunk chunk; /* last: the cell follows; its `next` are an object's structs */
+    _Alignas(16) struct isle__chunk
+        chunk; /* last: the cell follows; its `next` are an object's structs */
 };
 
 static inline struct isle__cell *isle__cell_of(isle_value value)
@@ -194,20 +207,25 @@ static inline struct isle__cell *isle__chunk_first_cell(struct isle__chunk *chun
 }
 static inline struct isle__kept *isle__kept_of(const struct isle__cell *cell)
 {
-    return (struct isle__kept *)((uintptr_t)isle__chunk_of(cell) - offsetof(struct isle__kept, chunk));
+    return (struct isle__kept *)((uintptr_t)isle__chunk_of(cell) -
+                                 offsetof(struct isle__kept, chunk));
 }
 static inline struct isle__frozen *isle__frozen_of(const struct isle__region *region)
 {
     return (struct isle__frozen *)((uintptr_t)region - offsetof(struct isle__frozen, region));
 }
 
-/* memory.c: a cell in a region (the current scope's, the kept heap's), header filled in, rest not zeroed. Throws ISLE_ENOMEM. */
-void *isle__cell_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind, size_t size);
+/* memory.c: a cell in a region (the current scope's, the kept heap's), header filled in, rest not
+ * zeroed. Throws ISLE_ENOMEM. */
+void *isle__cell_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind,
+                     size_t size);
 /* The same; NULL: out of memory or over the limit. */
-void *isle__cell_try_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind, size_t size);
+void *isle__cell_try_new(struct isle__heap *heap, struct isle__region *region, isle_kind kind,
+                         size_t size);
 /* A table of a container that lies in `owner`'s region. */
 void *isle__region_alloc(struct isle__heap *heap, const struct isle__cell *owner, size_t size);
-void isle__region_free(struct isle__heap *heap, const struct isle__cell *owner, void *table, size_t size);
+void isle__region_free(struct isle__heap *heap, const struct isle__cell *owner, void *table,
+                       size_t size);
 static inline struct isle__region *isle__region_of(const struct isle__cell *cell)
 {
     return isle__chunk_of(cell)->region;
@@ -217,12 +235,14 @@ static inline struct isle__region *isle__region_of(const struct isle__cell *cell
 const char *isle__kind_counted(isle_kind kind);
 /* Throws ISLE_ETYPE "function: expected <expected>, got <kind of got>". */
 ISLE_NORETURN void isle__throw_kind(const char *function, const char *expected, isle_value got);
-/* Reads that insist: resolved cell of that kind, or throws ISLE_ETYPE "isle_as_string: expected a string, got an int". */
+/* Reads that insist: resolved cell of that kind, or throws ISLE_ETYPE "isle_as_string: expected a
+ * string, got an int". */
 void *isle__need_kind(const char *function, isle_value value, isle_kind kind);
 /* The same for a change: throws ISLE_EUNSUPPORTED if frozen or unmodifiable. */
 void *isle__need_mutable(const char *function, isle_value value, isle_kind kind);
 
-/* Reads and writes of containers: what needs no memory needs no barrier. `cell` is the container that is written into. */
+/* Reads and writes of containers: what needs no memory needs no barrier. `cell` is the container
+ * that is written into. */
 static inline isle_value isle__read(struct isle__heap *heap, isle_value value)
 {
     if (isle__tag_of(value) != ISLE__TAG_CELL || value.bits == 0)
@@ -247,8 +267,10 @@ static inline struct isle__store *isle__bytes_store(const struct isle__bytes *by
     return (struct isle__store *)isle__cell_of(isle__resolve(isle__value_of(bytes->store)));
 }
 
-/* copy.c: an immutable copy of the graph with one reference, the caller's. Errors as isle__parcel_copy. */
-ISLE_MUST_CHECK isle_err isle__frozen_make(struct isle__heap *heap, isle_value value, struct isle__frozen **ret_frozen);
+/* copy.c: an immutable copy of the graph with one reference, the caller's. Errors as
+ * isle__parcel_copy. */
+ISLE_MUST_CHECK isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
+                                           struct isle__frozen **ret_frozen);
 /* map.c: the live entry of a key with that hash (an entry's), or NULL. */
 struct isle__entry *isle__map_find(const struct isle__map *map, isle_value key, uint32_t hash);
 /* map.c: computes all hashes and the index of a map or set again, in place; allocates nothing. */
@@ -259,10 +281,12 @@ size_t isle__element_size(isle_element element);
 /* UTF-8 by RFC 3629: the count of leading bytes that are valid; `size` when all are. */
 size_t isle__utf8_valid(const char *text, size_t size);
 
-/* bytes.c: takes the bytes of a transfer into the current scope; null: somebody else has taken them. Throws ISLE_ENOMEM. */
+/* bytes.c: takes the bytes of a transfer into the current scope; null: somebody else has taken
+ * them. Throws ISLE_ENOMEM. */
 isle_value isle__bytes_of_transfer(struct isle__heap *heap, struct isle__transfer *transfer);
 /* A string cell in a region; throws ISLE_EMALFORMED in the name of `function`. */
-isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region, const char *function, const char *text, size_t size);
+isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region,
+                           const char *function, const char *text, size_t size);
 
 /* SipHash-1-3 of bytes under a key drawn once per process: keys may be hostile. */
 uint64_t isle__hash_bytes(const void *data, size_t size);
@@ -273,23 +297,26 @@ uint64_t isle__siphash(uint64_t key0, uint64_t key1, const void *data, size_t si
 bool isle__key_by_address(isle_value key); /* such a key sets `rehash` */
 bool isle__int_equals_double(int64_t integer, double number);
 bool isle__isolates_equal(const isle_isolate *a, const isle_isolate *b);
-/* Hash and equality of keys: scalars, isolates and strings by content (1 and 1.0 are one key, NaN is one key), objects by the address of the struct, the rest
- * by identity. The hash gives an identity to a cell that has none; frozen cells, which never move, hash by address then. `heap` may be NULL for keys
- * that have an identity. */
+/* Hash and equality of keys: scalars, isolates and strings by content (1 and 1.0 are one key, NaN
+ * is one key), objects by the address of the struct, the rest by identity. The hash gives an
+ * identity to a cell that has none; frozen cells, which never move, hash by address then. `heap`
+ * may be NULL for keys that have an identity. */
 uint64_t isle__key_hash(struct isle__heap *heap, isle_value key);
 bool isle__key_equal(isle_value a, isle_value b);
 
-/* idmap.c: pointer -> pointer or index, insertion-only, for identity during one walk. Grows by the platform's memory; never throws. */
+/* idmap.c: pointer -> pointer or index, insertion-only, for identity during one walk. Grows by the
+ * platform's memory; never throws. */
 struct isle__idmap {
     struct isle__idmap_slot {
         const void *key;
         uintptr_t value;
-    } *slots;
+    } * slots;
     size_t count, capacity;
 };
 void isle__idmap_init(struct isle__idmap *map);
 void isle__idmap_fini(struct isle__idmap *map);
-/* The place of key's value, made (0) if it is new; NULL: out of memory. Valid until the next call. */
+/* The place of key's value, made (0) if it is new; NULL: out of memory. Valid until the next call.
+ */
 uintptr_t *isle__idmap_at(struct isle__idmap *map, const void *key, bool *ret_is_new);
 
 #endif

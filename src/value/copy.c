@@ -154,7 +154,7 @@ static isle_err copy_admit(struct isle__copy *copy, struct isle__cell *cell, boo
         return ISLE_OK;
     *ret_admitted = copy->target == ISLE__COPY_SCOPE && region->kind == ISLE__REGION_SCOPE &&
                     isle__scope_encloses((struct isle__scope *)region, copy->scope) &&
-           !(copy->owns_objects && cell->kind == ISLE_OBJECT);
+                    !(copy->owns_objects && cell->kind == ISLE_OBJECT);
     return ISLE_OK;
 }
 
@@ -167,7 +167,8 @@ static void copy_mark(struct isle__copy_entry *entry, struct isle__cell *source,
     forward->to = isle__value_of(dest);
 }
 
-/* The scope that has a handle on the kept copy of a cell of `region`; what is only shown has none of its own. */
+/* The scope that has a handle on the kept copy of a cell of `region`; what is only shown has none
+ * of its own. */
 static struct isle__scope *copy_handle_scope(const struct isle__copy *copy,
                                              struct isle__region *region)
 {

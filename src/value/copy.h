@@ -63,8 +63,9 @@ struct isle__copy {
     size_t count, capacity;
     struct isle__idmap ids; /* structs to entries, frozen blocks */
     struct isle__frozen *last_held;
-    bool owns_objects; /* objects are copied even from where they may stay: the struct may be gone soon */
-    bool rehash; /* some map of the copy needs it */
+    bool owns_objects; /* objects are copied even from where they may stay: the struct may be gone
+                          soon */
+    bool rehash;       /* some map of the copy needs it */
     /* The offender, when the copy is refused. */
     char what[96];
     uint64_t offender; /* what the place that led to it holds */

@@ -89,7 +89,8 @@ void isle__heap_fini(struct isle__heap *heap)
     }
     heap->held = NULL;
     heap->held_capacity = 0;
-    /* What was charged has been given back to the byte: the next life of the body begins with it. */
+    /* What was charged has been given back to the byte: the next life of the body begins with it.
+     */
     assert(atomic_load_explicit(&heap->used, memory_order_relaxed) == 0);
 }
 

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory of one isolate: scopes, the kept heap, and the way out of both (unwinding). Internal to src/; the public side is isle/scope.h and isle/error.h.
+/* The memory of one isolate: scopes, the kept heap, and the way out of both (unwinding). Internal
+ * to src/; the public side is isle/scope.h and isle/error.h.
  *
- * How a value lies in memory. A cell (cell.h) lies in a chunk; its header says how far back the chunk begins; the chunk says which region owns it *now*. So a
- * message is adopted by a scope with one store per chunk, whatever its size. There are three kinds of region:
- *   scope   bump-allocated, freed whole when the scope closes. Scopes of one activity form a stack (a frame's).
- *   kept    the isolate's own heap: one block per value, collected by mark and sweep when it has doubled. Nothing moves in it.
- *   frozen  immutable, shared by count by all isolates.
+ * How a value lies in memory. A cell (cell.h) lies in a chunk; its header says how far back the
+ * chunk begins; the chunk says which region owns it *now*. So a message is adopted by a scope with
+ * one store per chunk, whatever its size. There are three kinds of region: scope   bump-allocated,
+ * freed whole when the scope closes. Scopes of one activity form a stack (a frame's). kept    the
+ * isolate's own heap: one block per value, collected by mark and sweep when it has doubled. Nothing
+ * moves in it. frozen  immutable, shared by count by all isolates.
  *
  * The laws:
- *   1. A pointer may lie in a cell only if it leads into the same region, an enclosing scope of the same frame, the kept heap, or a frozen block. isle__store
- *      (barrier.c) makes it so: anything else is copied into the container's region and the old cell forwards to the copy.
+ *   1. A pointer may lie in a cell only if it leads into the same region, an enclosing scope of the
+ * same frame, the kept heap, or a frozen block. isle__store (barrier.c) makes it so: anything else
+ * is copied into the container's region and the old cell forwards to the copy.
  *   2. Nothing in the kept heap points into a scope.
- *   3. Whoever puts a pointer to a kept cell where the collector does not look (a scope's cell, a C variable of the program) writes the cell into a scope's
- *      list of handles: the program's reads by isle__expose, the barrier by itself. Roots of the collector: kept cells with a keep count, all handles of
- *      all open scopes of all frames.
- *   4. Only the isolate's own thread of the moment touches a heap; the two atomic counters are read by senders. */
+ *   3. Whoever puts a pointer to a kept cell where the collector does not look (a scope's cell, a C
+ * variable of the program) writes the cell into a scope's list of handles: the program's reads by
+ * isle__expose, the barrier by itself. Roots of the collector: kept cells with a keep count, all
+ * handles of all open scopes of all frames.
+ *   4. Only the isolate's own thread of the moment touches a heap; the two atomic counters are read
+ * by senders. */
 #ifndef ISLE_HEAP_H
 #define ISLE_HEAP_H
 
@@ -27,28 +32,36 @@
 struct isle__heap;
 struct isle__frame;
 
-/* SHOWN: a parcel's content while it is looked at. It is read, and copied out of, never changed or referred to. */
-enum isle__region_kind { ISLE__REGION_SCOPE = 1, ISLE__REGION_KEPT, ISLE__REGION_FROZEN, ISLE__REGION_SHOWN };
+/* SHOWN: a parcel's content while it is looked at. It is read, and copied out of, never changed or
+ * referred to. */
+enum isle__region_kind {
+    ISLE__REGION_SCOPE = 1,
+    ISLE__REGION_KEPT,
+    ISLE__REGION_FROZEN,
+    ISLE__REGION_SHOWN
+};
 
-/* Something with a count of references that lives outside all heaps: a transferable's bytes, a frozen graph, an open descriptor. */
+/* Something with a count of references that lives outside all heaps: a transferable's bytes, a
+ * frozen graph, an open descriptor. */
 struct isle__shared {
     _Atomic uint32_t references;
-    size_t size; /* charged to each heap that holds it */
+    size_t size;                                  /* charged to each heap that holds it */
     void (*destroy)(struct isle__shared *shared); /* NULL: static, never counted */
 };
 void isle__shared_ref(struct isle__shared *shared);
 void isle__shared_unref(struct isle__shared *shared); /* NULL is fine; any thread */
 
-/* One reference of a region or message to such a thing; lies in that region's own memory. All holds of one heap on one thing form a ring, of which one is
- * the leader: it stands in the heap's table (hold.c), so that a heap is charged once however many of its scopes hold the thing. */
+/* One reference of a region or message to such a thing; lies in that region's own memory. All holds
+ * of one heap on one thing form a ring, of which one is the leader: it stands in the heap's table
+ * (hold.c), so that a heap is charged once however many of its scopes hold the thing. */
 struct isle__hold {
     struct isle__hold *next;     /* of the region or message */
     struct isle__shared *shared; /* NULL: taken away */
     struct isle__hold *ring_next, *ring_previous;
-    struct isle__hold *chain;    /* leader: next in its bucket */
-    struct isle__hold *kept;     /* leader: the kept heap's own hold on a frozen block; NULL: none */
-    uint64_t exposed;            /* leader: id of the scope that held it last, a filter */
-    uint32_t keep_count;         /* of the kept heap's own: isle_keep of frozen values */
+    struct isle__hold *chain; /* leader: next in its bucket */
+    struct isle__hold *kept;  /* leader: the kept heap's own hold on a frozen block; NULL: none */
+    uint64_t exposed;         /* leader: id of the scope that held it last, a filter */
+    uint32_t keep_count;      /* of the kept heap's own: isle_keep of frozen values */
     bool leader, marked;
 };
 
@@ -65,12 +78,13 @@ struct isle__chunk {
     size_t used;
 };
 
-/* A graph on its way from one heap to another: chunks, and what they hold. In the first chunk, `header_size` bytes are the sender's own (isle__parcel_header). */
+/* A graph on its way from one heap to another: chunks, and what they hold. In the first chunk,
+ * `header_size` bytes are the sender's own (isle__parcel_header). */
 struct isle__parcel {
     isle_value root;
     struct isle__chunk *chunks; /* first made first */
     struct isle__hold *holds;
-    size_t size; /* bytes of all chunks, and of what is held */
+    size_t size;               /* bytes of all chunks, and of what is held */
     struct isle__moved *moved; /* transferables taken from their cells, until commit */
     struct isle__scope *donor; /* whose chunks follow the first one, until commit; NULL: none */
 };
@@ -89,7 +103,7 @@ struct isle__scope {
     uint64_t id;
     struct isle__chunk *chunks; /* the one that is bumped first */
     struct isle__hold *holds;
-    struct isle__defer *defers; /* last registered first */
+    struct isle__defer *defers;  /* last registered first */
     struct isle__cell **handles; /* kept cells that this scope's code may still use */
     size_t handle_count, handle_capacity;
     size_t charged; /* to the heap, given back at the close */
@@ -98,42 +112,48 @@ struct isle__scope {
 
 /* A boundary at which unwinding may stop. */
 enum isle__catch_kind {
-    ISLE__CATCH_TRY,    /* takes errors; kill and exit pass */
-    ISLE__CATCH_PROTECT,/* takes all: no unwinding passes */
-    ISLE__CATCH_EVENT   /* the end of the event: takes all */
+    ISLE__CATCH_TRY,     /* takes errors; kill and exit pass */
+    ISLE__CATCH_PROTECT, /* takes all: no unwinding passes */
+    ISLE__CATCH_EVENT    /* the end of the event: takes all */
 };
-enum isle__unwinding { ISLE__UNWIND_NONE, ISLE__UNWIND_ERROR, ISLE__UNWIND_END /* kill or exit: the isolate ends */ };
+enum isle__unwinding {
+    ISLE__UNWIND_NONE,
+    ISLE__UNWIND_ERROR,
+    ISLE__UNWIND_END /* kill or exit: the isolate ends */
+};
 
 struct isle__catch {
     struct isle__catch_buffer buffer;
     struct isle__catch *outer;
-    struct isle__scope *scope; /* innermost scope when it was set: the error is copied there, all inner ones are closed */
+    struct isle__scope *scope; /* innermost scope when it was set: the error is copied there, all
+                                  inner ones are closed */
     enum isle__catch_kind kind;
     enum isle__unwinding caught;
-    isle_value error; /* of ISLE__UNWIND_ERROR, in `scope` */
+    isle_value error;                  /* of ISLE__UNWIND_ERROR, in `scope` */
     uint32_t uninterrupted, deferring; /* of the frame, as they were */
 };
 
-/* The unwinding state of one activity: a stack of scopes and one of boundaries. Whoever runs code of an isolate sets heap->frame to it. */
+/* The unwinding state of one activity: a stack of scopes and one of boundaries. Whoever runs code
+ * of an isolate sets heap->frame to it. */
 struct isle__frame {
     struct isle__heap *heap;
     struct isle__frame *next, *previous; /* all frames of the heap, for the collector */
-    struct isle__scope *scope;  /* innermost; NULL: none open */
+    struct isle__scope *scope;           /* innermost; NULL: none open */
     struct isle__catch *catcher;
-    isle_value last_error;      /* isle_last_error; in the scope with id last_error_scope */
+    isle_value last_error; /* isle_last_error; in the scope with id last_error_scope */
     uint64_t last_error_scope;
-    uint32_t uninterrupted;     /* nesting of ISLE_UNINTERRUPTED */
-    uint32_t deferring;         /* inside a deferred task: suspending calls fail */
-    bool pending_end;           /* a boundary stopped a kill or exit: it goes on at the next kill point */
-    isle_err fail_code;         /* isle__fail's, newer than last_error; ISLE_OK: none */
-    char *fail_text;            /* its text; NULL: there was no memory for it */
+    uint32_t uninterrupted; /* nesting of ISLE_UNINTERRUPTED */
+    uint32_t deferring;     /* inside a deferred task: suspending calls fail */
+    bool pending_end;   /* a boundary stopped a kill or exit: it goes on at the next kill point */
+    isle_err fail_code; /* isle__fail's, newer than last_error; ISLE_OK: none */
+    char *fail_text;    /* its text; NULL: there was no memory for it */
     size_t fail_size;
 };
 
 struct isle__heap {
-    _Atomic size_t used;    /* bytes charged; written by the owner alone */
-    _Atomic size_t mailbox; /* bytes of messages that wait; written by senders and the owner */
-    size_t limit;           /* of the sum; SIZE_MAX: none */
+    _Atomic size_t used;        /* bytes charged; written by the owner alone */
+    _Atomic size_t mailbox;     /* bytes of messages that wait; written by senders and the owner */
+    size_t limit;               /* of the sum; SIZE_MAX: none */
     struct isle__frame *frame;  /* running now */
     struct isle__frame *frames; /* all */
     struct isle__region kept;   /* the kept heap's region */
@@ -145,7 +165,7 @@ struct isle__heap {
     size_t local_count;
     struct isle__hold **held; /* table of leaders */
     size_t held_count, held_capacity;
-    struct isle__hold *kept_holds; /* on frozen blocks that kept values lead to */
+    struct isle__hold *kept_holds;  /* on frozen blocks that kept values lead to */
     struct isle__hold *held_single; /* the table while it has no memory */
     bool busy; /* the copier or the collector is at work: no collection may begin */
     uint64_t next_scope_id;
@@ -153,58 +173,73 @@ struct isle__heap {
     uint64_t tag; /* the isolate's id, for debug checks */
 };
 
-/* --- the running heap ---------------------------------------------------------------------------------------------------------------------- */
+/* --- the running heap */
 
-/* The heap of the isolate whose code the calling thread runs; NULL outside. Never inlined: a thread-local address must not be kept across a
- * suspension. */
+/* The heap of the isolate whose code the calling thread runs; NULL outside. Never inlined: a
+ * thread-local address must not be kept across a suspension. */
 struct isle__heap *isle__heap_current(void);
 void isle__heap_set_current(struct isle__heap *heap);
-/* The same, for an insisting function: outside an isolate (or in a forked child) reports `function` and the code, and ends the program. */
+/* The same, for an insisting function: outside an isolate (or in a forked child) reports `function`
+ * and the code, and ends the program. */
 struct isle__heap *isle__heap_need(const char *function);
 /* For an asking one: ISLE_OK, ISLE_EOUTSIDE or ISLE_EFORK. */
 ISLE_MUST_CHECK isle_err isle__heap_ask(struct isle__heap **ret_heap);
 void isle__allocations_free(struct isle__heap *heap); /* all of isle_alloc's, the locals included */
-extern _Atomic bool isle__forked; /* set in a forked child, for good */
+extern _Atomic bool isle__forked;                     /* set in a forked child, for good */
 
-/* `used` and `mailbox` are zero already: memory that is zeroed once, or a heap that was returned. */
+/* `used` and `mailbox` are zero already: memory that is zeroed once, or a heap that was returned.
+ */
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag);
-/* Frees everything: open scopes of all frames (deferred tasks not run: the caller has), kept values, isle_alloc's, locals. Charged is 0 after it. */
+/* Frees everything: open scopes of all frames (deferred tasks not run: the caller has), kept
+ * values, isle_alloc's, locals. Charged is 0 after it. */
 void isle__heap_fini(struct isle__heap *heap);
 /* Charges; throws ISLE_ENOMEM when heap and mailbox would pass the limit. */
 void isle__heap_charge(struct isle__heap *heap, size_t size);
 bool isle__heap_try_charge(struct isle__heap *heap, size_t size);
-void isle__heap_charge_always(struct isle__heap *heap, size_t size); /* adoption: was counted in the mailbox */
+void isle__heap_charge_always(struct isle__heap *heap,
+                              size_t size); /* adoption: was counted in the mailbox */
 void isle__heap_discharge(struct isle__heap *heap, size_t size);
-/* Called where an error meets no boundary at all (a program that keeps its own main): core's; must not return. */
+/* Called where an error meets no boundary at all (a program that keeps its own main): core's; must
+ * not return. */
 extern void (*isle__uncaught_hook)(struct isle__heap *heap, isle_value error);
 
-/* --- frames and scopes (scope.c) ------------------------------------------------------------------------------------------------------------ */
+/* --- frames and scopes (scope.c) */
 
-void isle__frame_init(struct isle__frame *frame, struct isle__heap *heap); /* links it; no scope is open */
-void isle__frame_fini(struct isle__frame *frame);                          /* scopes are closed; unlinks */
+void isle__frame_init(struct isle__frame *frame,
+                      struct isle__heap *heap);   /* links it; no scope is open */
+void isle__frame_fini(struct isle__frame *frame); /* scopes are closed; unlinks */
 /* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
 void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
-/* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may be NULL), copied to the outer scope if there is one
- * (else what needs memory is replaced by isle__error_out_of_memory), and true is returned. Closes inner scopes first. heap->frame must be the scope's
- * frame. */
+/* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may
+ * be NULL), copied to the outer scope if there is one (else what needs memory is replaced by
+ * isle__error_out_of_memory), and true is returned. Closes inner scopes first. heap->frame must be
+ * the scope's frame. */
 bool isle__scope_fini(struct isle__scope *scope, isle_value *ret_error);
-/* Runs only the deferred tasks of all scopes of a frame that will never be continued, innermost first, then frees the scopes. Called on another
- * stack than the frame's own, which still stands. */
+/* Runs only the deferred tasks of all scopes of a frame that will never be continued, innermost
+ * first, then frees the scopes. Called on another stack than the frame's own, which still stands.
+ */
 void isle__frame_abandon(struct isle__frame *frame);
-/* Memory of the current scope or the given one, 16-byte aligned, not zeroed; charged by the chunk; throws ISLE_ENOMEM. */
+/* Memory of the current scope or the given one, 16-byte aligned, not zeroed; charged by the chunk;
+ * throws ISLE_ENOMEM. */
 void *isle__scope_alloc(struct isle__scope *scope, size_t size);
-void *isle__scope_try_alloc(struct isle__scope *scope, size_t size); /* NULL: out of memory or over the limit */
-bool isle__scope_try_defer(struct isle__scope *scope, isle_task *task, void *context); /* isle_defer; false: out of memory */
-struct isle__scope *isle__scope_current(struct isle__heap *heap); /* throws ISLE_EINVAL if none is open */
-/* Takes one reference; on a throw it is released. The maker of a transferable writes the hold into its cell. */
+void *isle__scope_try_alloc(struct isle__scope *scope,
+                            size_t size); /* NULL: out of memory or over the limit */
+bool isle__scope_try_defer(struct isle__scope *scope, isle_task *task,
+                           void *context); /* isle_defer; false: out of memory */
+struct isle__scope *
+isle__scope_current(struct isle__heap *heap); /* throws ISLE_EINVAL if none is open */
+/* Takes one reference; on a throw it is released. The maker of a transferable writes the hold into
+ * its cell. */
 struct isle__hold *isle__scope_hold(struct isle__scope *scope, struct isle__shared *shared);
 /* A root of the collector for as long as the scope lasts. False: out of memory. */
 ISLE_MUST_CHECK bool isle__scope_handle(struct isle__scope *scope, struct isle__cell *cell);
 
-/* --- unwinding (unwind.c) ------------------------------------------------------------------------------------------------------------------- */
+/* --- unwinding (unwind.c) */
 
-/* Runs fn(argument) under a boundary of this kind. Returns what stopped there; catch->error then has the error. */
-enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch *catch, enum isle__catch_kind kind, void (*fn)(void *), void *argument);
+/* Runs fn(argument) under a boundary of this kind. Returns what stopped there; catch->error then
+ * has the error. */
+enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch *catch,
+                                    enum isle__catch_kind kind, void (*fn)(void *), void *argument);
 /* Throws an error value made from the text; for ISLE_ENOMEM it never allocates. */
 ISLE_NORETURN void isle__throw(isle_err code, const char *format, ...) ISLE_PRINTF(2, 3);
 /* Unwinds for the isolate's end: passes isle_try, stops at protect and event boundaries. */
@@ -212,51 +247,71 @@ ISLE_NORETURN void isle__unwind_end(struct isle__heap *heap);
 /* In asking forms: records what would have been thrown as isle_last_error and returns its code. */
 isle_err isle__fail(isle_err code, const char *format, ...) ISLE_PRINTF(2, 3);
 isle_err isle__fail_with(isle_value error);
-isle_value isle__error_out_of_memory(void); /* immortal */
+isle_value isle__error_out_of_memory(void);  /* immortal */
 isle_value isle__error_stack_overflow(void); /* immortal */
-isle_value isle__error_make(isle_err code, const char *text, const char *stack); /* isle_error; never throws: out of memory gives that error instead */
+isle_value isle__error_make(
+    isle_err code, const char *text,
+    const char *stack); /* isle_error; never throws: out of memory gives that error instead */
 
-/* --- the barrier and the copier ------------------------------------------------------------------------------------------------------------- */
+/* --- the barrier and the copier */
 
-/* What to write into a cell of `region` in the place of `value`: law 1. May copy; throws ISLE_ENOMEM, ISLE_EUNSENDABLE never (any value may be stored). */
+/* What to write into a cell of `region` in the place of `value`: law 1. May copy; throws
+ * ISLE_ENOMEM, ISLE_EUNSENDABLE never (any value may be stored). */
 isle_value isle__store(struct isle__heap *heap, struct isle__region *region, isle_value value);
-/* What to give to the program that reads `value` out of a container: resolves forwarding, records a handle or a hold in the current scope. */
+/* What to give to the program that reads `value` out of a container: resolves forwarding, records a
+ * handle or a hold in the current scope. */
 isle_value isle__expose(struct isle__heap *heap, isle_value value);
 /* Moves a graph to another scope of the same heap (an outer one) and returns it there. */
-isle_value isle__move_to_scope(struct isle__heap *heap, struct isle__scope *target, isle_value value);
+isle_value isle__move_to_scope(struct isle__heap *heap, struct isle__scope *target,
+                               isle_value value);
 /* isle__store that returns ISLE_ENOMEM (or ISLE_ERANGE, ISLE_EINVAL) instead of throwing. */
-ISLE_MUST_CHECK isle_err isle__try_store(struct isle__heap *heap, struct isle__region *region, isle_value value, isle_value *ret_value);
+ISLE_MUST_CHECK isle_err isle__try_store(struct isle__heap *heap, struct isle__region *region,
+                                         isle_value value, isle_value *ret_value);
 
-/* Copies the graph into a parcel, in one pass, keeping identity. ISLE_OK; ISLE_EUNSENDABLE (or ENOMEM, ERANGE) with isle__fail's error set, whose text begins
- * "Illegal argument in isolate message: …" and gives the path from the offender to the root, a step a line; then nothing has changed. On success transferables
- * in it are gone from here: call isle__parcel_commit once delivery is certain, or isle__parcel_undo to give them back and free the parcel. */
-ISLE_MUST_CHECK isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t header_size, struct isle__parcel *ret_parcel);
+/* Copies the graph into a parcel, in one pass, keeping identity. ISLE_OK; ISLE_EUNSENDABLE (or
+ * ENOMEM, ERANGE) with isle__fail's error set, whose text begins "Illegal argument in isolate
+ * message: …" and gives the path from the offender to the root, a step a line; then nothing has
+ * changed. On success transferables in it are gone from here: call isle__parcel_commit once
+ * delivery is certain, or isle__parcel_undo to give them back and free the parcel. */
+ISLE_MUST_CHECK isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value,
+                                           size_t header_size, struct isle__parcel *ret_parcel);
 /* The same for a struct of the program, without making a value first. */
-ISLE_MUST_CHECK isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type, const void *object, size_t header_size, struct isle__parcel *ret_parcel);
-/* The same for a value whose scope is about to vanish (isle_exit, a run's result): hands over whole chunks when at least half of what they hold is reachable. */
-ISLE_MUST_CHECK isle_err isle__parcel_move(struct isle__heap *heap, isle_value value, size_t header_size, struct isle__parcel *ret_parcel);
+ISLE_MUST_CHECK isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type,
+                                                  const void *object, size_t header_size,
+                                                  struct isle__parcel *ret_parcel);
+/* The same for a value whose scope is about to vanish (isle_exit, a run's result): hands over whole
+ * chunks when at least half of what they hold is reachable. */
+ISLE_MUST_CHECK isle_err isle__parcel_move(struct isle__heap *heap, isle_value value,
+                                           size_t header_size, struct isle__parcel *ret_parcel);
 void isle__parcel_commit(struct isle__parcel *parcel);
 void isle__parcel_undo(struct isle__parcel *parcel);
-/* A parcel with an immediate (or null) root and nothing else: what foreign threads and the runtime itself send. ISLE_ENOMEM. */
-ISLE_MUST_CHECK isle_err isle__parcel_immediate(isle_value immediate, size_t header_size, struct isle__parcel *ret_parcel);
+/* A parcel with an immediate (or null) root and nothing else: what foreign threads and the runtime
+ * itself send. ISLE_ENOMEM. */
+ISLE_MUST_CHECK isle_err isle__parcel_immediate(isle_value immediate, size_t header_size,
+                                                struct isle__parcel *ret_parcel);
 void *isle__parcel_header(const struct isle__parcel *parcel);
 /* Gives the parcel's memory to a scope and returns the root. Cannot fail. */
 isle_value isle__parcel_adopt(struct isle__parcel *parcel, struct isle__scope *scope);
-/* Shows a parcel's content without giving it away, as `region`'s (kind SHOWN, the caller's), and takes it back; in between the parcel is not used. */
+/* Shows a parcel's content without giving it away, as `region`'s (kind SHOWN, the caller's), and
+ * takes it back; in between the parcel is not used. */
 isle_value isle__parcel_peek(struct isle__parcel *parcel, struct isle__region *region);
 void isle__parcel_unpeek(struct isle__parcel *parcel);
-void isle__parcel_drop(struct isle__parcel *parcel); /* any thread: frees all, closes what it carries */
+void isle__parcel_drop(
+    struct isle__parcel *parcel); /* any thread: frees all, closes what it carries */
 /* An int that needs no memory, on any thread; false: it would. */
 bool isle__small_int(int64_t value, isle_value *ret_value);
 /* A value that needs no memory: may travel without a copy. */
 bool isle__is_immediate(isle_value value);
 
-/* Builds outside any isolate (isle_post): a heap with one frame and scope for the time of `build`, then a parcel of what it returned. */
-ISLE_MUST_CHECK isle_err isle__parcel_build(isle_value (*build)(void *context), void *context, size_t header_size, struct isle__parcel *ret_parcel);
+/* Builds outside any isolate (isle_post): a heap with one frame and scope for the time of `build`,
+ * then a parcel of what it returned. */
+ISLE_MUST_CHECK isle_err isle__parcel_build(isle_value (*build)(void *context), void *context,
+                                            size_t header_size, struct isle__parcel *ret_parcel);
 
-/* --- kept values (kept.c) ------------------------------------------------------------------------------------------------------------------- */
+/* --- kept values (kept.c) */
 
-/* Collects if what is kept has doubled since the last time. Called before a copy into the kept heap, never while one is made. */
+/* Collects if what is kept has doubled since the last time. Called before a copy into the kept
+ * heap, never while one is made. */
 void isle__kept_poll(struct isle__heap *heap);
 
 void isle__kept_collect(struct isle__heap *heap);
@@ -269,15 +324,22 @@ void isle__kept_free(struct isle__heap *heap, struct isle__kept *block);
 /* The kept heap's own hold on a frozen block, made if there is none; NULL: out of memory. */
 struct isle__hold *isle__kept_hold(struct isle__heap *heap, struct isle__shared *shared);
 
-/* --- holds (hold.c) ------------------------------------------------------------------------------------------------------------------------- */
+/* --- holds (hold.c) */
 
-/* Enters a hold whose `shared` carries one reference; the first of a heap charges. Never fails: the caller has asked isle__hold_admit, or adopts. */
+/* Enters a hold whose `shared` carries one reference; the first of a heap charges. Never fails: the
+ * caller has asked isle__hold_admit, or adopts. */
 void isle__hold_link(struct isle__heap *heap, struct isle__hold *hold);
-void isle__hold_unlink(struct isle__heap *heap, struct isle__hold *hold); /* the reference is the caller's again */
-struct isle__hold *isle__hold_find(const struct isle__heap *heap, const struct isle__shared *shared); /* leader or NULL */
-bool isle__hold_admit(struct isle__heap *heap, const struct isle__shared *shared); /* would linking stay within the limit? */
-void isle__holds_drop(struct isle__heap *heap, struct isle__hold *holds); /* a region's list: unlinks (heap not NULL) and releases */
+void isle__hold_unlink(struct isle__heap *heap,
+                       struct isle__hold *hold); /* the reference is the caller's again */
+struct isle__hold *isle__hold_find(const struct isle__heap *heap,
+                                   const struct isle__shared *shared); /* leader or NULL */
+bool isle__hold_admit(struct isle__heap *heap,
+                      const struct isle__shared *shared); /* would linking stay within the limit? */
+void isle__holds_drop(
+    struct isle__heap *heap,
+    struct isle__hold *holds); /* a region's list: unlinks (heap not NULL) and releases */
 /* The scope holds a frozen block once however often it is asked. False: out of memory. */
-ISLE_MUST_CHECK bool isle__scope_hold_frozen(struct isle__scope *scope, struct isle__shared *shared);
+ISLE_MUST_CHECK bool isle__scope_hold_frozen(struct isle__scope *scope,
+                                             struct isle__shared *shared);
 
 #endif

@@ -161,8 +161,7 @@ void *isle__need_mutable(const char *function, isle_value value, isle_kind kind)
 
     if (isle__is_frozen_cell(cell))
         state = "frozen";
-    else if (isle__region_of(cell) != NULL &&
-             isle__region_of(cell)->kind == ISLE__REGION_SHOWN)
+    else if (isle__region_of(cell) != NULL && isle__region_of(cell)->kind == ISLE__REGION_SHOWN)
         state = "only looked at";
     else if ((cell->flags & ISLE__CELL_UNMODIFIABLE) != 0)
         state = "unmodifiable";

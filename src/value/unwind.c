@@ -75,7 +75,8 @@ static ISLE_NORETURN void unwind_uncaught(struct isle__heap *heap, isle_value er
     isle__die("isle: an error was thrown where nothing takes it");
 }
 
-/* An object may borrow a struct of a frame that is about to go: it is copied wherever its cell lies. */
+/* An object may borrow a struct of a frame that is about to go: it is copied wherever its cell
+ * lies. */
 static isle_value unwind_carry(struct isle__heap *heap, struct isle__catch *catch, isle_value error)
 {
     isle_value moved;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A root that floats: its handlers run on the pool's threads while its main activity waits, the main activity on its own thread only, and never both at once. */
+/* A root that floats: its handlers run on the pool's threads while its main activity waits, the
+ * main activity on its own thread only, and never both at once. */
 #include <isle.h>
 #include <pthread.h>
 #include <stdatomic.h>

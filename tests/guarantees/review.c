@@ -170,6 +170,32 @@ TEST_ROOT(a_predicate_cannot_take_a_transferable)
     isle_port_close(looked_at);
 }
 
+static bool is_second(isle_value message, void *context)
+{
+    ++*(int *)context;
+    return isle_as_int(message) == 2;
+}
+
+static void send_second(void *unused)
+{
+    (void)unused;
+    isle_send(isle_port_send_port(looked_at), isle_int(2));
+}
+
+TEST_ROOT(a_predicate_is_asked_once_a_message)
+{
+    int asked = 0;
+
+    looked_at = isle_port_open();
+    isle_send(isle_port_send_port(looked_at), isle_int(1));
+    isle_sleep(0);
+    isle_timer_start(ISLE_MS(1), send_second, NULL);
+    CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, is_second, &asked)), 2);
+    CHECK_INT(asked, 2);
+    CHECK_INT(receive_int(looked_at), 1);
+    isle_port_close(looked_at);
+}
+
 /* --- an isolate that ends while activities wait */
 
 enum { WAITERS = 40 };

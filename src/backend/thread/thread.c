@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The thread backend: an isolate is a task of the scheduler, on the pool's threads or on one of its own. */
+/* The thread backend: an isolate is a task of the scheduler, on the pool's threads or on one of its
+ * own. */
 #include "core/backend.h"
 #include "core/isolate.h"
 

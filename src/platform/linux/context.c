@@ -70,7 +70,8 @@ void isle__context_init(struct isle__context *context, struct isle__stack stack,
     size_t size = (stack.size - sizeof(struct context_birth)) & ~(size_t)15;
     struct context_birth *birth = (void *)((unsigned char *)stack.low + size);
 #if ISLE__ASAN
-    __asan_unpoison_memory_region(stack.low, stack.size); /* frames of its last use, never returned from */
+    __asan_unpoison_memory_region(stack.low,
+                                  stack.size); /* frames of its last use, never returned from */
 #endif
     birth->entry = entry;
     birth->argument = argument;

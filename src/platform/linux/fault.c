@@ -51,7 +51,8 @@ static struct {
 static _Atomic size_t fault_range_count;
 static _Atomic unsigned fault_version;
 
-/* Faults this far below a thread's own stack, and just above its lowest byte (the system may stop its growth a page early), are overflows of it. */
+/* Faults this far below a thread's own stack, and just above its lowest byte (the system may stop
+ * its growth a page early), are overflows of it. */
 #define FAULT_GAP ((uintptr_t)1 << 20)
 #define FAULT_GAP_ABOVE ((uintptr_t)4096 * 4)
 

@@ -94,8 +94,7 @@ static isle_err signal_install(int signal, int fd)
 /* Those that the public contract names: a fault or SIGKILL is no event. */
 static bool signal_is_offered(int signal)
 {
-    static const int offered[] = {SIGINT,  SIGTERM, SIGHUP,  SIGUSR1,
-                                  SIGUSR2, SIGCHLD, SIGWINCH};
+    static const int offered[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH};
     for (size_t i = 0; i < sizeof offered / sizeof offered[0]; i++)
         if (offered[i] == signal)
             return true;

@@ -253,6 +253,9 @@ void isle__stack_free(struct isle__stack stack)
     stack_free_lists[level].count++; /* its place is taken before it is on the list */
     pthread_mutex_unlock(&stack_lock);
     stack_trim(stack, level);
+#if ISLE__ASAN
+    __asan_poison_memory_region(stack.low, stack.size); /* nobody may look at it any more */
+#endif
     pthread_mutex_lock(&stack_lock);
     slot->next = stack_free_lists[level].first;
     stack_free_lists[level].first = slot;
@@ -267,6 +270,10 @@ static void stack_slab_close(struct stack_slab *slab)
         VALGRIND_STACK_DEREGISTER(slab->slots[i].valgrind_id);
     free(slab->slots);
     slab->slots = NULL;
+#if ISLE__ASAN
+    __asan_unpoison_memory_region(base,
+                                  atomic_load_explicit(&stack_slab_size, memory_order_relaxed));
+#endif
     munmap(base, atomic_load_explicit(&stack_slab_size, memory_order_relaxed));
 }
 
