@@ -122,18 +122,10 @@ static bool activity_is_protected(const struct isle__activity *activity)
     return catch != NULL;
 }
 
-/* Nobody is woken any more, and nothing refers to a stack that is about to vanish. */
-static void activities_forget(struct isle__isolate *isolate)
-{
-    isolate->ready = isolate->ready_last = NULL;
-    isle__ports_forget_waiters(isolate);
-    isle__promises_forget_waiters(isolate);
-}
-
 void isle__activities_unwind(struct isle__isolate *isolate)
 {
     struct isle__activity *activity;
-    activities_forget(isolate);
+    isolate->ready = isolate->ready_last = NULL;
     while ((activity = activity_newest(isolate)) != NULL) {
         if (activity_is_protected(activity)) {
             activity->is_ready = false;
@@ -148,7 +140,7 @@ void isle__activities_unwind(struct isle__isolate *isolate)
 void isle__activities_abandon(struct isle__isolate *isolate)
 {
     struct isle__activity *activity;
-    activities_forget(isolate);
+    isolate->ready = isolate->ready_last = NULL;
     while ((activity = activity_newest(isolate)) != NULL)
         activity_abandon(activity);
 }

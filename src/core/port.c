@@ -142,12 +142,6 @@ static void port_free(struct isle__port *port)
     isle__heap_discharge(&isolate->heap, sizeof *port);
 }
 
-void isle__ports_forget_waiters(struct isle__isolate *isolate)
-{
-    for (struct isle__port *port = isolate->ports; port != NULL; port = port->next)
-        port->waiters = NULL;
-}
-
 void isle__ports_fini(struct isle__isolate *isolate)
 {
     while (isolate->ports != NULL) {

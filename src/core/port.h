@@ -51,8 +51,6 @@ bool isle__port_run_pending(
  */
 bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail *mail);
 void isle__ports_fini(struct isle__isolate *isolate);
-/* Before suspended activities are unwound for good: their waiters lie on stacks that vanish. */
-void isle__ports_forget_waiters(struct isle__isolate *isolate);
 struct isle__port *isle__port_open(struct isle__isolate *isolate); /* throws */
 
 #endif

@@ -174,23 +174,6 @@ struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const ch
     return promise;
 }
 
-void isle__promises_forget_waiters(struct isle__isolate *isolate)
-{
-    for (struct isle__promise *promise = isolate->promises; promise != NULL;
-         promise = promise->next) {
-        struct isle__observer **at = &promise->observers, *last = NULL;
-        while (*at != NULL) {
-            if ((*at)->waiter != NULL) {
-                *at = (*at)->next;
-            } else {
-                last = *at;
-                at = &last->next;
-            }
-        }
-        promise->observers_last = last;
-    }
-}
-
 void isle__promises_fini(struct isle__isolate *isolate)
 {
     struct isle__promise *promise = isolate->promises;

@@ -69,8 +69,6 @@ void isle__promise_receive(struct isle__promise *promise, struct isle__mail *mai
 void isle__promise_set_timeout(struct isle__promise *promise, int64_t timeout_ns); /* throws */
 void isle__promises_check_unobserved(struct isle__isolate *isolate);
 void isle__promises_fini(struct isle__isolate *isolate);
-/* As isle__ports_forget_waiters. */
-void isle__promises_forget_waiters(struct isle__isolate *isolate);
 struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const char *function,
                                          const isle_future *future);
 isle_future *isle__promise_future(struct isle__promise *promise);

@@ -217,8 +217,11 @@ static bool reception_run(struct reception *reception)
         isle__attend(reception->isolate);
         if (reception_take(reception))
             return true;
-        if (!in_time)
-            return false;
+        if (!in_time) { /* what came meanwhile lies in the mailbox still, if others kept the loop
+                           busy */
+            isle__poll_mail(reception->isolate);
+            return reception_take(reception);
+        }
     }
 }
 
