@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "core/isolate.h"
-#include "core/port.h"
 #include "core/program.h"
 #include "core/promise.h"
 #include "core/timer.h"

@@ -399,9 +399,9 @@ void isle_set_errors_fatal(isle_isolate isolate, bool errors_fatal)
 
 isle_capability isle_pause(isle_isolate isolate, isle_capability resume_key)
 {
+    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_PAUSE);
     if (resume_key.id == 0)
         resume_key = isle_capability_new();
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_PAUSE);
     control->capability = isolate.pause_capability.id;
     control->key = resume_key.id;
     control_send(__func__, control);

@@ -334,9 +334,7 @@ static isle_err program_read_options(const isle_program_options *given, size_t s
 
 static isle_err root_create(void)
 {
-    isle_options options = {.debug_name = "root",
-                            .mailbox_max_bytes = ISLE_UNLIMITED,
-                            .mailbox_max_messages = ISLE_UNLIMITED};
+    isle_options options = {.debug_name = "root"};
     struct isle__isolate *root;
     isle_err err = isle__isolate_create(&options, &root);
     if (err != ISLE_OK)

@@ -344,6 +344,7 @@ void isle_release(isle_value value)
 
 void isle_cell_set(isle_value *cell, isle_value value)
 {
+    (void)isle__heap_need(__func__);
     if (cell == NULL)
         isle__throw(ISLE_EINVAL, "isle_cell_set: NULL");
     isle_value old = *cell;

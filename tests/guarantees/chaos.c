@@ -496,6 +496,55 @@ TEST(chaos_with_migration)
 }
 TEST_TIMEOUT(chaos_with_migration, 60);
 
+/* --- what chaos found */
+
+static _Atomic int waits;
+static isle_receive_port *closed_late;
+static void close_late(void *context)
+{
+    (void)context;
+    isle_port_close(closed_late);
+}
+
+static void abandoned_handler(isle_value message, void *context)
+{
+    atomic_fetch_add(&waits, 1);
+    if (isle_as_int(message) == 0) {
+        isle_defer(close_late, NULL);
+        isle_sleep(ISLE_FOREVER);
+    }
+    if (isle_as_int(message) % 2)
+        (void)isle_await(context);
+    else
+        (void)isle_port_receive(closed_late);
+}
+static void abandoned_entry(isle_value message)
+{
+    (void)message;
+    closed_late = isle_port_open();
+    isle_future *never = isle_future_keep(isle_future_new());
+    isle_port_listen(isle_default_port(), abandoned_handler, never);
+    for (int i = 0; i < 40; i++)
+        isle_send(isle_current().default_port, isle_int(i));
+}
+/* Ports and futures outlive the stacks of those who waited for them when their isolate is killed.
+ */
+TEST_ROOT(killed_while_many_wait)
+{
+    for (int round = 0; round < 20; round++) {
+        ISLE_SCOPE;
+        isle_receive_port *exits = isle_port_open();
+        isle_options options = {.on_exit = isle_port_send_port(exits)};
+        atomic_store(&waits, 0);
+        isle_isolate other = isle_spawn(abandoned_entry, isle_null(), &options);
+        while (atomic_load(&waits) < 40)
+            isle_sleep(ISLE_MS(1));
+        isle_kill(other, ISLE_IMMEDIATE);
+        (void)isle_port_receive(exits);
+        isle_port_close(exits);
+    }
+}
+
 TEST(chaos_for_minutes)
 {
     const char *seconds = getenv("ISLE_SOAK_SECONDS");
