@@ -46,7 +46,9 @@ struct isle__isolate {
     struct isle__task task; /* first */
     /* Senders write. */
     _Alignas(64) _Atomic(struct isle__mail *) mailbox;
-    _Atomic uint64_t mail_count;
+    _Atomic uint64_t mail_count;     /* all mail that waits */
+    _Atomic uint64_t reserved_count; /* of it: what takes no room from data. Raised before, lowered
+                                        after mail_count: the difference is never above the data */
     _Atomic(struct isle__control *) controls;
     _Atomic uint32_t attention;
     _Atomic uint32_t control_count;

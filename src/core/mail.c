@@ -64,7 +64,9 @@ void isle__mail_refuse(struct isle__mail *mail)
 
 static void mail_count_down(struct isle__isolate *isolate, const struct isle__mail *mail)
 {
-    atomic_fetch_sub_explicit(&isolate->mail_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&isolate->mail_count, 1, memory_order_release);
+    if (mail->reserved)
+        atomic_fetch_sub_explicit(&isolate->reserved_count, 1, memory_order_release);
     atomic_fetch_sub_explicit(&isolate->heap.mailbox, mail->parcel.size, memory_order_relaxed);
 }
 
@@ -94,7 +96,11 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
         mail->reserved = true;
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
-    uint64_t count = atomic_fetch_add_explicit(&isolate->mail_count, 1, memory_order_relaxed);
+    if (mail->reserved)
+        atomic_fetch_add_explicit(&isolate->reserved_count, 1, memory_order_release);
+    uint64_t count = atomic_fetch_add_explicit(&isolate->mail_count, 1, memory_order_acq_rel);
+    uint64_t reserved = atomic_load_explicit(&isolate->reserved_count, memory_order_acquire);
+    count = count > reserved ? count - reserved : 0;
     size_t bytes =
         atomic_fetch_add_explicit(&isolate->heap.mailbox, mail->parcel.size, memory_order_relaxed);
     if (!mail->reserved && !mail_fits(isolate, count, bytes, mail->parcel.size)) {

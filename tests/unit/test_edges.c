@@ -155,7 +155,7 @@ TEST_HEAP(map_counts_what_is_left)
 
 TEST(limit_counts_heap_and_mailbox)
 {
-    struct isle__heap heap;
+    struct isle__heap heap = {0};
 
     isle__heap_init(&heap, 1000, 1);
     CHECK(isle__heap_try_charge(&heap, 400));

@@ -142,7 +142,7 @@ struct crowd {
 static void crowd_member(void *argument)
 {
     struct crowd *crowd = argument;
-    struct isle__heap heap;
+    struct isle__heap heap = {0};
     struct isle__frame frame;
     struct isle__scope scope;
 
