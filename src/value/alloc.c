@@ -139,9 +139,9 @@ void *isle_alloc(size_t size)
 
 void *isle_realloc(void *pointer, size_t size)
 {
+    struct isle__heap *heap = isle__heap_need("isle_realloc");
     if (pointer == NULL)
         return isle_alloc(size);
-    struct isle__heap *heap = isle__heap_need("isle_realloc");
     size_t at = alloc_need(heap, "isle_realloc", pointer);
     struct isle__allocation *old = heap->allocations[at];
     size_t old_size = old->size;
@@ -193,7 +193,7 @@ static uint32_t local_slot(isle_local *local)
 
 void *isle__local(isle_local *local)
 {
-    struct isle__heap *heap = isle__heap_need("isle__local");
+    struct isle__heap *heap = isle__heap_need("isle_local");
     if (local == NULL)
         isle__throw(ISLE_EINVAL, "isle__local: NULL");
     size_t at = local_slot(local) - 1;
