@@ -63,12 +63,14 @@ static void trial_run(void *argument)
     isle__attend(trial->isolate);
     struct isle__promise *promise =
         isle__promise_need(trial->isolate, "isle_try_await", trial->future);
+    bool was_observed = promise->is_observed;
     if (!promise->is_complete && trial->timeout_ns > 0) {
         int64_t deadline =
             trial->timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(trial->timeout_ns);
         (void)promise_wait(promise, deadline, "isle_try_await");
     }
     if (!promise->is_complete) {
+        promise->is_observed = was_observed; /* who gave up has not seen the error that may come */
         isle__promise_settle(promise);
         isle__throw(ISLE_ETIMEDOUT, "isle_try_await: timed out");
     }

@@ -101,7 +101,9 @@ void isle__monitor_main(void *unused)
             if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) > 0) {
                 isle__sched_wake_one();
             } else if (view.stuck > 0 && view.stuck == view.workers) {
-                bool core_free = view.computing < cores;
+                /* After a refusal it is tried again, but not at every tick. */
+                bool core_free = view.computing < cores &&
+                                 !atomic_load_explicit(&isle__sched.refused, memory_order_relaxed);
                 if (core_free || (view.longest > PATIENCE_NS && now - last_added > PATIENCE_NS)) {
                     monitor_add_worker();
                     last_added = now;

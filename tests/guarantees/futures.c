@@ -223,6 +223,16 @@ static void fail_a_call(isle_value port)
     (void)isle_call(isle_as_port(port), isle_null(), ISLE_FOREVER);
 }
 
+/* Who waited and gave up has not asked for the error that comes later. */
+static void fail_after_a_wait(isle_value message)
+{
+    isle_future *future = isle_future_new();
+
+    (void)message;
+    CHECK_ERR(isle_try_await(future, ISLE_MS(1), NULL), ISLE_ETIMEDOUT);
+    isle_future_complete_error(future, isle_error(ISLE_ERANGE, "too late", NULL));
+}
+
 static void check_uncaught(isle_entry *entry, isle_value message, const char *text)
 {
     isle_receive_port *port = isle_port_open();
@@ -243,6 +253,7 @@ TEST_ROOT(an_error_that_nobody_observes_is_uncaught)
     check_uncaught(fail_unobserved, isle_null(), "unobserved");
     check_uncaught(fail_then_without_handler, isle_null(), "no handler");
     check_uncaught(fail_a_call, gone, "closed");
+    check_uncaught(fail_after_a_wait, isle_null(), "too late");
 }
 
 static void fail_observed(isle_value message)
