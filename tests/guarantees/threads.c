@@ -171,23 +171,37 @@ static int compare_delays(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-TEST_ROOT(spinning_parent_does_not_delay_its_child)
+enum { DELAY_TRIES = 201, DELAY_ROUNDS = 4 };
+
+static void measure_delays(int64_t *delays)
 {
-    enum { TRIES = 201 };
-    int64_t delays[TRIES];
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < DELAY_TRIES; i++) {
         ISLE_SCOPE;
         delays[i] = isle_as_int(isle_await(isle_run(spinning_parent, isle_null(), NULL)));
         if (i % 4 == 0)
             isle_sleep(ISLE_MS(5)); /* the next one finds workers that sleep */
     }
-    qsort(delays, TRIES, sizeof delays[0], compare_delays);
+    qsort(delays, DELAY_TRIES, sizeof delays[0], compare_delays);
     printf("measured: a child of a spinning parent starts after %" PRId64 " us (median), %" PRId64
            " us (9 of 10), %" PRId64 " us (worst)\n",
-           delays[TRIES / 2] / 1000, delays[TRIES * 9 / 10] / 1000, delays[TRIES - 1] / 1000);
-    if (cores() > 1 && TEST_SANITIZER[0] == 0)
-        CHECK(delays[TRIES / 10] <= ISLE_MS(1)); /* the better ones: others may use the core */
-    CHECK(delays[TRIES / 2] <= ISLE_MS(200));
+           delays[DELAY_TRIES / 2] / 1000, delays[DELAY_TRIES * 9 / 10] / 1000,
+           delays[DELAY_TRIES - 1] / 1000);
+}
+
+/* What is promised holds while a core is idle: where other programs took it, the round is repeated.
+ */
+TEST_ROOT(spinning_parent_does_not_delay_its_child)
+{
+    int64_t median = ISLE_FOREVER, most = ISLE_FOREVER;
+    int64_t bound = cores() > 1 && TEST_SANITIZER[0] == 0 ? ISLE_MS(1) : ISLE_MS(50);
+    for (int i = 0; i < DELAY_ROUNDS && (median > bound || most > ISLE_MS(50)); i++) {
+        int64_t delays[DELAY_TRIES];
+        measure_delays(delays);
+        median = delays[DELAY_TRIES / 2];
+        most = delays[DELAY_TRIES * 9 / 10];
+    }
+    CHECK(median <= bound);
+    CHECK(most <= ISLE_MS(50));
 }
 TEST_ALONE(spinning_parent_does_not_delay_its_child);
 
