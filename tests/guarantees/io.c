@@ -61,10 +61,12 @@ static void raise_limit(rlim_t wanted)
 }
 
 /* The other side, a process of its own that knows nothing of Isle: opens all, then speaks to each.
- */
+ * It resets what it closes: connections that linger in TIME_WAIT would use up the system's local
+ * ports within three rounds, and nobody could bind one. */
 static int clients(void)
 {
     static int fds[CONNECTIONS];
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     char byte;
     for (int i = 0; i < CONNECTIONS; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM, 0);
@@ -79,6 +81,8 @@ static int clients(void)
     for (int i = 0; i < CONNECTIONS; i++) {
         if (read(fds[i], &byte, 1) != 1 || byte != (char)i)
             return 3;
+        if (setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0)
+            return 4;
         close(fds[i]);
     }
     return 0;
