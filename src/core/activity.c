@@ -12,6 +12,7 @@
 #include "core/isolate.h"
 #include "core/program.h"
 #include "core/promise.h"
+#include "core/shelf.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
 
@@ -31,7 +32,7 @@ static void activity_link(struct isle__isolate *isolate, struct isle__activity *
         activity->next->previous = activity;
     isolate->suspended = activity;
     activity->is_suspended = true;
-    atomic_fetch_add_explicit(&isle__program.suspended, 1, memory_order_relaxed);
+    isle__tally_add(ISLE__TALLY_SUSPENDED);
 }
 
 void isle__activity_unlink(struct isle__activity *activity)
@@ -44,7 +45,7 @@ void isle__activity_unlink(struct isle__activity *activity)
     if (activity->next != NULL)
         activity->next->previous = activity->previous;
     activity->is_suspended = false;
-    atomic_fetch_sub_explicit(&isle__program.suspended, 1, memory_order_relaxed);
+    isle__tally_add(ISLE__TALLY_RESUMED);
 }
 
 void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate)

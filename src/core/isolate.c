@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Isolates: birth, waking, end. Bodies are recycled through a free list and never returned while
- * the program runs (isolate.h says why); what belongs to one life is set up in isle__isolate_create
- * and returned in isle__isolate_finish.
+/* Isolates: birth, waking, end. What belongs to one life is set up in isle__isolate_create and
+ * returned in isle__isolate_finish; the body is recycled (body.c).
  *
  * An end, in order: suspended activities are unwound, newest first; the last message is posted
  * (isle_exit, a run's result); ports, timers, futures and heap are returned, the mailbox is closed
@@ -12,6 +11,7 @@
 
 #include "core/activity.h"
 #include "core/backend.h"
+#include "core/body.h"
 #include "core/control.h"
 #include "core/handle.h"
 #include "core/loop.h"
@@ -19,106 +19,20 @@
 #include "core/port.h"
 #include "core/promise.h"
 #include "core/reactor.h"
+#include "core/shelf.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
 
 struct isle__program isle__program;
 
-struct isle__isolate *isle__isolate_current(void)
-{
-    struct isle__heap *heap = isle__heap_current();
-    if (heap == NULL)
-        return NULL;
-    return (void *)((char *)heap - offsetof(struct isle__isolate, heap));
-}
-
-struct isle__isolate *isle__isolate_need(const char *function)
-{
-    struct isle__heap *heap = isle__heap_need(function);
-    return (void *)((char *)heap - offsetof(struct isle__isolate, heap));
-}
-
 isle_err isle__isolate_ask(struct isle__isolate **ret_isolate)
 {
     struct isle__heap *heap;
     isle_err err = isle__heap_ask(&heap);
     if (err == ISLE_OK)
-        *ret_isolate = (void *)((char *)heap - offsetof(struct isle__isolate, heap));
+        *ret_isolate = isle__isolate_of(heap);
     return err;
-}
-
-/* --- bodies */
-
-static struct isle__isolate *body_take(void)
-{
-    isle__mutex_lock(&isle__program.lock);
-    struct isle__isolate *body = isle__program.free;
-    if (body != NULL) {
-        isle__program.free = body->next;
-        isle__program.reserved -= sizeof *body + 64;
-    }
-    isle__mutex_unlock(&isle__program.lock);
-    if (body != NULL)
-        return body;
-    /* A cache line more than its size, so that it can be aligned and still be freed by its size. */
-    void *memory = isle__memory_alloc(sizeof *body + 64);
-    if (memory == NULL)
-        return NULL;
-    body = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
-    memset(body, 0, sizeof *body);
-    body->memory = memory;
-    atomic_init(&body->mailbox, ISLE__MAILBOX_CLOSED);
-    isle__control_init_body(body);
-    return body;
-}
-
-void isle__body_give(struct isle__isolate *body)
-{
-    isle__mutex_lock(&isle__program.lock);
-    body->next = isle__program.free;
-    isle__program.free = body;
-    isle__program.reserved += sizeof *body + 64;
-    isle__mutex_unlock(&isle__program.lock);
-}
-
-void isle__bodies_free(void)
-{
-    while (isle__program.free != NULL) {
-        struct isle__isolate *body = isle__program.free;
-        isle__program.free = body->next;
-        isle__memory_free(body->memory, sizeof *body + 64);
-    }
-    isle__program.reserved = 0;
-}
-
-void isle__isolate_link(struct isle__isolate *isolate)
-{
-    isle__mutex_lock(&isle__program.lock);
-    /* Under the lock: the end of the program marks those that are in the list by then, and the
-     * later ones mark themselves. */
-    if (atomic_load_explicit(&isle__program.stopping, memory_order_seq_cst))
-        atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
-    isolate->previous = NULL;
-    isolate->next = isle__program.isolates;
-    if (isolate->next != NULL)
-        isolate->next->previous = isolate;
-    isle__program.isolates = isolate;
-    isle__mutex_unlock(&isle__program.lock);
-    atomic_fetch_add_explicit(&isle__program.ever, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&isle__program.count, 1, memory_order_relaxed);
-}
-
-static void program_unlink(struct isle__isolate *isolate)
-{
-    isle__mutex_lock(&isle__program.lock);
-    if (isolate->previous != NULL)
-        isolate->previous->next = isolate->next;
-    else
-        isle__program.isolates = isolate->next;
-    if (isolate->next != NULL)
-        isolate->next->previous = isolate->previous;
-    isle__mutex_unlock(&isle__program.lock);
 }
 
 /* --- birth */
@@ -138,24 +52,33 @@ static size_t limit_or(size_t given, size_t otherwise)
     return given == 0 ? otherwise : given;
 }
 
+/* ISLE_UNLIMITED is as much as can be counted. */
+static size_t limit_within(size_t limit, uint64_t most)
+{
+    return limit < most ? limit : (size_t)most;
+}
+
 static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options)
 {
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
     isle__heap_init(&isolate->heap, memory_max, isolate->id);
     atomic_store_explicit(&isolate->memory_max, memory_max, memory_order_relaxed);
     atomic_store_explicit(&isolate->mailbox_max_bytes,
-                          limit_or(options->mailbox_max_bytes, (size_t)256 << 20),
+                          limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20),
+                                       ISLE__ROOM_BYTES_MAX),
                           memory_order_relaxed);
     atomic_store_explicit(&isolate->mailbox_max_messages,
-                          limit_or(options->mailbox_max_messages, (size_t)1 << 20),
+                          limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
+                                       ISLE__ROOM_COUNT_MAX),
                           memory_order_relaxed);
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         size_t size = strlen(options->debug_name) + 1;
-        isolate->debug_name = isle__memory_alloc(size);
-        if (isolate->debug_name == NULL)
+        char *name = isle__memory_alloc(size);
+        if (name == NULL)
             return ISLE_ENOMEM;
-        memcpy(isolate->debug_name, options->debug_name, size);
+        memcpy(name, options->debug_name, size);
+        atomic_store_explicit(&isolate->debug_name, name, memory_order_release);
     }
     return ISLE_OK;
 }
@@ -186,7 +109,7 @@ static void isolate_deadline(struct isle__isolate *isolate, struct isle__timer_n
 
 isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate)
 {
-    struct isle__isolate *isolate = body_take();
+    struct isle__isolate *isolate = isle__body_take();
     if (isolate == NULL)
         return ISLE_ENOMEM;
     isolate_reset(isolate);
@@ -237,8 +160,7 @@ static void isolate_release(struct isle__isolate *isolate)
     isle__listeners_free(isolate->error_listeners);
     isolate->error_listeners = NULL;
     if (isolate->first != NULL)
-        atomic_fetch_sub_explicit(&isolate->heap.mailbox, isolate->first->parcel.size,
-                                  memory_order_relaxed);
+        isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isolate->first->parcel.size));
     isle__mail_drop(isolate->first);
     isle__mail_drop(isolate->run_mail);
     isolate->first = isolate->run_mail = NULL;
@@ -246,12 +168,16 @@ static void isolate_release(struct isle__isolate *isolate)
     isle__heap_fini(&isolate->heap);
 }
 
-/* After the list of all has lost it: the end of the program names those that it finds there. */
+/* The end of the program may be reading names. */
 static void isolate_forget_name(struct isle__isolate *isolate)
 {
-    if (isolate->debug_name != NULL)
-        isle__memory_free(isolate->debug_name, strlen(isolate->debug_name) + 1);
-    isolate->debug_name = NULL;
+    char *name = atomic_load_explicit(&isolate->debug_name, memory_order_relaxed);
+    if (name == NULL)
+        return;
+    isle__mutex_lock(&isle__program.lock);
+    atomic_store_explicit(&isolate->debug_name, NULL, memory_order_relaxed);
+    isle__mutex_unlock(&isle__program.lock);
+    isle__memory_free(name, strlen(name) + 1);
 }
 
 static void mails_refuse(struct isle__isolate *isolate, struct isle__mail *mail)
@@ -287,7 +213,9 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
 
 void isle__isolate_start(struct isle__isolate *isolate)
 {
-    isle__isolate_link(isolate);
+    isle__tally_add(ISLE__TALLY_STARTED);
+    if (ISLE__UNLIKELY(atomic_load_explicit(&isle__program.stopping, memory_order_relaxed)))
+        atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
     /* From CLOSED to IDLE to running. Release: whoever reads the id after this finds all of it. */
     atomic_store_explicit(&isolate->mailbox, NULL, memory_order_release);
     isle__isolate_ready(isolate);
@@ -334,7 +262,6 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     isolate_close_mailbox(isolate);
     isle__control_drop_all(isolate);
     isle__heap_set_current(NULL);
-    program_unlink(isolate);
     isolate_forget_name(isolate);
     if (isolate->library != NULL)
         isle__library_close(isolate->library);
@@ -352,7 +279,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     isle__listeners_free(listeners);
     if (classic)
         isle__classic_idle();
-    atomic_fetch_sub_explicit(&isle__program.count, 1, memory_order_release);
+    isle__tally_add(ISLE__TALLY_ENDED);
 }
 
 /* --- handles */
@@ -374,8 +301,9 @@ isle_isolate isle_current(void)
 
 void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t size)
 {
-    if (isolate->debug_name != NULL)
-        (void)snprintf(text, size, "%s", isolate->debug_name);
+    const char *name = atomic_load_explicit(&isolate->debug_name, memory_order_acquire);
+    if (name != NULL)
+        (void)snprintf(text, size, "%s", name);
     else
         (void)snprintf(text, size, "isolate-%llu", (unsigned long long)isolate->id);
 }
@@ -383,18 +311,16 @@ void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t 
 const char *isle_debug_name(void)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    if (isolate->debug_name == NULL) {
+    char *name = atomic_load_explicit(&isolate->debug_name, memory_order_relaxed);
+    if (name == NULL) {
         char text[40];
         int length = snprintf(text, sizeof text, "isolate-%llu", (unsigned long long)isolate->id);
         size_t size = (size_t)length + 1;
-        char *name = isle__memory_alloc(size);
+        name = isle__memory_alloc(size);
         if (name == NULL)
             isle__throw(ISLE_ENOMEM, "Out of Memory");
         memcpy(name, text, size);
-        /* The end of the program may be reading names. */
-        isle__mutex_lock(&isle__program.lock);
-        isolate->debug_name = name;
-        isle__mutex_unlock(&isle__program.lock);
+        atomic_store_explicit(&isolate->debug_name, name, memory_order_release);
     }
-    return isolate->debug_name;
+    return name;
 }

@@ -46,9 +46,6 @@ struct isle__isolate {
     struct isle__task task; /* first */
     /* Senders write. */
     _Alignas(64) _Atomic(struct isle__mail *) mailbox;
-    _Atomic uint64_t mail_count;     /* all mail that waits */
-    _Atomic uint64_t reserved_count; /* of it: what takes no room from data. Raised before, lowered
-                                        after mail_count: the difference is never above the data */
     _Atomic(struct isle__control *) controls;
     _Atomic uint32_t attention;
     _Atomic uint32_t control_count;
@@ -98,7 +95,7 @@ struct isle__isolate {
     uint64_t run_reply;
     struct isle__mail *run_mail;   /* reserved: "Computation ended without result" */
     struct isle__mail *final_mail; /* isle_exit's */
-    char *debug_name;
+    _Atomic(char *) debug_name; /* freed under isle__program.lock */
     struct isle__timer_node deadline;
     struct isle__worker *own_worker;
     bool classic; /* the end of the program waits until it is idle */
@@ -107,26 +104,19 @@ struct isle__isolate {
     /* The clock's, under its lock. */
     int64_t clock_deadline;
     size_t clock_position;
-    void *memory; /* of this body, before it was aligned */
-    struct isle__isolate *next,
-        *previous; /* all, under isle__program.lock; next alone: free bodies */
+    struct isle__isolate *next_free; /* bodies that nobody has */
 };
 
-/* All isolates and what the program counts. */
+/* What all isolates share. */
 struct isle__program {
-    struct isle__mutex lock; /* the list */
-    struct isle__isolate *isolates;
-    struct isle__isolate *free;
-    _Atomic uint64_t count, ever;
+    struct isle__mutex lock; /* names that are freed */
     _Atomic uint64_t dropped_closed, dropped_dead, dropped_late, refused_full;
     _Atomic uint64_t classic_busy;
-    _Atomic uint64_t suspended; /* activities that hold a stack */
     _Atomic bool stopping;      /* everybody is told to end */
     _Atomic bool root_over;     /* nobody wakes the root any more */
     struct isle__isolate *root;
     struct isle__worker *root_worker;
     uint64_t capability_key[2];
-    size_t reserved; /* bytes of free bodies; under lock */
     size_t baseline; /* live bytes before isle_start */
     int notifier;
     bool root_floats;
@@ -136,21 +126,30 @@ struct isle__program {
 };
 extern struct isle__program isle__program;
 
-/* The isolate whose code the calling thread runs; NULL outside. Never inlined. */
-struct isle__isolate *isle__isolate_current(void);
-struct isle__isolate *isle__isolate_need(const char *function);
+static inline struct isle__isolate *isle__isolate_of(struct isle__heap *heap)
+{
+    return (struct isle__isolate *)(void *)((char *)heap - offsetof(struct isle__isolate, heap));
+}
+/* The isolate whose code the calling thread runs; NULL outside. */
+static inline struct isle__isolate *isle__isolate_current(void)
+{
+    struct isle__heap *heap = isle__heap_current();
+    return heap == NULL ? NULL : isle__isolate_of(heap);
+}
+/* For an insisting function: see isle__heap_need. */
+static inline struct isle__isolate *isle__isolate_need(const char *function)
+{
+    return isle__isolate_of(isle__heap_need(function));
+}
 void isle__isolate_name(const struct isle__isolate *isolate, char *text,
                         size_t size); /* as isle_debug_name, cut to fit */
 ISLE_MUST_CHECK isle_err isle__isolate_ask(struct isle__isolate **ret_isolate);
 
-void isle__body_give(struct isle__isolate *body); /* to the free ones */
-void isle__bodies_free(void);
 /* An isolate that is not yet known to anybody. ISLE_ENOMEM. */
 ISLE_MUST_CHECK isle_err isle__isolate_create(const isle_options *options,
                                               struct isle__isolate **ret_isolate);
 void isle__isolate_destroy(struct isle__isolate *isolate); /* never started */
 void isle__isolate_start(struct isle__isolate *isolate);
-void isle__isolate_link(struct isle__isolate *isolate); /* into the list of all */
 void isle__isolate_turn(struct isle__task *task);
 /* The end, on a worker, outside events: activities are unwound, everything is returned, then it is
  * told. */

@@ -4,8 +4,8 @@
  * The mailbox is one word (isolate.h). A push is a compare-and-exchange that links the mail before
  * what is there; its old value also says whether the receiver must be scheduled. The receiver takes
  * all with one exchange, so there is no ABA: nobody ever removes a single mail from the shared
- * list. Counters are raised before the push and lowered by the receiver (or the sender, if it was
- * refused), so they are never below the truth. */
+ * list. Mail enters its room before the push and leaves it by the receiver's hand, or by the sender's
+ * if it was refused, so what is counted is never below the truth. */
 #include "core/mail.h"
 
 #include <string.h>
@@ -62,29 +62,32 @@ void isle__mail_refuse(struct isle__mail *mail)
     isle__mail_post_reserved(mail);
 }
 
-static void mail_count_down(struct isle__isolate *isolate, const struct isle__mail *mail)
+static struct isle__room *mail_room(struct isle__isolate *isolate, const struct isle__mail *mail)
 {
-    atomic_fetch_sub_explicit(&isolate->mail_count, 1, memory_order_release);
-    if (mail->reserved)
-        atomic_fetch_sub_explicit(&isolate->reserved_count, 1, memory_order_release);
-    atomic_fetch_sub_explicit(&isolate->heap.mailbox, mail->parcel.size, memory_order_relaxed);
+    return mail->reserved ? &isolate->heap.reserved : &isolate->heap.data;
 }
 
-void isle__mail_received(struct isle__isolate *isolate, struct isle__mail *mail)
+void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail)
 {
-    mail_count_down(isolate, mail);
+    isle__room_leave(mail_room(isolate, mail), isle__room_of(1, mail->parcel.size));
 }
 
-static bool mail_fits(struct isle__isolate *isolate, uint64_t count, size_t bytes, size_t size)
+/* `before` is what waited before this one. Of the memory, the rest of the mailbox and the heap have
+ * their part. */
+static bool mail_fits(struct isle__isolate *isolate, uint64_t before, size_t size)
 {
-    size_t used = atomic_load_explicit(&isolate->heap.used, memory_order_relaxed);
+    size_t bytes = isle__room_bytes(before);
+    size_t max = atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed);
     size_t memory_max = atomic_load_explicit(&isolate->memory_max, memory_order_relaxed);
-    return count < atomic_load_explicit(&isolate->mailbox_max_messages, memory_order_relaxed) &&
-           size <= atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed) &&
-           bytes <=
-               atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed) - size &&
-           (memory_max == SIZE_MAX ||
-            (size <= memory_max && used <= memory_max - size && bytes <= memory_max - size - used));
+    if (isle__room_count(before) >=
+            atomic_load_explicit(&isolate->mailbox_max_messages, memory_order_relaxed) ||
+        size > max || bytes > max - size)
+        return false;
+    if (memory_max == SIZE_MAX)
+        return true;
+    size_t used = atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) + bytes +
+                  isle__room_bytes(isle__room_taken(&isolate->heap.reserved));
+    return size <= memory_max && used <= memory_max - size;
 }
 
 isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
@@ -96,15 +99,10 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
         mail->reserved = true;
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
-    if (mail->reserved)
-        atomic_fetch_add_explicit(&isolate->reserved_count, 1, memory_order_release);
-    uint64_t count = atomic_fetch_add_explicit(&isolate->mail_count, 1, memory_order_acq_rel);
-    uint64_t reserved = atomic_load_explicit(&isolate->reserved_count, memory_order_acquire);
-    count = count > reserved ? count - reserved : 0;
-    size_t bytes =
-        atomic_fetch_add_explicit(&isolate->heap.mailbox, mail->parcel.size, memory_order_relaxed);
-    if (!mail->reserved && !mail_fits(isolate, count, bytes, mail->parcel.size)) {
-        mail_count_down(isolate, mail);
+    uint64_t room = isle__room_of(1, mail->parcel.size);
+    uint64_t before = isle__room_enter(mail_room(isolate, mail), room);
+    if (ISLE__UNLIKELY(!mail->reserved && !mail_fits(isolate, before, mail->parcel.size))) {
+        isle__room_withdraw(&isolate->heap.data, room);
         atomic_fetch_add_explicit(&isle__program.refused_full, 1, memory_order_relaxed);
         return ISLE_EFULL;
     }
@@ -127,7 +125,7 @@ void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
     struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
     do {
         if (head == ISLE__MAILBOX_CLOSED) {
-            mail_count_down(isolate, mail);
+            isle__room_withdraw(mail_room(isolate, mail), isle__room_of(1, mail->parcel.size));
             atomic_fetch_add_explicit(&isle__program.dropped_dead, 1, memory_order_relaxed);
             isle__mail_refuse(mail);
             return;

@@ -48,6 +48,6 @@ void isle__mail_refuse(struct isle__mail *mail);
 bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a
                                            request that nobody answers */
 /* The receiver's side: takes it off the counts. */
-void isle__mail_received(struct isle__isolate *isolate, struct isle__mail *mail);
+void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail);
 
 #endif

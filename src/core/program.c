@@ -17,16 +17,18 @@
 #include "core/activity.h"
 #include "core/backend.h"
 #include "core/blocking.h"
+#include "core/body.h"
 #include "core/control.h"
 #include "core/isolate.h"
 #include "core/loop.h"
 #include "core/mail.h"
 #include "core/reactor.h"
+#include "core/shelf.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
 
-enum { STACK_SIZE = 256 * 1024, STOP_NS = 200 * 1000 * 1000 };
+enum { STACK_SIZE = 256 * 1024, STOP_NS = 200 * 1000 * 1000, STOP_AGAIN_NS = 5 * 1000 * 1000 };
 
 static struct {
     struct isle__activity activity;
@@ -308,7 +310,8 @@ static bool overflow_seen(void *address, bool in_system_code, void (**ret_resume
         *ret_resume = overflow_resume;
         return true;
     }
-    strncat(line, isolate->debug_name == NULL ? "an isolate" : isolate->debug_name, 100);
+    const char *name = atomic_load_explicit(&isolate->debug_name, memory_order_relaxed);
+    strncat(line, name == NULL ? "an isolate" : name, 100);
     strncat(line, ", where it cannot be unwound safely: the program ends", 80);
     isle__report(line);
     return false;
@@ -342,7 +345,7 @@ static isle_err root_create(void)
     root->is_root = root->entered = true;
     atomic_store_explicit(&root->task.home, isle__program.root_worker, memory_order_release);
     isle__program.root = root;
-    isle__isolate_link(root);
+    isle__tally_add(ISLE__TALLY_STARTED);
     atomic_store_explicit(&root->mailbox, ISLE__MAILBOX_IDLE, memory_order_release);
     isle__heap_set_current(&root->heap);
     isle__activity_enter(&main_state.activity, root);
@@ -404,6 +407,8 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     isle__uncaught_hook = program_uncaught;
     main_state.stacks = isle__platform_has(ISLE__HAS_STACKS);
     isle__slots_init();
+    isle__bodies_init();
+    isle__shelves_init();
     isle__fault_thread_init();
     main_state.faults =
         !main_state.options.no_signal_handler && isle__fault_install(overflow_seen) == ISLE_OK;
@@ -412,7 +417,8 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
         if (main_state.faults)
             isle__fault_remove();
         isle__fault_thread_fini();
-        isle__bodies_free();
+        isle__shelves_fini();
+        isle__bodies_fini();
         isle__slots_fini();
         isle__mutex_destroy(&isle__program.lock);
         return err;
@@ -423,25 +429,32 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
 
 /* --- stop */
 
+static void stop_one(struct isle__isolate *isolate, void *unused)
+{
+    (void)unused;
+    atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
+    isle__isolate_wake(isolate);
+}
+
+/* One that is born meanwhile may be missed: who waits for the end calls this again and again. */
 static void program_stop_all(void)
 {
     atomic_store_explicit(&isle__program.stopping, true, memory_order_seq_cst);
-    isle__mutex_lock(&isle__program.lock);
-    for (struct isle__isolate *i = isle__program.isolates; i != NULL; i = i->next) {
-        atomic_fetch_or_explicit(&i->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
-        isle__isolate_wake(i);
-    }
-    isle__mutex_unlock(&isle__program.lock);
+    isle__slots_each_isolate(stop_one, NULL);
 }
 
 /* Waits while the number goes down; 200 ms without progress are enough. */
 static bool program_wait_all(void)
 {
     uint64_t last = UINT64_MAX, count;
-    int64_t until = 0;
+    int64_t until = 0, again = isle__clock_now() + STOP_AGAIN_NS;
     struct isle__parker nap = {0};
-    while ((count = atomic_load_explicit(&isle__program.count, memory_order_acquire)) > 0) {
+    while ((count = isle__tally_between(ISLE__TALLY_STARTED, ISLE__TALLY_ENDED)) > 0) {
         int64_t now = isle__clock_now();
+        if (now >= again) {
+            program_stop_all();
+            again = isle__clock_now() + STOP_AGAIN_NS;
+        }
         if (count < last)
             until = now + STOP_NS;
         last = count;
@@ -453,21 +466,32 @@ static bool program_wait_all(void)
     return true;
 }
 
+struct name_rest {
+    char line[512];
+    size_t named;
+};
+
+static void name_one(struct isle__isolate *isolate, void *argument)
+{
+    struct name_rest *rest = argument;
+    size_t length = strlen(rest->line);
+    char name[64];
+    if (rest->named == 8)
+        return;
+    isle__isolate_name(isolate, name, sizeof name);
+    (void)snprintf(rest->line + length, sizeof rest->line - length, "%s %s",
+                   rest->named == 0 ? "" : ",", name);
+    rest->named++;
+}
+
 static void program_name_rest(void)
 {
-    char line[512] =
-        "isle: the program ends without waiting for isolates that did not stop within 200 ms:";
-    size_t named = 0;
+    struct name_rest rest = {
+        "isle: the program ends without waiting for isolates that did not stop within 200 ms:", 0};
     isle__mutex_lock(&isle__program.lock);
-    for (struct isle__isolate *i = isle__program.isolates; i != NULL && named < 8; i = i->next) {
-        size_t length = strlen(line);
-        char name[64];
-        isle__isolate_name(i, name, sizeof name);
-        (void)snprintf(line + length, sizeof line - length, "%s %s", named == 0 ? "" : ",", name);
-        named++;
-    }
+    isle__slots_each_isolate(name_one, &rest);
     isle__mutex_unlock(&isle__program.lock);
-    isle__report(line);
+    isle__report(rest.line);
 }
 
 static void program_end(int status)
@@ -501,7 +525,8 @@ static void program_end(int status)
         isle__fault_remove();
     isle__fault_thread_fini();
     isle__body_give(root);
-    isle__bodies_free();
+    isle__shelves_fini();
+    isle__bodies_fini();
     isle__slots_fini();
     isle__stacks_release();
     isle__mutex_destroy(&isle__program.lock);

@@ -59,9 +59,10 @@ struct matching {
 static void matching_run(void *argument)
 {
     struct matching *matching = argument;
-    isle__isolate_current()->heap.frame->deferring++;
+    struct isle__frame *frame = matching->reception->isolate->heap.frame;
+    frame->deferring++; /* it may not suspend */
     matching->matches = matching->reception->matches(matching->shown, matching->reception->context);
-    isle__isolate_current()->heap.frame->deferring--;
+    frame->deferring--;
 }
 
 static void matching_scoped(void *argument)

@@ -3,13 +3,14 @@
  * control ports; 61 bits in all, so that a port is an immediate value. A slot whose generations are
  * used up is retired, so no id is ever used twice; it costs 64 bytes after 6.9 * 10^10 uses.
  *
- * Pages of slots are never moved or returned while the program runs: a look-up needs no lock. The
- * lock is for opening and closing. */
+ * Pages of slots are never moved or returned while the program runs: a look-up needs no lock.
+ * Workers keep free slots on their shelves; the lock is for what lies elsewhere. */
 #include "core/slot.h"
 
 #include <string.h>
 
 #include "core/isolate.h"
+#include "core/shelf.h"
 
 #ifndef ISLE__GENERATION_BITS
 #define ISLE__GENERATION_BITS 36
@@ -19,7 +20,8 @@ enum {
     SLOT_BITS = 24,
     PAGE_BITS = 12,
     PAGE_SLOTS = 1 << PAGE_BITS,
-    PAGE_COUNT = 1 << (SLOT_BITS - PAGE_BITS)
+    PAGE_COUNT = 1 << (SLOT_BITS - PAGE_BITS),
+    SHELF_BATCH = ISLE__SHELF_SLOTS / 2
 };
 #define GENERATION_MAX (((uint64_t)1 << ISLE__GENERATION_BITS) - 1)
 #define FREE_END UINT32_MAX
@@ -84,19 +86,77 @@ static bool slots_grow(void)
     return true;
 }
 
-struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isolate *isolate,
-                                   void *object)
+/* Under the lock; NULL: out of memory or slots. */
+static struct isle__slot *slots_take(void)
 {
-    isle__mutex_lock(&slots.lock);
-    if (slots.free == FREE_END && !slots_grow()) {
-        isle__mutex_unlock(&slots.lock);
+    if (slots.free == FREE_END && !slots_grow())
         return NULL;
-    }
     struct isle__slot *slot = slot_at(slots.free);
     if (slot == NULL)
         isle__die("isle: the list of free slots is broken");
     slots.free = slot->next_free;
+    return slot;
+}
+
+/* Under the lock. */
+static void slots_put(struct isle__slot *slot)
+{
+    slot->next_free = slots.free;
+    slots.free = slot->index;
+}
+
+/* So that the shelf's last slot is the one that came first in the list. */
+static void shelf_fill(struct isle__shelf *shelf)
+{
+    struct isle__slot *taken[SHELF_BATCH];
+    uint32_t count = 0;
+    isle__mutex_lock(&slots.lock);
+    while (count < SHELF_BATCH && (count == 0 || slots.free != FREE_END)) {
+        taken[count] = slots_take();
+        if (taken[count] == NULL)
+            break;
+        count++;
+    }
     isle__mutex_unlock(&slots.lock);
+    while (count > 0)
+        shelf->slots[shelf->slot_count++] = taken[--count];
+}
+
+static struct isle__slot *slot_take(void)
+{
+    struct isle__shelf *shelf = isle__shelf_current();
+    if (shelf == NULL) {
+        isle__mutex_lock(&slots.lock);
+        struct isle__slot *slot = slots_take();
+        isle__mutex_unlock(&slots.lock);
+        return slot;
+    }
+    if (shelf->slot_count == 0)
+        shelf_fill(shelf);
+    return shelf->slot_count == 0 ? NULL : shelf->slots[--shelf->slot_count];
+}
+
+static void shelf_return(struct isle__shelf *shelf, uint32_t count)
+{
+    isle__mutex_lock(&slots.lock);
+    for (uint32_t i = 0; i < count; i++) /* the oldest */
+        slots_put(shelf->slots[i]);
+    isle__mutex_unlock(&slots.lock);
+    shelf->slot_count -= count;
+    memmove(shelf->slots, shelf->slots + count, shelf->slot_count * sizeof(struct isle__slot *));
+}
+
+void isle__slots_take_back(struct isle__shelf *shelf)
+{
+    shelf_return(shelf, shelf->slot_count);
+}
+
+struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isolate *isolate,
+                                   void *object)
+{
+    struct isle__slot *slot = slot_take();
+    if (slot == NULL)
+        return NULL;
     slot->generation++;
     slot->object = object;
     atomic_store_explicit(&slot->kind, (int)kind, memory_order_relaxed);
@@ -112,10 +172,31 @@ void isle__slot_close(struct isle__slot *slot)
     atomic_store_explicit(&slot->id, 0, memory_order_release);
     if (slot->generation == GENERATION_MAX)
         return;
+    struct isle__shelf *shelf = isle__shelf_current();
+    if (shelf == NULL) {
+        isle__mutex_lock(&slots.lock);
+        slots_put(slot);
+        isle__mutex_unlock(&slots.lock);
+        return;
+    }
+    if (shelf->slot_count == ISLE__SHELF_SLOTS)
+        shelf_return(shelf, SHELF_BATCH);
+    shelf->slots[shelf->slot_count++] = slot;
+}
+
+void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *argument),
+                              void *argument)
+{
     isle__mutex_lock(&slots.lock);
-    slot->next_free = slots.free;
-    slots.free = slot->index;
+    uint32_t pages = slots.page_count;
     isle__mutex_unlock(&slots.lock);
+    for (uint32_t i = 0; i < pages << PAGE_BITS; i++) {
+        struct isle__slot *slot = slot_at(i);
+        if (slot == NULL || atomic_load_explicit(&slot->id, memory_order_acquire) == 0 ||
+            atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE)
+            continue;
+        fn(atomic_load_explicit(&slot->isolate, memory_order_relaxed), argument);
+    }
 }
 
 void isle__slot_end(struct isle__slot *slot)

@@ -6,6 +6,7 @@
 #include "isle/base.h"
 
 struct isle__isolate;
+struct isle__shelf;
 
 enum isle__slot_kind {
     ISLE__SLOT_ISOLATE = 1,
@@ -34,6 +35,10 @@ void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate e
 bool isle__slot_ended(uint64_t id);
 /* The slot that has this id now, or NULL. Any thread; what it says may be old at once. */
 struct isle__slot *isle__slot_find(uint64_t id);
+/* Calls fn with each isolate that has an id at some moment of the call. Any thread. */
+void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *argument),
+                              void *argument);
+void isle__slots_take_back(struct isle__shelf *shelf); /* its worker ends */
 void isle__slots_init(void);
 void isle__slots_fini(void);
 size_t isle__slots_reserved(void); /* bytes */

@@ -53,7 +53,7 @@ static isle_value entering_message(struct isle__isolate *isolate)
     if (mail == NULL)
         return isle_null();
     struct isle__parcel parcel = mail->parcel;
-    atomic_fetch_sub_explicit(&isolate->heap.mailbox, parcel.size, memory_order_relaxed);
+    isle__room_leave(&isolate->heap.reserved, isle__room_of(0, parcel.size));
     return isle__parcel_adopt(&parcel, isle__event_scope(isolate));
 }
 
@@ -129,7 +129,7 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
         return isle__fail(ISLE_ENOMEM, "Out of Memory");
     }
     isle__parcel_commit(&parcel);
-    atomic_fetch_add_explicit(&isolate->heap.mailbox, parcel.size, memory_order_relaxed);
+    (void)isle__room_enter(&isolate->heap.reserved, isle__room_of(0, parcel.size));
     isolate->first = isle__mail_of(&parcel, ISLE__MAIL_DATA, 0);
     return ISLE_OK;
 }

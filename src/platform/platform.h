@@ -12,6 +12,9 @@
 #include <stdarg.h>
 
 #include "isle/base.h"
+#include "platform/word.h"
+
+#define ISLE__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* --- what there is */
 

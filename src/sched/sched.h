@@ -50,7 +50,18 @@ void isle__flow_discard(struct isle__flow *flow);
 
 /* --- workers (worker.c) */
 
-struct isle__worker *isle__worker_current(void); /* NULL on foreign threads; never inlined */
+static inline struct isle__worker *isle__worker_current(void) /* NULL on foreign threads */
+{
+    return isle__word_get(ISLE__WORD_WORKER);
+}
+/* Memory of each worker for the upper layer, which is told when one begins and ends: on any thread,
+ * with no lock held, and not while the worker runs. */
+#define ISLE__WORKER_LOCAL_SIZE 704
+static inline void *isle__worker_local(struct isle__worker *worker)
+{
+    return worker; /* its first member (worker.h) */
+}
+extern void (*isle__sched_worker_begins)(void *local), (*isle__sched_worker_ends)(void *local);
 /* Starts the pool with `count` workers (0: none; everything runs on the attached thread). */
 ISLE_MUST_CHECK isle_err isle__sched_start(unsigned count, size_t stack_size);
 /* Ends the pool's threads. No task is ready or running. */

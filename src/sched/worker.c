@@ -25,29 +25,24 @@ enum {
 struct isle__sched isle__sched;
 _Atomic bool isle__sched_scatter;
 bool (*isle__sched_idle_hook)(struct isle__worker *worker);
+void (*isle__sched_worker_begins)(void *local), (*isle__sched_worker_ends)(void *local);
 
-static _Thread_local struct isle__worker *worker_of_thread;
-
-__attribute__((noinline)) struct isle__worker *isle__worker_current(void)
+static void worker_set_current(struct isle__worker *worker)
 {
-    __asm__ volatile("");
-    return worker_of_thread;
-}
-
-__attribute__((noinline)) void isle__worker_set_current(struct isle__worker *worker)
-{
-    __asm__ volatile("");
-    worker_of_thread = worker;
+    isle__word_set(ISLE__WORD_WORKER, worker);
 }
 
 enum { WORKER_SIZE = sizeof(struct isle__worker) + 64 + sizeof(struct isle__flow) };
 
 static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **ret_worker)
 {
-    struct isle__worker *worker = isle__memory_alloc(sizeof *worker + 64);
-    if (worker == NULL)
+    /* A cache line more than its size, so that it can be aligned and still be freed by its size. */
+    void *memory = isle__memory_alloc(sizeof(struct isle__worker) + 64);
+    if (memory == NULL)
         return ISLE_ENOMEM;
+    struct isle__worker *worker = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     memset(worker, 0, sizeof *worker);
+    worker->memory = memory;
     worker->kind = kind;
     worker->seed = (uint64_t)(uintptr_t)worker | 1;
     isle__queue_init(&worker->queue);
@@ -55,7 +50,7 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
     atomic_init(&worker->notifier, -1);
     isle_err err = isle__flow_make_own(&worker->own);
     if (err != ISLE_OK) {
-        isle__memory_free(worker, sizeof *worker + 64);
+        isle__memory_free(memory, sizeof *worker + 64);
         return err;
     }
     worker->flow = worker->own;
@@ -64,9 +59,11 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
         (err = isle__flow_take(worker, &worker->spare)) != ISLE_OK) {
         isle__flow_free_own(worker->own);
         isle__queue_fini(&worker->queue);
-        isle__memory_free(worker, sizeof *worker + 64);
+        isle__memory_free(memory, sizeof *worker + 64);
         return err;
     }
+    if (isle__sched_worker_begins != NULL)
+        isle__sched_worker_begins(worker->local);
     atomic_fetch_add_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     *ret_worker = worker;
     return ISLE_OK;
@@ -74,11 +71,13 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
 
 static void worker_free(struct isle__worker *worker)
 {
+    if (isle__sched_worker_ends != NULL)
+        isle__sched_worker_ends(worker->local);
     atomic_fetch_sub_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     isle__flow_cache_drain(worker);
     isle__flow_free_own(worker->own);
     isle__queue_fini(&worker->queue);
-    isle__memory_free(worker, sizeof *worker + 64);
+    isle__memory_free(worker->memory, sizeof *worker + 64);
 }
 
 /* --- finding work */
@@ -346,12 +345,12 @@ void isle__sched_beat(void)
 static void worker_thread_main(void *argument)
 {
     struct isle__worker *worker = argument;
-    isle__worker_set_current(worker);
+    worker_set_current(worker);
     isle__context_init_thread(&worker->own->context);
     atomic_store_explicit(&worker->clock, isle__thread_clock(), memory_order_relaxed);
     atomic_store_explicit(&worker->thread_id, isle__thread_id(), memory_order_relaxed);
     isle__flow_suspend();
-    isle__worker_set_current(NULL);
+    worker_set_current(NULL);
     isle__context_fini(&worker->own->context);
     worker_free(worker);
     atomic_fetch_sub_explicit(&isle__sched.thread_count, 1, memory_order_acq_rel);
@@ -504,7 +503,7 @@ isle_err isle__worker_attach(struct isle__worker **ret_worker)
     isle_err err = worker_make(ISLE__WORKER_ATTACHED, &worker);
     if (err != ISLE_OK)
         return err;
-    isle__worker_set_current(worker);
+    worker_set_current(worker);
     *ret_worker = worker;
     return ISLE_OK;
 }
@@ -512,7 +511,7 @@ isle_err isle__worker_attach(struct isle__worker **ret_worker)
 void isle__worker_detach(struct isle__worker *worker)
 {
     isle__context_fini(&worker->own->context);
-    isle__worker_set_current(NULL);
+    worker_set_current(NULL);
     worker_free(worker);
 }
 

@@ -15,7 +15,9 @@ struct isle__queue {
 enum isle__worker_kind { ISLE__WORKER_POOL, ISLE__WORKER_ATTACHED, ISLE__WORKER_PINNED };
 
 struct isle__worker {
+    _Alignas(64) unsigned char local[ISLE__WORKER_LOCAL_SIZE]; /* first: isle__worker_local */
     /* Its own thread's. Lock order: isle__sched.lock, then a queue's. */
+    void *memory; /* of this, before it was aligned */
     enum isle__worker_kind kind;
     struct isle__task *current; /* running, or to be continued after a suspension */
     struct isle__flow *flow;    /* running */
@@ -81,7 +83,6 @@ struct isle__task *isle__queue_pop(struct isle__queue *queue);
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to);
 
 void isle__worker_loop(void *unused); /* the entry of every fresh flow */
-void isle__worker_set_current(struct isle__worker *worker);
 bool isle__sched_has_waiting(void); /* in a queue; hand-offs are not counted */
 void isle__sched_wake_one(void);
 isle_err isle__sched_add_worker(void); /* a pool thread more */

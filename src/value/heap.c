@@ -2,53 +2,26 @@
 /* The running heap, and what it may use.
  *
  * Law: `used` is written by the owner alone, so a relaxed load and store make an addition; senders
- * only read it. The thread-local pointer is touched by two functions that are never inlined,
- * because a compiler may keep the address of a thread-local across a suspension that ends on
- * another thread. */
+ * only read it. */
 #include <stdio.h>
 #include <assert.h>
 #include <string.h>
 
 #include "value/cell.h"
 
-#if defined(__GNUC__)
-#define HEAP_NOINLINE __attribute__((noinline))
-#else
-#define HEAP_NOINLINE
-#endif
-
 #define HEAP_KEPT_THRESHOLD ((size_t)64 * 1024)
 
-static _Thread_local struct isle__heap *heap_running;
 _Atomic bool isle__forked;
 void (*isle__uncaught_hook)(struct isle__heap *heap, isle_value error);
 
-HEAP_NOINLINE struct isle__heap *isle__heap_current(void)
+void isle__heap_refuse(const char *function)
 {
-    return heap_running;
-}
-
-HEAP_NOINLINE void isle__heap_set_current(struct isle__heap *heap)
-{
-    heap_running = heap;
-}
-
-static ISLE_NORETURN void heap_refuse(const char *function, isle_err err)
-{
+    struct isle__heap *heap = NULL;
+    isle_err err = isle__heap_ask(&heap);
     char text[160];
     snprintf(text, sizeof(text), "isle: %s: %s: %s", function, isle_err_name(err),
              isle_err_text(err));
     isle__die(text);
-}
-
-struct isle__heap *isle__heap_need(const char *function)
-{
-    struct isle__heap *heap = isle__heap_current();
-    if (atomic_load_explicit(&isle__forked, memory_order_relaxed))
-        heap_refuse(function, ISLE_EFORK);
-    if (heap == NULL || heap->frame == NULL)
-        heap_refuse(function, ISLE_EOUTSIDE);
-    return heap;
 }
 
 isle_err isle__heap_ask(struct isle__heap **ret_heap)
@@ -64,8 +37,8 @@ isle_err isle__heap_ask(struct isle__heap **ret_heap)
 
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag)
 {
-    /* Senders that still hold the id of a former life may be counting: the two counters are
-     * balanced by who raised them, never reset. */
+    /* Senders that still hold the id of a former life may be counting: the rooms are balanced by
+     * who entered, never reset. */
     memset((char *)heap + offsetof(struct isle__heap, limit), 0,
            sizeof(*heap) - offsetof(struct isle__heap, limit));
     heap->limit = limit;
@@ -94,12 +67,18 @@ void isle__heap_fini(struct isle__heap *heap)
     assert(atomic_load_explicit(&heap->used, memory_order_relaxed) == 0);
 }
 
+size_t isle__heap_waiting(const struct isle__heap *heap)
+{
+    return isle__room_bytes(isle__room_taken(&heap->data)) +
+           isle__room_bytes(isle__room_taken(&heap->reserved));
+}
+
 static bool heap_fits(struct isle__heap *heap, size_t size)
 {
     size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
-    size_t waiting = atomic_load_explicit(&heap->mailbox, memory_order_relaxed);
     if (heap->limit == SIZE_MAX)
         return size <= SIZE_MAX - used;
+    size_t waiting = isle__heap_waiting(heap);
     return used <= heap->limit && waiting <= heap->limit - used &&
            size <= heap->limit - used - waiting;
 }

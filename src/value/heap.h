@@ -150,10 +150,57 @@ struct isle__frame {
     size_t fail_size;
 };
 
+/* How much mail of one sort waits: what was let in and what was taken out. A sender adds to `in`
+ * once; `out` is written by the receiver alone, so taking out costs no atomic operation. Both count
+ * messages in the lower bits and units of 16 bytes above, and wrap; their difference is exact, and
+ * never below the truth for who reads `out` first. */
+struct isle__room {
+    _Atomic uint64_t in, out;
+};
+enum { ISLE__ROOM_COUNT_BITS = 28, ISLE__ROOM_UNIT = 16 };
+#define ISLE__ROOM_COUNT_MAX (((uint64_t)1 << (ISLE__ROOM_COUNT_BITS - 1)) - 1)
+#define ISLE__ROOM_BYTES_MAX ((uint64_t)1 << 39)
+static inline uint64_t isle__room_of(uint64_t count, size_t bytes)
+{
+    return count | (((uint64_t)bytes + ISLE__ROOM_UNIT - 1) / ISLE__ROOM_UNIT)
+                       << ISLE__ROOM_COUNT_BITS;
+}
+static inline uint64_t isle__room_count(uint64_t difference)
+{
+    return difference & (((uint64_t)1 << ISLE__ROOM_COUNT_BITS) - 1);
+}
+static inline size_t isle__room_bytes(uint64_t difference)
+{
+    return (size_t)(difference >> ISLE__ROOM_COUNT_BITS) * ISLE__ROOM_UNIT;
+}
+static inline uint64_t isle__room_taken(const struct isle__room *room)
+{
+    uint64_t out = atomic_load_explicit(&room->out, memory_order_acquire);
+    return atomic_load_explicit(&room->in, memory_order_relaxed) - out;
+}
+/* Returns what waited before. Any thread. */
+static inline uint64_t isle__room_enter(struct isle__room *room, uint64_t amount)
+{
+    uint64_t out = atomic_load_explicit(&room->out, memory_order_acquire);
+    return atomic_fetch_add_explicit(&room->in, amount, memory_order_relaxed) - out;
+}
+/* What was let in and then refused. Any thread. */
+static inline void isle__room_withdraw(struct isle__room *room, uint64_t amount)
+{
+    atomic_fetch_sub_explicit(&room->in, amount, memory_order_relaxed);
+}
+/* The receiver's. Release: who reads the sum finds all that was taken out as gone. */
+static inline void isle__room_leave(struct isle__room *room, uint64_t amount)
+{
+    uint64_t out = atomic_load_explicit(&room->out, memory_order_relaxed);
+    atomic_store_explicit(&room->out, out + amount, memory_order_release);
+}
+
 struct isle__heap {
+    struct isle__room data;     /* mail that waits and counts against the limits of the mailbox */
+    struct isle__room reserved; /* replies and notices: they count as memory only */
     _Atomic size_t used;        /* bytes charged; written by the owner alone */
-    _Atomic size_t mailbox;     /* bytes of messages that wait; written by senders and the owner */
-    size_t limit;               /* of the sum; SIZE_MAX: none */
+    size_t limit;               /* of used and what waits; SIZE_MAX: none */
     struct isle__frame *frame;  /* running now */
     struct isle__frame *frames; /* all */
     struct isle__region kept;   /* the kept heap's region */
@@ -175,20 +222,34 @@ struct isle__heap {
 
 /* --- the running heap */
 
-/* The heap of the isolate whose code the calling thread runs; NULL outside. Never inlined: a
- * thread-local address must not be kept across a suspension. */
-struct isle__heap *isle__heap_current(void);
-void isle__heap_set_current(struct isle__heap *heap);
-/* The same, for an insisting function: outside an isolate (or in a forked child) reports `function`
- * and the code, and ends the program. */
-struct isle__heap *isle__heap_need(const char *function);
-/* For an asking one: ISLE_OK, ISLE_EOUTSIDE or ISLE_EFORK. */
+/* The heap of the isolate whose code the calling thread runs; NULL outside. */
+static inline struct isle__heap *isle__heap_current(void)
+{
+    return isle__word_get(ISLE__WORD_HEAP);
+}
+static inline void isle__heap_set_current(struct isle__heap *heap)
+{
+    isle__word_set(ISLE__WORD_HEAP, heap);
+}
+ISLE_NORETURN void isle__heap_refuse(const char *function); /* says why, and ends the program */
+/* For an asking function: ISLE_OK, ISLE_EOUTSIDE or ISLE_EFORK. */
 ISLE_MUST_CHECK isle_err isle__heap_ask(struct isle__heap **ret_heap);
 void isle__allocations_free(struct isle__heap *heap); /* all of isle_alloc's, the locals included */
 extern _Atomic bool isle__forked;                     /* set in a forked child, for good */
 
-/* `used` and `mailbox` are zero already: memory that is zeroed once, or a heap that was returned.
- */
+/* For an insisting one: outside an isolate (or in a forked child) `function` and the code are
+ * reported and the program ends. */
+static inline struct isle__heap *isle__heap_need(const char *function)
+{
+    struct isle__heap *heap = isle__heap_current();
+    if (ISLE__UNLIKELY(atomic_load_explicit(&isle__forked, memory_order_relaxed) || heap == NULL ||
+                       heap->frame == NULL))
+        isle__heap_refuse(function);
+    return heap;
+}
+
+/* `used` is zero already, and the rooms are balanced: memory that is zeroed once, or a heap that was
+ * returned. */
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag);
 /* Frees everything: open scopes of all frames (deferred tasks not run: the caller has), kept
  * values, isle_alloc's, locals. Charged is 0 after it. */
@@ -199,6 +260,7 @@ bool isle__heap_try_charge(struct isle__heap *heap, size_t size);
 void isle__heap_charge_always(struct isle__heap *heap,
                               size_t size); /* adoption: was counted in the mailbox */
 void isle__heap_discharge(struct isle__heap *heap, size_t size);
+size_t isle__heap_waiting(const struct isle__heap *heap); /* bytes of mail */
 /* Called where an error meets no boundary at all (a program that keeps its own main): core's; must
  * not return. */
 extern void (*isle__uncaught_hook)(struct isle__heap *heap, isle_value error);

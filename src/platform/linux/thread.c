@@ -30,6 +30,22 @@ struct thread_start {
     char name[THREAD_NAME_SIZE];
 };
 
+#if ISLE__WORDS_IN_C
+static ISLE__TLS void *thread_words[ISLE__WORD_COUNT];
+
+ISLE__OPAQUE void *isle__word_get(enum isle__word word)
+{
+    __asm__ volatile("");
+    return thread_words[word];
+}
+
+ISLE__OPAQUE void isle__word_set(enum isle__word word, void *value)
+{
+    __asm__ volatile("");
+    thread_words[word] = value;
+}
+#endif
+
 unsigned isle__cpu_count(void)
 {
     for (size_t most = 1024; most <= 1024 * 1024; most *= 4) {

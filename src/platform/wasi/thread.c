@@ -6,6 +6,18 @@
 
 enum { THREAD_ONLY = 1 };
 
+static void *thread_words[ISLE__WORD_COUNT];
+
+void *isle__word_get(enum isle__word word)
+{
+    return thread_words[word];
+}
+
+void isle__word_set(enum isle__word word, void *value)
+{
+    thread_words[word] = value;
+}
+
 unsigned isle__cpu_count(void)
 {
     return 1;

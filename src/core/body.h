@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bodies: the memory of isolates (body.c). */
+#ifndef ISLE_CORE_BODY_H
+#define ISLE_CORE_BODY_H
+
+#include <stddef.h>
+
+struct isle__isolate;
+struct isle__shelf;
+
+void isle__bodies_init(void);
+void isle__bodies_fini(void); /* nobody has one */
+struct isle__isolate *isle__body_take(void); /* NULL: out of memory */
+void isle__body_give(struct isle__isolate *body);
+void isle__bodies_take_back(struct isle__shelf *shelf); /* its worker ends */
+size_t isle__bodies_reserved(void);                     /* bytes of those that nobody has */
+
+#endif
