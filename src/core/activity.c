@@ -50,7 +50,6 @@ void isle__activity_unlink(struct isle__activity *activity)
 
 void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate)
 {
-    memset(activity, 0, offsetof(struct isle__activity, catch));
     activity->flow = isle__flow_current();
     activity->isolate = isolate;
     activity->next_ready = NULL;
@@ -61,7 +60,6 @@ void isle__activity_enter(struct isle__activity *activity, struct isle__isolate 
     activity->serving = 0;
     isle__frame_init(&activity->frame, &isolate->heap);
     isolate->heap.frame = &activity->frame;
-    isle__scope_init(&activity->outer, &activity->frame);
     isle__scope_init(&activity->scope, &activity->frame);
     isolate->running = activity;
 }
@@ -69,10 +67,16 @@ void isle__activity_enter(struct isle__activity *activity, struct isle__isolate 
 void isle__activity_leave(struct isle__activity *activity)
 {
     struct isle__isolate *isolate = activity->isolate;
+    struct isle__scope outer;
     isle_value error;
+    /* The error of a deferred task needs a place outside the scope that ends. */
+    bool defers = activity->scope.defers != NULL;
+    if (defers)
+        isle__scope_underlay(&outer, &activity->scope);
     if (isle__scope_fini(&activity->scope, &error))
         isle__uncaught(isolate, error);
-    (void)isle__scope_fini(&activity->outer, NULL);
+    if (defers)
+        (void)isle__scope_fini(&outer, NULL);
     isle__frame_fini(&activity->frame);
     isolate->running = NULL;
     isolate->heap.frame = NULL;

@@ -9,8 +9,7 @@ struct isle__activity {
     struct isle__flow *flow;
     struct isle__isolate *isolate;
     struct isle__frame frame;
-    struct isle__scope outer; /* where the error of a deferred task is put */
-    struct isle__scope scope; /* of the event, inside it */
+    struct isle__scope scope; /* of the event */
     struct isle__catch catch;
     struct isle__activity *next_ready;
     struct isle__activity *next, *previous; /* suspended */

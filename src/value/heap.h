@@ -272,6 +272,8 @@ void isle__frame_init(struct isle__frame *frame,
 void isle__frame_fini(struct isle__frame *frame); /* scopes are closed; unlinks */
 /* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
 void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
+/* Makes `outer` enclose `scope`, the outermost of its frame. */
+void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope);
 /* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may
  * be NULL), copied to the outer scope if there is one (else what needs memory is replaced by
  * isle__error_out_of_memory), and true is returned. Closes inner scopes first. heap->frame must be

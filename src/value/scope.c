@@ -69,8 +69,17 @@ void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame)
     scope->frame = frame;
     scope->outer = frame->scope;
     scope->depth = frame->scope == NULL ? 1 : frame->scope->depth + 1;
+    /* Below a frame's first there is room for one more: isle__scope_underlay. */
+    frame->heap->next_scope_id += frame->scope == NULL;
     scope->id = frame->heap->next_scope_id++;
     frame->scope = scope;
+}
+
+void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope)
+{
+    struct isle__frame *frame = scope->frame;
+    *outer = (struct isle__scope){.region = scope->region, .frame = frame, .id = scope->id - 1};
+    scope->outer = outer;
 }
 
 static void scope_run_task(void *argument)
