@@ -165,21 +165,26 @@ static void activity_timed_out(struct isle__isolate *isolate, struct isle__timer
     isle__activity_wake(activity);
 }
 
-bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function,
-                         const char *instead)
+void isle__activity_refused(isle_err err, const char *function, const char *instead)
+{
+    if (err == ISLE_ENOSUSPEND)
+        isle__throw(err, "%s cannot suspend here; use the callback form: %s", function, instead);
+    isle__throw(ISLE_ENOMEM, "Out of Memory");
+}
+
+isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function)
 {
     isle_err err = isle__activity_can_wait(isolate);
-    if (err == ISLE_ENOMEM)
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
     if (err != ISLE_OK)
-        isle__throw(ISLE_ENOSUSPEND, "%s cannot suspend here; use the callback form: %s", function,
-                    instead);
+        return err;
     struct isle__activity *self = isolate->running;
     self->timed_out = false;
     self->waits_in = function;
-    self->timeout.fire = activity_timed_out;
-    if (deadline != ISLE_FOREVER && isle__timer_add(isolate, &self->timeout, deadline) != ISLE_OK)
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    if (deadline != ISLE_FOREVER) {
+        self->timeout.fire = activity_timed_out;
+        if (isle__timer_add(isolate, &self->timeout, deadline) != ISLE_OK)
+            return ISLE_ENOMEM;
+    }
     activity_link(isolate, self);
     isolate->running = NULL;
     isolate->heap.frame = NULL;
@@ -189,7 +194,7 @@ bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const 
     /* Resumed by isle__activity_continue, perhaps on another thread. */
     isle__timer_remove(isolate, &self->timeout);
     self->waits_in = NULL;
-    return !self->timed_out;
+    return self->timed_out ? ISLE_ETIMEDOUT : ISLE_OK;
 }
 
 void isle__activity_wake(struct isle__activity *activity)
@@ -228,11 +233,4 @@ void isle__activity_continue(struct isle__activity *activity)
     if (activity->is_main)
         isle__main_resumes(isolate);
     isle__flow_resume(activity->flow);
-}
-
-void isle__activity_wait_call(void *argument)
-{
-    struct isle__wait_call *call = argument;
-    *call->ret_in_time =
-        isle__activity_wait(call->isolate, call->deadline, call->function, call->instead);
 }

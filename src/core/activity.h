@@ -22,18 +22,13 @@ struct isle__activity {
     uint64_t serving;     /* reply id of the request that isle_port_serve answers here */
 };
 struct isle__activity *isle__activity_current(void);
-/* Suspends until woken (true) or the deadline (false; ISLE_FOREVER: none). Wakes may be spurious:
- * callers look again. Throws ISLE_ENOSUSPEND (`function` and the callback form `instead` are
- * named), ISLE_ENOMEM; does not return if the isolate ends. */
-bool isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function,
-                         const char *instead);
-struct isle__wait_call { /* the same as the argument of a boundary */
-    struct isle__isolate *isolate;
-    int64_t deadline;
-    const char *function, *instead;
-    bool *ret_in_time;
-};
-void isle__activity_wait_call(void *argument);
+/* Suspends until woken (ISLE_OK) or the deadline (ISLE_ETIMEDOUT; ISLE_FOREVER: none). Wakes may be
+ * spurious: callers look again. ISLE_ENOSUSPEND, ISLE_ENOMEM: it did not. It never throws, so that
+ * the caller can take back what would have woken it; one that is `forced` after that unwinds. */
+ISLE_MUST_CHECK isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline,
+                                             const char *function);
+/* Throws what isle__activity_wait has refused; `instead` is the callback form to name. */
+ISLE_NORETURN void isle__activity_refused(isle_err err, const char *function, const char *instead);
 void isle__activity_wake(struct isle__activity *activity);
 void isle__activity_continue(
     struct isle__activity *activity); /* never returns but for the main one's bookkeeping */

@@ -315,7 +315,7 @@ void isle__deadline_check(struct isle__isolate *isolate)
         control_kill(isolate);
 }
 
-void isle__attend(struct isle__isolate *isolate)
+void isle__attend_to(struct isle__isolate *isolate)
 {
     struct isle__frame *frame = isolate->heap.frame;
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0)

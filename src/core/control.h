@@ -4,6 +4,7 @@
 #ifndef ISLE_CORE_CONTROL_H
 #define ISLE_CORE_CONTROL_H
 
+#include "core/isolate.h"
 #include "core/mail.h"
 #include "isle/isolate.h"
 
@@ -54,7 +55,14 @@ void isle__control_free(struct isle__control *control);
 ISLE_MUST_CHECK isle_err isle__isolate_start_paused(struct isle__isolate *isolate);
 void isle__pauses_fini(struct isle__isolate *isolate);
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
-void isle__attend(struct isle__isolate *isolate);
+void isle__attend_to(struct isle__isolate *isolate); /* when there may be something */
+static inline void isle__attend(struct isle__isolate *isolate)
+{
+    if (ISLE__UNLIKELY(atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
+                       isolate->ending || isolate->heap.frame->pending_end ||
+                       isolate->deadline.position != 0))
+        isle__attend_to(isolate);
+}
 void isle__deadline_check(
     struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */
 

@@ -13,22 +13,19 @@
 static bool promise_wait(struct isle__promise *promise, int64_t deadline, const char *function)
 {
     struct isle__isolate *isolate = promise->isolate;
-    struct isle__catch catch;
-    bool in_time = true;
-    while (!promise->is_complete && in_time) {
+    isle_err err = ISLE_OK;
+    while (!promise->is_complete && err == ISLE_OK) {
         struct isle__observer observer = {.waiter = isolate->running};
-        struct isle__wait_call wait = {isolate, deadline, function, "isle_then", &in_time};
         isle__promise_observe(promise, &observer);
-        enum isle__unwinding how = isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY,
-                                                  isle__activity_wait_call, &wait);
+        err = isle__activity_wait(isolate, deadline, function);
         isle__promise_unlink_observer(promise, &observer);
         promise->busy--;
         /* Nothing runs where a deferred task of an ended activity does: the wait was refused. */
         if (isolate->running != NULL && isolate->running->forced)
             isle__unwind_end(&isolate->heap);
-        if (how == ISLE__UNWIND_ERROR) {
+        if (err != ISLE_OK && err != ISLE_ETIMEDOUT) {
             isle__promise_settle(promise);
-            isle_throw(catch.error);
+            isle__activity_refused(err, function, "isle_then");
         }
     }
     return promise->is_complete;
@@ -294,7 +291,7 @@ static void timeout_cancels(struct isle__promise *result)
 {
     struct isle__isolate *isolate = result->isolate;
     struct isle__promise *promise =
-        isle__handle_find(isolate, ISLE__HANDLE_FUTURE, result->cancel_context);
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, result->cancel_context);
     if (promise != NULL)
         isle__promise_cancel(promise);
 }
@@ -332,7 +329,7 @@ void isle_future_cancel(isle_future *future)
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     if (future == NULL)
         isle__throw(ISLE_EINVAL, "isle_future_cancel: the future is NULL");
-    struct isle__promise *promise = isle__handle_find(isolate, ISLE__HANDLE_FUTURE, future);
+    struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, future);
     if (promise != NULL)
         isle__promise_cancel(promise);
 }

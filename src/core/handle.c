@@ -9,31 +9,23 @@
 
 #include "core/isolate.h"
 
-struct isle__handle_entry {
-    void *object; /* NULL: free */
-    uint32_t generation;
-    uint32_t next_free;
-    enum isle__handle_kind kind;
-};
+enum { FREE_END = 0 /* index 0 is never used: a handle is never NULL */ };
 
-/* On 64-bit systems 24 bits of index and 32 of generation, on 32-bit ones 16 and 13. */
-enum {
-    INDEX_BITS = sizeof(void *) == 8 ? 24 : 16,
-    GENERATION_BITS = sizeof(void *) == 8 ? 32 : 13,
-    FREE_END = 0 /* index 0 is never used: a handle is never NULL */
-};
-
-static uintptr_t handle_pack(uint32_t index, uint32_t generation, enum isle__handle_kind kind)
+/* Where the generations of a table begin: unpredictable between isolates, the same in a run that is
+ * replayed. */
+static uint32_t handles_start(const struct isle__isolate *isolate)
 {
-    return (uintptr_t)index | (uintptr_t)generation << INDEX_BITS |
-           (uintptr_t)kind << (INDEX_BITS + GENERATION_BITS);
+    uint64_t mixed = (isolate->id ^ isle__program.handle_key) * UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ mixed >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(mixed >> 32) &
+           (uint32_t)(((uint64_t)1 << (ISLE__HANDLE_GENERATION_BITS - 1)) - 1);
 }
 
 static bool handles_grow(struct isle__isolate *isolate)
 {
     struct isle__handle_table *table = &isolate->handles;
-    size_t old = table->capacity, new = old == 0 ? 8 : old * 2;
-    if (new > (size_t)1 << INDEX_BITS)
+    size_t old = table->capacity, new = old == 0 ? 4 : old * 2;
+    if (new > (size_t)1 << ISLE__HANDLE_INDEX_BITS)
         return false;
     size_t entry = sizeof(struct isle__handle_entry);
     if (!isle__heap_try_charge(&isolate->heap, (new - old) * entry))
@@ -45,12 +37,10 @@ static bool handles_grow(struct isle__isolate *isolate)
     }
     table->entries = memory;
     memset(table->entries + old, 0, (new - old) * entry);
-    uint32_t start;
-    isle__random_fill(&start, sizeof start);
-    start &= (uint32_t)(((uint64_t)1 << (GENERATION_BITS - 1)) - 1);
+    uint32_t start = handles_start(isolate);
     for (size_t i = new - 1; i >= (old == 0 ? 1 : old); i--) {
         table->entries[i].generation = start;
-        table->entries[i].next_free = table->free;
+        table->entries[i].link = table->free;
         table->free = (uint32_t)i;
     }
     table->capacity = (uint32_t) new;
@@ -64,48 +54,28 @@ void *isle__handle_open(struct isle__isolate *isolate, enum isle__handle_kind ki
         return NULL;
     uint32_t index = table->free;
     struct isle__handle_entry *entry = &table->entries[index];
-    table->free = entry->next_free;
+    table->free = entry->link;
     entry->object = object;
-    entry->kind = kind;
+    entry->link = kind;
     entry->generation++;
-    table->count++;
-    return (void *)handle_pack(index, entry->generation, kind);
-}
-
-static struct isle__handle_entry *handle_entry(struct isle__isolate *isolate, const void *handle,
-                                               uint32_t *ret_index)
-{
-    uintptr_t bits = (uintptr_t)handle;
-    uint32_t index = (uint32_t)(bits & (((uintptr_t)1 << INDEX_BITS) - 1));
-    if (index == 0 || index >= isolate->handles.capacity)
-        return NULL;
-    struct isle__handle_entry *entry = &isolate->handles.entries[index];
-    if (entry->object == NULL || handle_pack(index, entry->generation, entry->kind) != bits)
-        return NULL;
-    *ret_index = index;
-    return entry;
+    return (void *)isle__handle_pack(index, entry->generation, kind);
 }
 
 void isle__handle_close(struct isle__isolate *isolate, const void *handle)
 {
-    uint32_t index;
-    struct isle__handle_entry *entry = handle_entry(isolate, handle, &index);
-    if (entry == NULL)
+    struct isle__handle_table *table = &isolate->handles;
+    uintptr_t bits = (uintptr_t)handle;
+    uint32_t index = (uint32_t)(bits & (((uintptr_t)1 << ISLE__HANDLE_INDEX_BITS) - 1));
+    if (index == 0 || index >= table->capacity)
+        return;
+    struct isle__handle_entry *entry = &table->entries[index];
+    if (entry->object == NULL || isle__handle_pack(index, entry->generation, entry->link) != bits)
         return;
     entry->object = NULL;
-    isolate->handles.count--;
-    if (entry->generation == (uint32_t)(((uint64_t)1 << GENERATION_BITS) - 1))
+    if (entry->generation == (uint32_t)(((uint64_t)1 << ISLE__HANDLE_GENERATION_BITS) - 1))
         return;
-    entry->next_free = isolate->handles.free;
-    isolate->handles.free = index;
-}
-
-void *isle__handle_find(struct isle__isolate *isolate, enum isle__handle_kind kind,
-                        const void *handle)
-{
-    uint32_t index;
-    struct isle__handle_entry *entry = handle_entry(isolate, handle, &index);
-    return entry == NULL || entry->kind != kind ? NULL : entry->object;
+    entry->link = table->free;
+    table->free = index;
 }
 
 void isle__handles_fini(struct isle__isolate *isolate)

@@ -4,6 +4,8 @@
 #ifndef ISLE_CORE_HANDLE_H
 #define ISLE_CORE_HANDLE_H
 
+#include <stdint.h>
+
 #include "isle/base.h"
 
 struct isle__isolate;
@@ -14,16 +16,42 @@ enum isle__handle_kind {
     ISLE__HANDLE_TIMER,
     ISLE__HANDLE_WATCH
 };
+struct isle__handle_entry {
+    void *object; /* NULL: free */
+    uint32_t generation;
+    uint32_t link; /* of a free one: the next free one; else the kind */
+};
 struct isle__handle_table {
     struct isle__handle_entry *entries;
-    uint32_t count, capacity, free;
+    uint32_t capacity, free;
 };
+
+/* On 64-bit systems 24 bits of index and 32 of generation, on 32-bit ones 16 and 13. */
+enum {
+    ISLE__HANDLE_INDEX_BITS = sizeof(void *) == 8 ? 24 : 16,
+    ISLE__HANDLE_GENERATION_BITS = sizeof(void *) == 8 ? 32 : 13
+};
+static inline uintptr_t isle__handle_pack(uint32_t index, uint32_t generation, uint32_t kind)
+{
+    return (uintptr_t)index | (uintptr_t)generation << ISLE__HANDLE_INDEX_BITS |
+           (uintptr_t)kind << (ISLE__HANDLE_INDEX_BITS + ISLE__HANDLE_GENERATION_BITS);
+}
 /* The handle as a pointer; NULL: out of memory. */
 void *isle__handle_open(struct isle__isolate *isolate, enum isle__handle_kind kind, void *object);
 void isle__handle_close(struct isle__isolate *isolate, const void *handle);
 /* The object, or NULL: stale, foreign, of another kind. */
-void *isle__handle_find(struct isle__isolate *isolate, enum isle__handle_kind kind,
-                        const void *handle);
+static inline void *isle__handle_find(const struct isle__handle_table *table,
+                                      enum isle__handle_kind kind, const void *handle)
+{
+    uintptr_t bits = (uintptr_t)handle;
+    uint32_t index = (uint32_t)(bits & (((uintptr_t)1 << ISLE__HANDLE_INDEX_BITS) - 1));
+    if (index == 0 || index >= table->capacity)
+        return NULL;
+    const struct isle__handle_entry *entry = &table->entries[index];
+    if (isle__handle_pack(index, entry->generation, (uint32_t)kind) != bits)
+        return NULL;
+    return entry->object; /* NULL if it was closed: the generation is raised when it opens again */
+}
 void isle__handles_fini(struct isle__isolate *isolate);
 
 #endif

@@ -136,7 +136,7 @@ isle_watch *isle_fd_watch(int fd, unsigned events, isle_send_port port)
 void isle_watch_close(isle_watch *handle)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    struct watch_body *watch = isle__handle_find(isolate, ISLE__HANDLE_WATCH, handle);
+    struct watch_body *watch = isle__handle_find(&isolate->handles, ISLE__HANDLE_WATCH, handle);
     if (watch != NULL)
         watch_free(isolate, watch);
 }

@@ -117,6 +117,7 @@ struct isle__program {
     struct isle__isolate *root;
     struct isle__worker *root_worker;
     uint64_t capability_key[2];
+    uint64_t handle_key;
     size_t baseline; /* live bytes before isle_start */
     int notifier;
     bool root_floats;

@@ -139,14 +139,17 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     struct isle__mail *newest =
         atomic_exchange_explicit(&isolate->mailbox, NULL, memory_order_acq_rel);
     struct isle__mail *last = newest, *oldest = NULL;
-    while (newest != NULL) {
-        struct isle__mail *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
+    uint64_t count = 0;
+    for (struct isle__mail *mail = newest, *next; mail != NULL; mail = next, count++) {
+        next = mail->next;
+        mail->next = oldest;
+        mail->arrival = count;
+        oldest = mail;
     }
+    /* They were met newest first. */
+    isolate->arrivals += count;
     for (struct isle__mail *mail = oldest; mail != NULL; mail = mail->next)
-        mail->arrival = ++isolate->arrivals;
+        mail->arrival = isolate->arrivals - mail->arrival;
     if (isolate->inbox_last != NULL)
         isolate->inbox_last->next = oldest;
     else
@@ -202,15 +205,17 @@ static bool loop_run_event(struct isle__isolate *isolate)
         isle__activity_continue(activity);
         return true;
     }
-    isolate->turn_timer = !isolate->turn_timer;
-    if (isolate->turn_timer && isle__timer_fire_due(isolate))
-        return true;
+    if (isolate->timer_count > 0) {
+        isolate->turn_timer = !isolate->turn_timer;
+        if (isolate->turn_timer && isle__timer_fire_due(isolate))
+            return true;
+    }
     /* Now: timers that are always due would leave no later moment. */
     if (isolate->inbox == NULL)
         (void)loop_take_mail(isolate);
-    if (isle__port_run_pending(isolate) || loop_run_mail(isolate))
+    if ((isolate->pending != NULL && isle__port_run_pending(isolate)) || loop_run_mail(isolate))
         return true;
-    return isle__timer_fire_due(isolate);
+    return isolate->timer_count > 0 && isle__timer_fire_due(isolate);
 }
 
 static bool isolate_lives(const struct isle__isolate *isolate)
@@ -233,7 +238,8 @@ static bool loop_postpones_end(const struct isle__isolate *isolate)
  * ended. */
 static bool loop_go_idle(struct isle__isolate *isolate)
 {
-    isle__timer_register(isolate);
+    if (isolate->timer_count > 0)
+        isle__timer_register(isolate);
     bool classic = isolate->classic;
     struct isle__mail *empty = NULL;
     if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
@@ -249,14 +255,25 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     return true;
 }
 
-/* False: the turn is over, and the isolate perhaps no longer ours. */
-static bool loop_step(struct isle__isolate *isolate)
+/* What comes before events, and is rare. */
+static bool loop_has_special(const struct isle__isolate *isolate)
+{
+    return atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
+           isolate->ending || isolate->is_root || isolate->deadline.position != 0 ||
+           isolate->microtasks != NULL || isolate->unobserved != NULL || isolate->deferred != NULL;
+}
+
+enum step { STEP_ON, STEP_OVER, STEP_EVENT };
+
+/* ON: it did something. OVER: the turn is over, and the isolate perhaps no longer ours. EVENT:
+ * events have their turn. */
+static enum step loop_run_special(struct isle__isolate *isolate)
 {
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
         isolate->deferred != NULL)
         isle__control_run(isolate, false);
     if (isolate->is_root && isle__root_hops(isolate))
-        return false;
+        return STEP_OVER;
     isle__deadline_check(isolate);
     if (isolate->ending && !loop_postpones_end(isolate)) {
         isle__io_stop(isolate);
@@ -265,30 +282,44 @@ static bool loop_step(struct isle__isolate *isolate)
             isle__root_ends(isolate);
         else
             isle__isolate_finish(isolate);
-        return false;
+        return STEP_OVER;
     }
     if (isolate->microtasks != NULL) {
         struct isle__microtask *microtask = microtask_take(isolate);
         isle__event_run(isolate, microtask->run, microtask->argument);
-        return true;
+        return STEP_ON;
     }
     if (isolate->unobserved != NULL) {
         isle__promises_check_unobserved(isolate);
-        return true;
+        return STEP_ON;
     }
-    if (isolate->budget-- <= 0) {
-        if (isolate->is_root && isle__root_dispatched(isolate)) /* enough for this time */
-            return false;
+    return STEP_EVENT;
+}
+
+static void loop_yield(struct isle__isolate *isolate)
+{
+    if (!isolate->is_root || !isle__root_dispatched(isolate)) /* enough for this time */
         isle__sched_yielded(&isolate->task);
+}
+
+/* False: the turn is over, and the isolate perhaps no longer ours. */
+static bool loop_step(struct isle__isolate *isolate)
+{
+    if (ISLE__UNLIKELY(loop_has_special(isolate))) {
+        enum step step = loop_run_special(isolate);
+        if (step != STEP_EVENT)
+            return step == STEP_ON;
+    }
+    if (ISLE__UNLIKELY(isolate->budget-- <= 0)) {
+        loop_yield(isolate);
         return false;
     }
     isle__sched_beat();
-    bool paused = isle__isolate_paused(isolate);
-    if (!paused && loop_run_event(isolate))
+    if (!isle__isolate_paused(isolate) && loop_run_event(isolate))
         return true;
     if (loop_take_mail(isolate))
         return true;
-    if (!isolate_lives(isolate)) {
+    if (ISLE__UNLIKELY(!isolate_lives(isolate))) {
         if (isle__isolate_may_end(isolate))
             isolate->ending = true;
         if (isolate->ending || isolate->ready != NULL)

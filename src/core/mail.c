@@ -14,13 +14,22 @@
 #include "core/isolate.h"
 #include "core/slot.h"
 
+static void mail_address(struct isle__mail *mail, enum isle__mail_kind kind, uint64_t target)
+{
+    mail->next = NULL;
+    mail->target = target;
+    mail->reply = 0;
+    mail->kind = kind;
+    mail->reserved = false;
+    mail->code = ISLE_OK;
+}
+
 struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind,
                                  uint64_t target)
 {
     struct isle__mail *mail = isle__parcel_header(parcel);
-    memset(mail, 0, sizeof *mail);
-    mail->kind = kind;
-    mail->target = target;
+    mail_address(mail, kind, target);
+    mail->is_bare = false;
     mail->parcel = *parcel;
     return mail;
 }
@@ -30,7 +39,22 @@ struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind ki
     struct isle__parcel parcel;
     if (isle__parcel_immediate(immediate, sizeof(struct isle__mail), &parcel) != ISLE_OK)
         return NULL;
-    return isle__mail_of(&parcel, kind, target);
+    struct isle__mail *mail = isle__mail_of(&parcel, kind, target);
+    mail->is_bare = true;
+    return mail;
+}
+
+isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
+                           struct isle__scope *scope)
+{
+    isle__mail_received(isolate, mail);
+    if (mail->is_bare) {
+        isle_value root = mail->parcel.root;
+        isle__memory_free(mail->parcel.chunks, mail->parcel.size);
+        return root;
+    }
+    struct isle__parcel parcel = mail->parcel;
+    return isle__parcel_adopt(&parcel, scope);
 }
 
 void isle__mail_drop(struct isle__mail *mail)

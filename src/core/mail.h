@@ -20,6 +20,7 @@ struct isle__mail { /* the header of a parcel's first chunk */
     uint64_t arrival;
     enum isle__mail_kind kind;
     bool reserved; /* not counted against the mailbox's limits */
+    bool is_bare;  /* made by isle__mail_make: nothing but the header, and the root is immediate */
     isle_err code; /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
     struct isle__parcel parcel;
 };
@@ -47,7 +48,10 @@ void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is 
 void isle__mail_refuse(struct isle__mail *mail);
 bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a
                                            request that nobody answers */
-/* The receiver's side: takes it off the counts. */
+/* The receiver's side: takes it off the counts, and its content into the scope. The mail is gone. */
+isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
+                           struct isle__scope *scope);
+/* Takes it off the counts alone. */
 void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail);
 
 #endif

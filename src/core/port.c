@@ -155,7 +155,7 @@ struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *fu
 {
     if (handle == NULL)
         isle__throw(ISLE_EINVAL, "%s: the port is NULL", function);
-    struct isle__port *port = isle__handle_find(isolate, ISLE__HANDLE_PORT, handle);
+    struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
     if (port == NULL)
         isle__throw(ISLE_ECLOSED, "%s: the port is closed, or another isolate's", function);
     return port;
@@ -189,11 +189,9 @@ struct delivery {
 /* Moves the mail's content into the running event's scope. */
 static isle_value delivery_open(struct delivery *delivery, uint64_t *ret_reply)
 {
-    struct isle__mail *mail = delivery->mail;
-    struct isle__parcel parcel = mail->parcel;
-    *ret_reply = mail->reply;
-    isle__mail_received(delivery->isolate, mail);
-    return isle__parcel_adopt(&parcel, isle__event_scope(delivery->isolate));
+    *ret_reply = delivery->mail->reply;
+    return isle__mail_open(delivery->isolate, delivery->mail,
+                           isle__event_scope(delivery->isolate));
 }
 
 struct serving {
@@ -335,7 +333,7 @@ struct isle__mail *isle__port_take(struct isle__port *port)
 void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle,
                          struct isle__mail *mail)
 {
-    struct isle__port *port = isle__handle_find(isolate, ISLE__HANDLE_PORT, handle);
+    struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
     if (port == NULL) {
         mail_undeliverable(isolate, mail);
         return;
@@ -391,7 +389,7 @@ isle_receive_port *isle_default_port(void)
 void isle_port_close(isle_receive_port *handle)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    struct isle__port *port = isle__handle_find(isolate, ISLE__HANDLE_PORT, handle);
+    struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
     if (port != NULL)
         port_free(port);
 }

@@ -218,6 +218,13 @@ static void serve_inline(struct isle__isolate *root, bool wait)
     root->heap.frame = &main_state.activity.frame;
 }
 
+static void main_wait(struct isle__isolate *root, const char *function, const char *instead)
+{
+    isle_err err = isle__activity_wait(root, ISLE_FOREVER, function);
+    if (err != ISLE_OK)
+        isle__activity_refused(err, function, instead);
+}
+
 void isle_loop(void)
 {
     struct isle__isolate *root = main_need(__func__);
@@ -229,7 +236,7 @@ void isle_loop(void)
     }
     main_state.in_loop = true;
     while (!main_state.loop_over && !main_state.ended)
-        (void)isle__activity_wait(root, ISLE_FOREVER, "isle_loop", "isle_dispatch");
+        main_wait(root, "isle_loop", "isle_dispatch");
     main_state.in_loop = false;
 }
 
@@ -246,7 +253,7 @@ bool isle_dispatch(void)
         serve_inline(root, false);
     } else {
         main_state.dispatching = true;
-        (void)isle__activity_wait(root, ISLE_FOREVER, "isle_dispatch", "isle_loop");
+        main_wait(root, "isle_dispatch", "isle_loop");
     }
     return !main_state.ended;
 }
@@ -404,6 +411,7 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     isle__program.notifier = -1;
     isle__program.root_floats = main_state.options.root_floats;
     isle__random_fill(isle__program.capability_key, sizeof isle__program.capability_key);
+    isle__random_fill(&isle__program.handle_key, sizeof isle__program.handle_key);
     isle__uncaught_hook = program_uncaught;
     main_state.stacks = isle__platform_has(ISLE__HAS_STACKS);
     isle__slots_init();

@@ -107,7 +107,7 @@ static void promise_keep_value(struct isle__promise *promise)
 static void promise_scope_ended(void *argument)
 {
     struct isle__isolate *isolate = isle__isolate_current();
-    struct isle__promise *promise = isle__handle_find(isolate, ISLE__HANDLE_FUTURE, argument);
+    struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, argument);
     if (promise == NULL)
         return;
     bool must_keep =
@@ -166,7 +166,7 @@ struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const ch
 {
     if (future == NULL)
         isle__throw(ISLE_EINVAL, "%s: the future is NULL", function);
-    struct isle__promise *promise = isle__handle_find(isolate, ISLE__HANDLE_FUTURE, future);
+    struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, future);
     if (promise == NULL)
         isle__throw(ISLE_ESTALE,
                     "%s: the future is over (complete and its scope ended), or another isolate's",
@@ -335,14 +335,10 @@ isle_value isle__promise_value(struct isle__promise *promise)
     struct isle__scope *scope = promise->scope;
     if (promise->mail != NULL) {
         struct isle__mail *mail = promise->mail;
-        struct isle__parcel parcel = mail->parcel;
         bool coded = promise->code != ISLE_OK;
-        isle__mail_received(isolate, mail);
         promise->mail = NULL;
-        if (scope != NULL)
-            promise->value = isle__parcel_adopt(&parcel, scope);
-        else
-            promise->value = isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
+        promise->value = isle__mail_open(
+            isolate, mail, scope != NULL ? scope : isle__scope_current(&isolate->heap));
         if (coded)
             promise->value = isle_null();
         if (scope == NULL && !coded)

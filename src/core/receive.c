@@ -26,14 +26,6 @@ struct reception {
     isle_value message;
 };
 
-/* Makes the mail's content the current scope's and takes it off the mailbox. */
-static isle_value mail_open(struct isle__isolate *isolate, struct isle__mail *mail)
-{
-    struct isle__parcel parcel = mail->parcel;
-    isle__mail_received(isolate, mail);
-    return isle__parcel_adopt(&parcel, isle__scope_current(&isolate->heap));
-}
-
 static struct isle__port *reception_earliest(struct reception *reception)
 {
     struct isle__port *earliest = NULL;
@@ -42,7 +34,8 @@ static struct isle__port *reception_earliest(struct reception *reception)
             isle__port_need(reception->isolate, reception->function, reception->handles[i]);
         if (port->style != ISLE__PORT_QUIET)
             isle__throw(ISLE_EINVAL, "%s: the port has a handler", reception->function);
-        isle__port_set_alive(port, true, port->keep_alive);
+        if (!port->engaged)
+            isle__port_set_alive(port, true, port->keep_alive);
         if (port->queue != NULL &&
             (earliest == NULL || port->queue->arrival < earliest->queue->arrival))
             earliest = port;
@@ -87,7 +80,7 @@ static bool mail_matches(struct reception *reception, isle_receive_port *handle,
         isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, matching_scoped, &matching);
     isle__parcel_unpeek(&mail->parcel);
     if (how != ISLE__UNWIND_NONE || !matching.matches ||
-        isle__handle_find(isolate, ISLE__HANDLE_PORT, handle) == NULL) {
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle) == NULL) {
         matching.matches = false;
         isle__port_put_back(isolate, handle, mail);
     }
@@ -142,7 +135,8 @@ static bool reception_take(struct reception *reception)
         mail = isle__port_take(port);
     if (mail == NULL)
         return false;
-    reception->message = mail_open(reception->isolate, mail);
+    reception->message = isle__mail_open(reception->isolate, mail,
+                                         isle__scope_current(&reception->isolate->heap));
     return true;
 }
 
@@ -150,7 +144,7 @@ static void waiters_remove(struct reception *reception, struct isle__waiter *wai
 {
     for (size_t i = 0; i < reception->count; i++) {
         struct isle__port *port =
-            isle__handle_find(reception->isolate, ISLE__HANDLE_PORT, reception->handles[i]);
+            isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT, reception->handles[i]);
         if (port == NULL)
             continue;
         struct isle__waiter **at = &port->waiters;
@@ -165,7 +159,9 @@ static void waiters_add(struct reception *reception, struct isle__waiter *waiter
 {
     for (size_t i = 0; i < reception->count; i++) {
         struct isle__port *port =
-            isle__handle_find(reception->isolate, ISLE__HANDLE_PORT, reception->handles[i]);
+            isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT, reception->handles[i]);
+        if (port == NULL)
+            continue;
         struct isle__waiter **at = &port->waiters;
         while (*at != NULL)
             at = &(*at)->next;
@@ -174,29 +170,22 @@ static void waiters_add(struct reception *reception, struct isle__waiter *waiter
     }
 }
 
-/* A message that several wait for wakes them all; who takes it leaves the rest to the others. */
+/* A message that several wait for wakes them all; who takes it leaves the rest to the others.
+ * False: the time is over. */
 static bool reception_wait(struct reception *reception, struct isle__waiter *waiters)
 {
-    isle_err err = isle__activity_can_wait(reception->isolate);
-    if (err == ISLE_ENOMEM)
-        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    struct isle__isolate *isolate = reception->isolate;
+    isle_err err = isle__activity_can_wait(isolate);
     if (err != ISLE_OK)
-        isle__throw(ISLE_ENOSUSPEND,
-                    "%s cannot suspend here; use the callback form: isle_port_listen",
-                    reception->function);
+        isle__activity_refused(err, reception->function, "isle_port_listen");
     waiters_add(reception, waiters);
-    struct isle__catch catch;
-    bool in_time = false;
-    struct isle__wait_call wait = {reception->isolate, reception->deadline, reception->function,
-                                   "isle_port_listen", &in_time};
-    enum isle__unwinding how = isle__catch_do(&reception->isolate->heap, &catch, ISLE__CATCH_TRY,
-                                              isle__activity_wait_call, &wait);
+    err = isle__activity_wait(isolate, reception->deadline, reception->function);
     waiters_remove(reception, waiters);
-    if (reception->isolate->running->forced)
-        isle__unwind_end(&reception->isolate->heap);
-    if (how == ISLE__UNWIND_ERROR)
-        isle_throw(catch.error);
-    return in_time;
+    if (isolate->running->forced)
+        isle__unwind_end(&isolate->heap);
+    if (err != ISLE_OK && err != ISLE_ETIMEDOUT)
+        isle__activity_refused(err, reception->function, "isle_port_listen");
+    return err == ISLE_OK;
 }
 
 /* True: a message is there. False: the time is over. */

@@ -25,12 +25,36 @@ static isle_err sending_copy(const struct sending *sending, struct isle__parcel 
     return isle__parcel_copy(&sending->isolate->heap, sending->message, header, ret_parcel);
 }
 
+static isle_err sending_full(const struct sending *sending)
+{
+    return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", sending->function);
+}
+
+/* An int, a port and their like: no graph, nothing to undo. */
+static isle_err sending_bare(const struct sending *sending)
+{
+    struct isle__mail *mail =
+        isle__mail_make(sending->message, ISLE__MAIL_DATA, sending->target);
+    if (mail == NULL)
+        return isle__fail(ISLE_ENOMEM, "%s", isle_err_text(ISLE_ENOMEM));
+    mail->reply = sending->reply;
+    struct isle__isolate *receiver;
+    if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
+        isle__mail_drop(mail);
+        return sending_full(sending);
+    }
+    isle__mail_push(mail, receiver);
+    return ISLE_OK;
+}
+
 /* The code, with isle_last_error set. */
 static isle_err sending_run(const struct sending *sending)
 {
     struct isle__parcel parcel;
     if (sending->target == 0)
         return isle__fail(ISLE_EINVAL, "%s: the port is none", sending->function);
+    if (sending->type == NULL && isle__travels_bare(sending->message))
+        return sending_bare(sending);
     isle_err err = sending_copy(sending, &parcel);
     if (err != ISLE_OK)
         return err;
@@ -39,7 +63,7 @@ static isle_err sending_run(const struct sending *sending)
     struct isle__isolate *receiver;
     if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
         isle__parcel_undo(&parcel);
-        return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", sending->function);
+        return sending_full(sending);
     }
     isle__parcel_commit(&parcel);
     mail->parcel = parcel;
@@ -141,6 +165,13 @@ void isle__reply_send(struct isle__isolate *isolate, uint64_t reply, isle_value 
 {
     struct isle__parcel parcel;
     size_t header = sizeof(struct isle__mail);
+    enum isle__mail_kind kind = is_error ? ISLE__MAIL_REPLY_ERROR : ISLE__MAIL_REPLY;
+    struct isle__mail *mail =
+        isle__travels_bare(answer) ? isle__mail_make(answer, kind, reply) : NULL;
+    if (mail != NULL) {
+        isle__mail_post_reserved(mail);
+        return;
+    }
     isle_err err = isle__parcel_copy(&isolate->heap, answer, header, &parcel);
     if (err != ISLE_OK) {
         is_error = true;

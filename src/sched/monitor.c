@@ -30,7 +30,7 @@ struct monitor_view {
 
 static void monitor_look_at(struct isle__worker *worker, int64_t now, struct monitor_view *view)
 {
-    uint64_t beat = atomic_load_explicit(&worker->beat, memory_order_relaxed);
+    uint64_t beat = atomic_load_explicit(&worker->head.beat, memory_order_relaxed);
     bool running = atomic_load_explicit(&worker->running, memory_order_seq_cst);
     isle__thread_clock_id clock = atomic_load_explicit(&worker->clock, memory_order_relaxed);
     view->workers++;

@@ -57,9 +57,17 @@ static inline struct isle__worker *isle__worker_current(void) /* NULL on foreign
 /* Memory of each worker for the upper layer, which is told when one begins and ends: on any thread,
  * with no lock held, and not while the worker runs. */
 #define ISLE__WORKER_LOCAL_SIZE 704
+struct isle__worker_head { /* the first member of a worker (worker.h) */
+    unsigned char local[ISLE__WORKER_LOCAL_SIZE];
+    _Atomic uint64_t beat; /* events begun; written by the owner alone */
+};
 static inline void *isle__worker_local(struct isle__worker *worker)
 {
-    return worker; /* its first member (worker.h) */
+    return ((struct isle__worker_head *)(void *)worker)->local;
+}
+static inline _Atomic uint64_t *isle__worker_beat(struct isle__worker *worker)
+{
+    return &((struct isle__worker_head *)(void *)worker)->beat;
 }
 extern void (*isle__sched_worker_begins)(void *local), (*isle__sched_worker_ends)(void *local);
 /* Starts the pool with `count` workers (0: none; everything runs on the attached thread). */
@@ -79,7 +87,12 @@ void isle__sched_ready(struct isle__task *task);
 /* A task that ran long gives way: it goes to the end of its queue. */
 void isle__sched_yielded(struct isle__task *task);
 /* The running worker does something new: the monitor counts these. */
-void isle__sched_beat(void);
+static inline void isle__sched_beat(void)
+{
+    _Atomic uint64_t *beat = isle__worker_beat(isle__worker_current());
+    atomic_store_explicit(beat, atomic_load_explicit(beat, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
 size_t isle__sched_reserved(void); /* bytes of its own bookkeeping, suspended stacks not counted */
 uint64_t
 isle__sched_thread_count(void); /* of the pool, its monitor and pinned workers' own threads */

@@ -63,7 +63,7 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
         return err;
     }
     if (isle__sched_worker_begins != NULL)
-        isle__sched_worker_begins(worker->local);
+        isle__sched_worker_begins(worker->head.local);
     atomic_fetch_add_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     *ret_worker = worker;
     return ISLE_OK;
@@ -72,7 +72,7 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
 static void worker_free(struct isle__worker *worker)
 {
     if (isle__sched_worker_ends != NULL)
-        isle__sched_worker_ends(worker->local);
+        isle__sched_worker_ends(worker->head.local);
     atomic_fetch_sub_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     isle__flow_cache_drain(worker);
     isle__flow_free_own(worker->own);
@@ -108,7 +108,7 @@ bool isle__sched_has_waiting(void)
 static bool worker_left_handoff(struct isle__worker *victim)
 {
     return atomic_load_explicit(&victim->handoff, memory_order_seq_cst) != NULL &&
-           atomic_load_explicit(&victim->beat, memory_order_relaxed) ==
+           atomic_load_explicit(&victim->head.beat, memory_order_relaxed) ==
                atomic_load_explicit(&victim->seen_beat, memory_order_relaxed);
 }
 
@@ -333,13 +333,6 @@ void isle__worker_forget_ready(struct isle__worker *worker)
 {
     while (isle__queue_pop(&worker->queue) != NULL)
         ;
-}
-
-void isle__sched_beat(void)
-{
-    struct isle__worker *worker = isle__worker_current();
-    uint64_t beat = atomic_load_explicit(&worker->beat, memory_order_relaxed);
-    atomic_store_explicit(&worker->beat, beat + 1, memory_order_relaxed);
 }
 
 static void worker_thread_main(void *argument)

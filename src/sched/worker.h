@@ -15,7 +15,7 @@ struct isle__queue {
 enum isle__worker_kind { ISLE__WORKER_POOL, ISLE__WORKER_ATTACHED, ISLE__WORKER_PINNED };
 
 struct isle__worker {
-    _Alignas(64) unsigned char local[ISLE__WORKER_LOCAL_SIZE]; /* first: isle__worker_local */
+    _Alignas(64) struct isle__worker_head head; /* first */
     /* Its own thread's. Lock order: isle__sched.lock, then a queue's. */
     void *memory; /* of this, before it was aligned */
     enum isle__worker_kind kind;
@@ -39,9 +39,7 @@ struct isle__worker {
     struct isle__worker *idle_next; /* under sched.lock */
     bool idle;                      /* under sched.lock */
     struct isle__worker *next;      /* of all pool workers; under sched.lock */
-    _Alignas(64) _Atomic uint64_t
-        beat;             /* odd steps count runs; written by the owner, read by the monitor */
-    _Atomic bool running; /* inside a task */
+    _Alignas(64) _Atomic bool running; /* inside a task */
     _Atomic isle__thread_clock_id clock;
     _Atomic uint64_t thread_id;
     /* The monitor's. */

@@ -366,6 +366,11 @@ void isle__parcel_drop(
 bool isle__small_int(int64_t value, isle_value *ret_value);
 /* A value that needs no memory: may travel without a copy. */
 bool isle__is_immediate(isle_value value);
+/* The same, and it may leave its isolate: not a pointer of the program (cell.h has the tags). */
+static inline bool isle__travels_bare(isle_value value)
+{
+    return value.bits == 0 || ((value.bits & 7) != 0 && (value.bits & 7) != 7);
+}
 
 /* Builds outside any isolate (isle_post): a heap with one frame and scope for the time of `build`,
  * then a parcel of what it returned. */
