@@ -16,7 +16,8 @@
  *      that ends folds its own into memory_folded, under memory_lock, and counts there from then
  *      on. A thread may free what another allocated, so a single counter may be negative; only the
  *      sum means something. What lies in a cache does not count.
- *   3. Caches are bounded: a thread's by MEMORY_HELD_MAX, the depot by MEMORY_DEPOT_MAX. A thread
+ *   3. Caches are bounded: a thread's small bins by their counts (at most 390 KiB when all are
+ * full, in practice a few), its others by MEMORY_HELD_MAX, the depot by MEMORY_DEPOT_MAX. A thread
  *      that ends gives its own back to malloc.
  *   4. A thread without a bin of its own (new, ended, in a test of failing allocations) uses
  *      memory_no_cache, whose bins are empty and full at once, so that the quick path needs no
@@ -50,7 +51,7 @@ struct memory_bin {
 };
 
 struct memory_cache {
-    int64_t room; /* bytes that still fit */
+    int64_t room; /* bytes of middle blocks that still fit */
     struct memory_bin bins[MEMORY_CLASSES];
 };
 
@@ -98,10 +99,15 @@ static size_t memory_class_size(unsigned class)
 /* Blocks that go to the depot and come from it together; a bin holds two batches. */
 static uint32_t memory_batch(unsigned class)
 {
-    return class < 16                     ? 32
-           : class < MEMORY_SMALL_CLASSES ? 8
-           : class < MEMORY_DEPOT_CLASSES ? 2
-                                          : 1;
+    if (class < MEMORY_SMALL_CLASSES)
+        return class < 16 ? 32 : 4;
+    return class < MEMORY_DEPOT_CLASSES ? 2 : 1;
+}
+
+/* What blocks count for in their cache: the small ones are bounded by their number alone. */
+static int64_t memory_weight(unsigned class, uint32_t count)
+{
+    return class < MEMORY_SMALL_CLASSES ? 0 : (int64_t)(count * memory_class_size(class));
 }
 
 /* --- the depot */
@@ -181,22 +187,22 @@ static void memory_bin_give(struct memory_cache *cache, unsigned class)
     bin->top = last->next;
     last->next = NULL;
     bin->room += count;
-    cache->room += (int64_t)(count * memory_class_size(class));
+    cache->room += memory_weight(class, count);
     memory_depot_put(class, batch);
 }
 
 static bool memory_bin_fill(struct memory_cache *cache, unsigned class)
 {
     uint32_t count = memory_batch(class);
-    int64_t size = (int64_t)(count * memory_class_size(class));
-    if (cache->bins[class].room < count || cache->room < size)
+    int64_t weight = memory_weight(class, count);
+    if (cache->bins[class].room < count || cache->room < weight)
         return false;
     struct memory_block *batch = memory_depot_take(class);
     if (batch == NULL)
         return false;
     cache->bins[class].top = batch;
     cache->bins[class].room -= count;
-    cache->room -= size;
+    cache->room -= weight;
     return true;
 }
 
@@ -309,18 +315,35 @@ static bool memory_fails(struct memory_thread *mine)
 
 /* --- the slow ways */
 
-/* Of memory_class_size(class) bytes. */
-static void *memory_make(struct memory_thread *mine, unsigned class)
+static void memory_bin_put(struct memory_cache *cache, unsigned class, void *memory)
 {
-    struct memory_cache *cache = mine->cache;
-    if (!memory_bin_fill(cache, class))
-        return malloc(memory_class_size(class));
+    struct memory_bin *bin = &cache->bins[class];
+    struct memory_block *block = memory;
+    block->next = bin->top;
+    bin->top = block;
+    bin->room--;
+    cache->room -= memory_weight(class, 1);
+}
+
+/* NULL: the bin is empty. */
+static void *memory_bin_take(struct memory_cache *cache, unsigned class)
+{
     struct memory_bin *bin = &cache->bins[class];
     struct memory_block *block = bin->top;
+    if (block == NULL)
+        return NULL;
     bin->top = block->next;
     bin->room++;
-    cache->room += (int64_t)memory_class_size(class);
+    cache->room += memory_weight(class, 1);
     return block;
+}
+
+/* Of memory_class_size(class) bytes. */
+static void *memory_make(struct memory_cache *cache, unsigned class)
+{
+    if (cache->bins[class].top == NULL && !memory_bin_fill(cache, class))
+        return malloc(memory_class_size(class));
+    return memory_bin_take(cache, class);
 }
 
 static ISLE__OPAQUE void *memory_alloc_slow(struct memory_thread *mine, size_t size)
@@ -334,32 +357,36 @@ static ISLE__OPAQUE void *memory_alloc_slow(struct memory_thread *mine, size_t s
     else if (size > MEMORY_MIDDLE_MAX)
         memory = isle__memory_large_alloc(size);
     else
-        memory = memory_make(mine, memory_class(size));
+        memory = memory_make(mine->cache, memory_class(size));
     if (memory == NULL)
         memory_count(mine, -(int64_t)size);
     return memory;
 }
 
-static ISLE__OPAQUE void memory_free_slow(struct memory_thread *mine, void *memory, size_t size)
+static void memory_put_back(struct memory_thread *mine, void *memory, unsigned class)
 {
-    memory_count(mine, -(int64_t)size);
-    if (!ISLE__ASAN && size > MEMORY_MIDDLE_MAX) {
-        isle__memory_large_free(memory, size);
-        return;
-    }
-    unsigned class = memory_class(size);
     struct memory_cache *cache = mine->cache;
     struct memory_bin *bin = &cache->bins[class];
-    if (cache != mine->own || memory_batch(class) * 2 - bin->room < memory_batch(class)) {
+    uint32_t batch = memory_batch(class);
+    bool full = bin->room == 0 || cache->room < memory_weight(class, 1);
+    if (cache != mine->own || (full && batch * 2 - bin->room < batch)) {
         free(memory);
         return;
     }
-    memory_bin_give(cache, class);
-    struct memory_block *block = memory;
-    block->next = bin->top;
-    bin->top = block;
-    bin->room--;
-    cache->room -= (int64_t)memory_class_size(class);
+    if (full)
+        memory_bin_give(cache, class);
+    memory_bin_put(cache, class, memory);
+}
+
+static ISLE__OPAQUE void memory_free_slow(struct memory_thread *mine, void *memory, size_t size)
+{
+    if (memory == NULL)
+        return;
+    memory_count(mine, -(int64_t)size);
+    if (!ISLE__ASAN && size > MEMORY_MIDDLE_MAX)
+        isle__memory_large_free(memory, size);
+    else
+        memory_put_back(mine, memory, memory_class(size));
 }
 
 /* --- for everybody */
@@ -375,17 +402,14 @@ ISLE__OPAQUE void *isle__memory_alloc(size_t size)
 {
     struct memory_thread *mine = &memory_mine;
     mine->made++;
-    if (size > MEMORY_MIDDLE_MAX)
+    if (size - 1 >= MEMORY_SMALL_MAX)
         return memory_alloc_slow(mine, size);
-    unsigned class = memory_class(size);
-    struct memory_cache *cache = mine->cache;
-    struct memory_bin *bin = &cache->bins[class];
+    struct memory_bin *bin = &mine->cache->bins[(size - 1) / 16];
     struct memory_block *block = bin->top;
     if (block == NULL)
         return memory_alloc_slow(mine, size);
     bin->top = block->next;
     bin->room++;
-    cache->room += (int64_t)memory_class_size(class);
     memory_add(mine, (int64_t)size);
     return block;
 }
@@ -393,17 +417,8 @@ ISLE__OPAQUE void *isle__memory_alloc(size_t size)
 ISLE__OPAQUE void isle__memory_free(void *memory, size_t size)
 {
     struct memory_thread *mine = &memory_mine;
-    if (memory == NULL)
-        return;
-    if (size > MEMORY_MIDDLE_MAX) {
-        memory_free_slow(mine, memory, size);
-        return;
-    }
-    unsigned class = memory_class(size);
-    struct memory_cache *cache = mine->cache;
-    struct memory_bin *bin = &cache->bins[class];
-    int64_t whole = (int64_t)memory_class_size(class);
-    if (bin->room == 0 || cache->room < whole) {
+    struct memory_bin *bin = &mine->cache->bins[(size - 1) / 16 % MEMORY_SMALL_CLASSES];
+    if (size - 1 >= MEMORY_SMALL_MAX || bin->room == 0 || memory == NULL) {
         memory_free_slow(mine, memory, size);
         return;
     }
@@ -411,7 +426,6 @@ ISLE__OPAQUE void isle__memory_free(void *memory, size_t size)
     block->next = bin->top;
     bin->top = block;
     bin->room--;
-    cache->room -= whole;
     memory_add(mine, -(int64_t)size);
 }
 
