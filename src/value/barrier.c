@@ -7,16 +7,6 @@
 #include "value/cell.h"
 #include "value/copy.h"
 
-bool isle__is_immediate(isle_value value)
-{
-    return value.bits == 0 || isle__tag_of(value) != ISLE__TAG_CELL;
-}
-
-bool isle__scope_encloses(const struct isle__scope *outer, const struct isle__scope *inner)
-{
-    return outer->frame == inner->frame && outer->depth <= inner->depth;
-}
-
 /* What needs no copy gets a root or a reference where it is going. */
 static isle_err barrier_admit(struct isle__heap *heap, struct isle__region *region,
                               struct isle__cell *cell, bool *ret_must_copy)

@@ -112,8 +112,12 @@ char *isle__copy_path(const struct isle__copy *copy, size_t *ret_size);
 /* move.c: gives a parcel's chunks back to the scope that they came from. */
 void isle__parcel_return(struct isle__parcel *parcel);
 
-/* barrier.c, copy.c */
-bool isle__scope_encloses(const struct isle__scope *outer, const struct isle__scope *inner);
+/* copy.c; the first: or they are one */
+static inline bool isle__scope_encloses(const struct isle__scope *outer,
+                                        const struct isle__scope *inner)
+{
+    return outer->frame == inner->frame && outer->id <= inner->id;
+}
 isle_err isle__copy_to_scope(struct isle__heap *heap, struct isle__scope *scope, isle_value value,
                              isle_value *ret_value);
 isle_err isle__copy_object_to_scope(struct isle__heap *heap, struct isle__scope *scope,

@@ -29,6 +29,13 @@
 #include "isle/value.h"
 #include "platform/platform.h"
 
+#if defined(__GNUC__)
+/* What is rarely called and must not cost its caller's quick path a register. */
+#define ISLE__RARE __attribute__((noinline, cold))
+#else
+#define ISLE__RARE
+#endif
+
 struct isle__heap;
 struct isle__frame;
 
@@ -99,15 +106,14 @@ struct isle__scope {
     struct isle__region region; /* first */
     struct isle__scope *outer;
     struct isle__frame *frame;
-    uint32_t depth;
-    uint64_t id;
-    struct isle__chunk *chunks; /* the one that is bumped first */
+    uint64_t id;                /* ascends along the stack; never used again in a heap */
+    struct isle__chunk *chunks; /* the one that is bumped first; NULL: nothing was allocated yet */
     struct isle__hold *holds;
     struct isle__defer *defers;  /* last registered first */
     struct isle__cell **handles; /* kept cells that this scope's code may still use */
-    size_t handle_count, handle_capacity;
+    uint32_t handle_count, handle_capacity;
     size_t charged; /* to the heap, given back at the close */
-    bool inside;    /* isle_scope_open's: lies in its own first chunk */
+    bool opened;    /* by isle_scope_open: its memory goes with it */
 };
 
 /* A boundary at which unwinding may stop. */
@@ -364,12 +370,15 @@ void isle__parcel_drop(
     struct isle__parcel *parcel); /* any thread: frees all, closes what it carries */
 /* An int that needs no memory, on any thread; false: it would. */
 bool isle__small_int(int64_t value, isle_value *ret_value);
-/* A value that needs no memory: may travel without a copy. */
-bool isle__is_immediate(isle_value value);
-/* The same, and it may leave its isolate: not a pointer of the program (cell.h has the tags). */
+/* The next, and it may leave its isolate: not a pointer of the program (cell.h has the tags). */
 static inline bool isle__travels_bare(isle_value value)
 {
     return value.bits == 0 || ((value.bits & 7) != 0 && (value.bits & 7) != 7);
+}
+/* A value that needs no memory: may travel without a copy. (Null, or a tag: cell.h.) */
+static inline bool isle__is_immediate(isle_value value)
+{
+    return value.bits == 0 || (value.bits & 7) != 0;
 }
 
 /* Builds outside any isolate (isle_post): a heap with one frame and scope for the time of `build`,

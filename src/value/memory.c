@@ -35,7 +35,7 @@ static struct isle__chunk *memory_chunk_new(struct isle__scope *scope, size_t si
     return chunk;
 }
 
-static void *memory_bump(struct isle__chunk *chunk, size_t size)
+static inline void *memory_bump(struct isle__chunk *chunk, size_t size)
 {
     void *memory = (char *)chunk + chunk->used;
     chunk->used += size;
@@ -89,8 +89,8 @@ static struct isle__chunk *memory_chunk_around(struct isle__scope *scope, const 
     return at > begin && at < begin + chunk->size ? chunk : chunk->next;
 }
 
-static struct isle__cell *memory_cell_init(struct isle__cell *cell, struct isle__chunk *chunk,
-                                           isle_kind kind)
+static inline struct isle__cell *memory_cell_init(struct isle__cell *cell,
+                                                  struct isle__chunk *chunk, isle_kind kind)
 {
     cell->kind = (uint8_t)kind;
     cell->flags = 0;
@@ -116,6 +116,9 @@ void *isle__cell_try_new(struct isle__heap *heap, struct isle__region *region, i
     if (region->kind == ISLE__REGION_KEPT)
         return memory_kept_cell(heap, kind, size);
     struct isle__scope *scope = (struct isle__scope *)region;
+    struct isle__chunk *head = scope->chunks;
+    if (head != NULL && size <= (head->size - head->used) / 16 * 16)
+        return memory_cell_init(memory_bump(head, memory_round(size)), head, kind);
     struct isle__cell *cell = isle__scope_try_alloc(scope, size);
     return cell == NULL ? NULL : memory_cell_init(cell, memory_chunk_around(scope, cell), kind);
 }

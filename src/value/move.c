@@ -3,8 +3,8 @@
  *
  * Law: it is done only where nothing of the scope can be used any more: everything that the value
  * leads to lies in this one scope or is frozen, the scope has no deferred task and holds nothing,
- * is not a cell of its own chunks, and at least half of what its chunks hold is reachable.
- * Everything else is copied, refusals included. Until isle__parcel_commit the scope can have its
+ * and at least half of what its chunks hold is reachable. Everything else is copied, refusals
+ * included. Until isle__parcel_commit the scope can have its
  * chunks back. */
 #include "value/copy.h"
 
@@ -201,11 +201,10 @@ static struct isle__scope *move_scope_of(struct isle__heap *heap, isle_value val
     struct isle__scope *scope = (struct isle__scope *)region;
     /* A boundary inside the scope stops the end: the scope, and its values, go on. */
     for (const struct isle__catch *at = heap->frame->catcher; at != NULL; at = at->outer) {
-        if (at->kind == ISLE__CATCH_PROTECT && at->scope != NULL &&
-            at->scope->depth >= scope->depth)
+        if (at->kind == ISLE__CATCH_PROTECT && at->scope != NULL && at->scope->id >= scope->id)
             return NULL;
     }
-    if (scope->frame != heap->frame || scope->holds != NULL || scope->inside)
+    if (scope->frame != heap->frame || scope->holds != NULL)
         return NULL;
     for (struct isle__scope *at = scope->frame->scope; at != scope->outer; at = at->outer) {
         if (at->defers != NULL) /* may look at the value still */

@@ -11,24 +11,24 @@
 
 void isle__frame_init(struct isle__frame *frame, struct isle__heap *heap)
 {
-    memset(frame, 0, sizeof(*frame));
-    frame->heap = heap;
-    frame->next = heap->frames;
+    *frame = (struct isle__frame){.heap = heap, .next = heap->frames};
     if (heap->frames != NULL)
         heap->frames->previous = frame;
     heap->frames = frame;
 }
 
-/* Frees the innermost scope of its frame without running anything. */
-static void scope_free(struct isle__scope *scope)
+/* Frees what a scope has; an empty one has nothing. */
+static void scope_free_all(struct isle__scope *scope)
 {
     struct isle__heap *heap = scope->region.heap;
     struct isle__chunk *chunk = scope->chunks;
     size_t charged = scope->charged;
-    isle__holds_drop(heap, scope->holds);
-    isle__memory_free(scope->handles, scope->handle_capacity * sizeof(*scope->handles));
-    scope->frame->scope = scope->outer;
-    scope->chunks = NULL;
+    if (scope->holds != NULL)
+        isle__holds_drop(heap, scope->holds);
+    if (scope->handles != NULL)
+        isle__memory_free(scope->handles, scope->handle_capacity * sizeof(*scope->handles));
+    if (scope->opened)
+        isle__memory_free(scope, sizeof(*scope));
     while (chunk != NULL) {
         struct isle__chunk *next = chunk->next;
         isle__memory_free(chunk, chunk->size);
@@ -37,9 +37,19 @@ static void scope_free(struct isle__scope *scope)
     isle__heap_discharge(heap, charged);
 }
 
+/* Frees the innermost scope of its frame without running anything. What it holds is charged, or
+ * holds. */
+static inline void scope_free(struct isle__scope *scope)
+{
+    scope->frame->scope = scope->outer;
+    if (scope->charged != 0 || scope->chunks != NULL || scope->holds != NULL)
+        scope_free_all(scope);
+}
+
 static void frame_forget(struct isle__frame *frame)
 {
-    isle__memory_free(frame->fail_text, frame->fail_size);
+    if (frame->fail_text != NULL)
+        isle__memory_free(frame->fail_text, frame->fail_size);
     frame->fail_text = NULL;
     frame->fail_size = 0;
     frame->fail_code = ISLE_OK;
@@ -63,15 +73,12 @@ void isle__frame_fini(struct isle__frame *frame)
 
 void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame)
 {
-    memset(scope, 0, sizeof(*scope));
-    scope->region.kind = ISLE__REGION_SCOPE;
-    scope->region.heap = frame->heap;
-    scope->frame = frame;
-    scope->outer = frame->scope;
-    scope->depth = frame->scope == NULL ? 1 : frame->scope->depth + 1;
     /* Below a frame's first there is room for one more: isle__scope_underlay. */
     frame->heap->next_scope_id += frame->scope == NULL;
-    scope->id = frame->heap->next_scope_id++;
+    *scope = (struct isle__scope){.region = {ISLE__REGION_SCOPE, frame->heap},
+                                  .outer = frame->scope,
+                                  .frame = frame,
+                                  .id = frame->heap->next_scope_id++};
     frame->scope = scope;
 }
 
@@ -124,7 +131,8 @@ static isle_value scope_rescue(struct isle__scope *scope, isle_value error)
     return moved;
 }
 
-bool isle__scope_fini(struct isle__scope *scope, isle_value *ret_error)
+/* With all inner ones, deferred tasks first. */
+static ISLE__RARE bool scope_close_all(struct isle__scope *scope, isle_value *ret_error)
 {
     struct isle__frame *frame = scope->frame;
     isle_value first = isle_null();
@@ -144,6 +152,14 @@ bool isle__scope_fini(struct isle__scope *scope, isle_value *ret_error)
     if (threw && ret_error != NULL)
         *ret_error = first;
     return threw;
+}
+
+bool isle__scope_fini(struct isle__scope *scope, isle_value *ret_error)
+{
+    if (scope->frame->scope != scope || scope->defers != NULL)
+        return scope_close_all(scope, ret_error);
+    scope_free(scope);
+    return false;
 }
 
 void isle__frame_abandon(struct isle__frame *frame)
@@ -168,7 +184,7 @@ struct isle__scope *isle__scope_current(struct isle__heap *heap)
 static void scope_dedupe_handles(struct isle__scope *scope)
 {
     uint64_t stamp = scope->region.heap->next_scope_id++;
-    size_t count = 0;
+    uint32_t count = 0;
     for (size_t i = 0; i < scope->handle_count; i++) {
         struct isle__kept *block = isle__kept_of(scope->handles[i]);
         if (block->exposed == stamp)
@@ -184,12 +200,14 @@ static void scope_dedupe_handles(struct isle__scope *scope)
 static bool scope_grow_handles(struct isle__scope *scope)
 {
     struct isle__heap *heap = scope->region.heap;
-    size_t old = scope->handle_capacity;
+    uint32_t old = scope->handle_capacity;
     if (old >= 64)
         scope_dedupe_handles(scope);
     if (old != 0 && scope->handle_count <= old / 2)
         return true;
-    size_t capacity = old == 0 ? 8 : old * 2;
+    if (old > UINT32_MAX / 2)
+        return false;
+    uint32_t capacity = old == 0 ? 8 : old * 2;
     size_t added = (capacity - old) * sizeof(*scope->handles);
     bool busy = heap->busy;
     heap->busy = true; /* the cell that asks is in no list yet */
@@ -226,19 +244,17 @@ bool isle__scope_handle(struct isle__scope *scope, struct isle__cell *cell)
 isle_scope isle_scope_open(void)
 {
     struct isle__heap *heap = isle__heap_need("isle_scope_open");
-    struct isle__scope seed, *scope;
-    struct isle__frame *frame = heap->frame;
-    struct isle__scope *outer = frame->scope;
-    isle__scope_init(&seed, frame);
-    scope = isle__scope_try_alloc(&seed, sizeof(*scope));
-    if (scope == NULL) {
-        frame->scope = outer;
-        isle__throw(ISLE_ENOMEM, "isle_scope_open");
+    struct isle__scope *scope = NULL;
+    if (isle__heap_try_charge(heap, sizeof(*scope))) {
+        scope = isle__memory_alloc(sizeof(*scope));
+        if (scope == NULL)
+            isle__heap_discharge(heap, sizeof(*scope));
     }
-    *scope = seed;
-    scope->inside = true;
-    scope->chunks->region = &scope->region;
-    frame->scope = scope;
+    if (scope == NULL)
+        isle__throw(ISLE_ENOMEM, "isle_scope_open");
+    isle__scope_init(scope, heap->frame);
+    scope->charged = sizeof(*scope);
+    scope->opened = true;
     return (isle_scope){scope->id};
 }
 
@@ -255,7 +271,7 @@ void isle_scope_close(isle_scope *handle)
     while (scope != NULL && scope != boundary && scope->id > id)
         scope = scope->outer;
     handle->id = 0;
-    if (id == 0 || scope == NULL || scope == boundary || scope->id != id || !scope->inside)
+    if (id == 0 || scope == NULL || scope == boundary || scope->id != id || !scope->opened)
         return;
     if (isle__scope_fini(scope, &error))
         isle_throw(error);

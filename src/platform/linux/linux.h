@@ -39,6 +39,13 @@
 /* memory.c: counts an allocation of this thread; true: it is the one that a test wants to fail. */
 bool isle__memory_refuses(void);
 
+/* memory_large.c: uncounted blocks for memory.c; freed with the size that was asked for. The lock
+ * is taken around a fork. */
+void *isle__memory_large_alloc(size_t size); /* NULL: refused */
+void isle__memory_large_free(void *memory, size_t size);
+void isle__memory_large_lock(void);
+void isle__memory_large_unlock(void);
+
 #if ISLE__ASAN
 /* fault.c: the thread leaves its emergency stack, by a jump back or by a switch to a context. The
  * address sanitizer is told where it is now. */
