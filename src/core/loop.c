@@ -302,6 +302,28 @@ static void loop_yield(struct isle__isolate *isolate)
         isle__sched_yielded(&isolate->task);
 }
 
+/* Each counts as an event of the turn, so that who always has mail gives way like anybody; with
+ * timers about it looks at them now and then. */
+struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t target)
+{
+    enum { TIMERS_EVERY = 16 };
+    if (isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
+        loop_has_special(isolate) || isle__isolate_paused(isolate) ||
+        (isolate->timer_count > 0 && isolate->budget % TIMERS_EVERY == 0))
+        return NULL;
+    if (isolate->inbox == NULL)
+        (void)loop_take_mail(isolate);
+    struct isle__mail *mail = isolate->inbox;
+    if (mail == NULL || mail->target != target)
+        return NULL;
+    isolate->inbox = mail->next;
+    if (isolate->inbox == NULL)
+        isolate->inbox_last = NULL;
+    isolate->budget--;
+    isle__sched_beat();
+    return mail;
+}
+
 /* False: the turn is over, and the isolate perhaps no longer ours. */
 static bool loop_step(struct isle__isolate *isolate)
 {

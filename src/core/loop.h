@@ -11,6 +11,9 @@ void isle__microtask_add(struct isle__isolate *isolate, struct isle__microtask *
 /* Takes what was sent into the ports' queues without running a handler, for code that asks and does
  * not wait. */
 void isle__poll_mail(struct isle__isolate *isolate);
+/* The next mail, if it is for `target`, and nothing else would have its turn before it: for code in
+ * direct style that would otherwise suspend, only to be resumed with that mail. NULL: it has to. */
+struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t target);
 /* The scope of the event that runs. */
 struct isle__scope *isle__event_scope(struct isle__isolate *isolate);
 void isle__microtasks_drop(struct isle__isolate *isolate);

@@ -122,12 +122,29 @@ static struct isle__mail *port_take_match(struct reception *reception, isle_rece
     }
 }
 
+/* Mail that the loop would bring next. */
+static bool reception_take_next(struct reception *reception)
+{
+    struct isle__isolate *isolate = reception->isolate;
+    if (reception->count != 1 || reception->matches != NULL || isolate->running == NULL)
+        return false;
+    struct isle__port *port =
+        isle__port_need(isolate, reception->function, reception->handles[0]);
+    struct isle__mail *mail =
+        port->waiters == NULL ? isle__loop_take_next(isolate, port->id) : NULL;
+    if (mail == NULL)
+        return false;
+    reception->from = port->handle;
+    reception->message = isle__mail_open(isolate, mail, isle__scope_current(&isolate->heap));
+    return true;
+}
+
 static bool reception_take(struct reception *reception)
 {
     struct isle__port *port = reception_earliest(reception);
     struct isle__mail *mail = NULL;
     if (port == NULL)
-        return false;
+        return reception_take_next(reception);
     reception->from = port->handle;
     if (reception->matches != NULL)
         mail = port_take_match(reception, port->handle);
