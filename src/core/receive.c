@@ -122,29 +122,12 @@ static struct isle__mail *port_take_match(struct reception *reception, isle_rece
     }
 }
 
-/* Mail that the loop would bring next. */
-static bool reception_take_next(struct reception *reception)
-{
-    struct isle__isolate *isolate = reception->isolate;
-    if (reception->count != 1 || reception->matches != NULL || isolate->running == NULL)
-        return false;
-    struct isle__port *port =
-        isle__port_need(isolate, reception->function, reception->handles[0]);
-    struct isle__mail *mail =
-        port->waiters == NULL ? isle__loop_take_next(isolate, port->id) : NULL;
-    if (mail == NULL)
-        return false;
-    reception->from = port->handle;
-    reception->message = isle__mail_open(isolate, mail, isle__scope_current(&isolate->heap));
-    return true;
-}
-
 static bool reception_take(struct reception *reception)
 {
     struct isle__port *port = reception_earliest(reception);
     struct isle__mail *mail = NULL;
     if (port == NULL)
-        return reception_take_next(reception);
+        return false;
     reception->from = port->handle;
     if (reception->matches != NULL)
         mail = port_take_match(reception, port->handle);
@@ -232,17 +215,92 @@ static bool reception_run(struct reception *reception)
     }
 }
 
+/* One port, whatever comes: what most programs wait for. */
+struct single {
+    struct isle__isolate *isolate;
+    const char *function;
+    const isle_receive_port *handle;
+    int64_t deadline;
+    isle_value message;
+};
+
+static bool single_take(struct single *single, struct isle__port *port)
+{
+    struct isle__isolate *isolate = single->isolate;
+    struct isle__mail *mail = port->queue;
+    if (mail != NULL)
+        mail = isle__port_take(port);
+    else if (port->waiters == NULL)
+        mail = isle__loop_take_next(isolate, port->id);
+    if (mail == NULL)
+        return false;
+    single->message = isle__mail_open(isolate, mail, isle__scope_current(&isolate->heap));
+    return true;
+}
+
+static isle_err single_wait(struct single *single, struct isle__port *port)
+{
+    struct isle__isolate *isolate = single->isolate;
+    isle_err err = isle__activity_can_wait(isolate);
+    if (err != ISLE_OK)
+        isle__activity_refused(err, single->function, "isle_port_listen");
+    struct isle__waiter waiter = {NULL, isolate->running};
+    struct isle__waiter **at = &port->waiters;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = &waiter;
+    err = isle__activity_wait(isolate, single->deadline, single->function);
+    port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, single->handle);
+    if (port != NULL) {
+        for (at = &port->waiters; *at != NULL && *at != &waiter; at = &(*at)->next)
+            ;
+        if (*at != NULL)
+            *at = waiter.next;
+    }
+    if (isolate->running->forced)
+        isle__unwind_end(&isolate->heap);
+    if (err != ISLE_OK && err != ISLE_ETIMEDOUT)
+        isle__activity_refused(err, single->function, "isle_port_listen");
+    return err;
+}
+
+/* False: the time is over. */
+static bool single_run(struct single *single)
+{
+    struct isle__isolate *isolate = single->isolate;
+    isle_err err = ISLE_OK;
+    for (;;) {
+        isle__attend(isolate);
+        struct isle__port *port = isle__port_need(isolate, single->function, single->handle);
+        if (port->style != ISLE__PORT_QUIET)
+            isle__throw(ISLE_EINVAL, "%s: the port has a handler", single->function);
+        if (!port->engaged)
+            isle__port_set_alive(port, true, port->keep_alive);
+        if (single_take(single, port))
+            return true;
+        if (err == ISLE_ETIMEDOUT ||
+            (single->deadline != ISLE_FOREVER && isle__clock_now() >= single->deadline)) {
+            isle__poll_mail(isolate); /* others may have kept the loop busy */
+            return single_take(single, port);
+        }
+        err = single_wait(single, port);
+    }
+}
+
 isle_value isle_port_receive(isle_receive_port *port)
 {
-    return isle_port_receive_if(port, NULL, NULL);
+    struct single single = {isle__isolate_need(__func__), __func__, port, ISLE_FOREVER, {0}};
+    (void)single_run(&single);
+    return single.message;
 }
 
 isle_value isle_port_receive_if(isle_receive_port *port, isle_predicate *matches, void *context)
 {
-    const char *function = matches == NULL ? "isle_port_receive" : __func__;
+    if (matches == NULL)
+        return isle_port_receive(port);
     struct reception reception = {
-        .isolate = isle__isolate_need(function),
-        .function = function,
+        .isolate = isle__isolate_need(__func__),
+        .function = __func__,
         .handles = &port,
         .count = 1,
         .matches = matches,
@@ -253,32 +311,26 @@ isle_value isle_port_receive_if(isle_receive_port *port, isle_predicate *matches
     return reception.message;
 }
 
-static void reception_try(void *argument)
+static void single_try(void *argument)
 {
-    struct reception *reception = argument;
-    if (!reception_run(reception))
-        isle__throw(ISLE_ETIMEDOUT, "%s: timed out", reception->function);
+    struct single *single = argument;
+    if (!single_run(single))
+        isle__throw(ISLE_ETIMEDOUT, "%s: timed out", single->function);
 }
 
 isle_err isle_port_try_receive(isle_receive_port *port, int64_t timeout_ns, isle_value *ret_message)
 {
-    struct isle__isolate *isolate;
-    isle_err err = isle__isolate_ask(&isolate);
+    struct single single = {.function = __func__, .handle = port};
+    isle_err err = isle__isolate_ask(&single.isolate);
     if (err != ISLE_OK)
         return err;
-    struct reception reception = {
-        .isolate = isolate,
-        .function = __func__,
-        .handles = &port,
-        .count = 1,
-        .deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns),
-    };
+    single.deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns);
     struct isle__catch catch;
-    if (isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, reception_try, &reception) !=
+    if (isle__catch_do(&single.isolate->heap, &catch, ISLE__CATCH_TRY, single_try, &single) !=
         ISLE__UNWIND_NONE)
         return isle__fail_with(catch.error);
     if (ret_message != NULL)
-        *ret_message = reception.message;
+        *ret_message = single.message;
     return ISLE_OK;
 }
 

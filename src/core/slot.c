@@ -16,11 +16,13 @@
 #define ISLE__GENERATION_BITS 36
 #endif
 
+_Atomic(struct isle__slot *) isle__slot_pages[ISLE__SLOT_PAGE_COUNT];
+
 enum {
-    SLOT_BITS = 24,
-    PAGE_BITS = 12,
+    SLOT_BITS = ISLE__SLOT_BITS,
+    PAGE_BITS = ISLE__SLOT_PAGE_BITS,
     PAGE_SLOTS = 1 << PAGE_BITS,
-    PAGE_COUNT = 1 << (SLOT_BITS - PAGE_BITS),
+    PAGE_COUNT = ISLE__SLOT_PAGE_COUNT,
     SHELF_BATCH = ISLE__SHELF_SLOTS / 2
 };
 #define GENERATION_MAX (((uint64_t)1 << ISLE__GENERATION_BITS) - 1)
@@ -28,7 +30,6 @@ enum {
 
 static struct {
     struct isle__mutex lock;
-    _Atomic(struct isle__slot *) pages[PAGE_COUNT];
     uint32_t page_count;
     uint32_t free; /* first free slot's index, last closed first */
 } slots;
@@ -43,8 +44,8 @@ void isle__slots_init(void)
 void isle__slots_fini(void)
 {
     for (uint32_t i = 0; i < slots.page_count; i++) {
-        struct isle__slot *page = atomic_load_explicit(&slots.pages[i], memory_order_relaxed);
-        atomic_store_explicit(&slots.pages[i], NULL, memory_order_relaxed);
+        struct isle__slot *page = atomic_load_explicit(&isle__slot_pages[i], memory_order_relaxed);
+        atomic_store_explicit(&isle__slot_pages[i], NULL, memory_order_relaxed);
         isle__memory_free(page, sizeof *page * PAGE_SLOTS);
     }
     slots.page_count = 0;
@@ -57,13 +58,6 @@ size_t isle__slots_reserved(void)
     size_t size = slots.page_count * sizeof(struct isle__slot) * PAGE_SLOTS;
     isle__mutex_unlock(&slots.lock);
     return size;
-}
-
-static struct isle__slot *slot_at(uint32_t index)
-{
-    struct isle__slot *page =
-        atomic_load_explicit(&slots.pages[index >> PAGE_BITS], memory_order_acquire);
-    return page == NULL ? NULL : &page[index & (PAGE_SLOTS - 1)];
 }
 
 /* Under the lock. */
@@ -81,7 +75,7 @@ static bool slots_grow(void)
         page[i].next_free = i + 1 < PAGE_SLOTS ? first + i + 1 : slots.free;
     }
     slots.free = first;
-    atomic_store_explicit(&slots.pages[slots.page_count], page, memory_order_release);
+    atomic_store_explicit(&isle__slot_pages[slots.page_count], page, memory_order_release);
     slots.page_count++;
     return true;
 }
@@ -91,7 +85,7 @@ static struct isle__slot *slots_take(void)
 {
     if (slots.free == FREE_END && !slots_grow())
         return NULL;
-    struct isle__slot *slot = slot_at(slots.free);
+    struct isle__slot *slot = isle__slot_at(slots.free);
     if (slot == NULL)
         isle__die("isle: the list of free slots is broken");
     slots.free = slot->next_free;
@@ -191,7 +185,7 @@ void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *ar
     uint32_t pages = slots.page_count;
     isle__mutex_unlock(&slots.lock);
     for (uint32_t i = 0; i < pages << PAGE_BITS; i++) {
-        struct isle__slot *slot = slot_at(i);
+        struct isle__slot *slot = isle__slot_at(i);
         if (slot == NULL || atomic_load_explicit(&slot->id, memory_order_acquire) == 0 ||
             atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE)
             continue;
@@ -207,18 +201,8 @@ void isle__slot_end(struct isle__slot *slot)
 
 bool isle__slot_ended(uint64_t id)
 {
-    struct isle__slot *slot = slot_at((uint32_t)(id & (((uint64_t)1 << SLOT_BITS) - 1)));
+    struct isle__slot *slot = isle__slot_at((uint32_t)(id & (((uint64_t)1 << SLOT_BITS) - 1)));
     /* Acquires what isle__slot_close released: the kind is then no older. */
     return slot != NULL && atomic_load_explicit(&slot->id, memory_order_acquire) == 0 &&
            atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_ENDED;
-}
-
-struct isle__slot *isle__slot_find(uint64_t id)
-{
-    if (id == 0)
-        return NULL;
-    struct isle__slot *slot = slot_at((uint32_t)(id & (((uint64_t)1 << SLOT_BITS) - 1)));
-    if (slot == NULL || atomic_load_explicit(&slot->id, memory_order_acquire) != id)
-        return NULL;
-    return slot;
 }

@@ -3,6 +3,10 @@
 #ifndef ISLE_CORE_SLOT_H
 #define ISLE_CORE_SLOT_H
 
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "isle/base.h"
 
 struct isle__isolate;
@@ -33,8 +37,29 @@ void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate e
 /* Nobody has this id because its isolate has ended; false as well once the slot is in use again.
  * Any thread. */
 bool isle__slot_ended(uint64_t id);
+enum {
+    ISLE__SLOT_BITS = 24,
+    ISLE__SLOT_PAGE_BITS = 12,
+    ISLE__SLOT_PAGE_COUNT = 1 << (ISLE__SLOT_BITS - ISLE__SLOT_PAGE_BITS)
+};
+extern _Atomic(struct isle__slot *) isle__slot_pages[ISLE__SLOT_PAGE_COUNT];
+static inline struct isle__slot *isle__slot_at(uint32_t index)
+{
+    struct isle__slot *page = atomic_load_explicit(&isle__slot_pages[index >> ISLE__SLOT_PAGE_BITS],
+                                                   memory_order_acquire);
+    return page == NULL ? NULL : &page[index & ((1u << ISLE__SLOT_PAGE_BITS) - 1)];
+}
 /* The slot that has this id now, or NULL. Any thread; what it says may be old at once. */
-struct isle__slot *isle__slot_find(uint64_t id);
+static inline struct isle__slot *isle__slot_find(uint64_t id)
+{
+    if (id == 0)
+        return NULL;
+    struct isle__slot *slot =
+        isle__slot_at((uint32_t)(id & (((uint64_t)1 << ISLE__SLOT_BITS) - 1)));
+    if (slot == NULL || atomic_load_explicit(&slot->id, memory_order_acquire) != id)
+        return NULL;
+    return slot;
+}
 /* Calls fn with each isolate that has an id at some moment of the call. Any thread. */
 void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *argument),
                               void *argument);
