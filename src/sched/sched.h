@@ -52,7 +52,7 @@ void isle__flow_discard(struct isle__flow *flow);
 
 static inline struct isle__worker *isle__worker_current(void) /* NULL on foreign threads */
 {
-    return isle__word_get(ISLE__WORD_WORKER);
+    return isle__word_get_worker();
 }
 /* Memory of each worker for the upper layer, which is told when one begins and ends: on any thread,
  * with no lock held, and not while the worker runs. */

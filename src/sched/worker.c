@@ -29,7 +29,7 @@ void (*isle__sched_worker_begins)(void *local), (*isle__sched_worker_ends)(void 
 
 static void worker_set_current(struct isle__worker *worker)
 {
-    isle__word_set(ISLE__WORD_WORKER, worker);
+    isle__word_set_worker(worker);
 }
 
 enum { WORKER_SIZE = sizeof(struct isle__worker) + 64 + sizeof(struct isle__flow) };

@@ -231,11 +231,11 @@ struct isle__heap {
 /* The heap of the isolate whose code the calling thread runs; NULL outside. */
 static inline struct isle__heap *isle__heap_current(void)
 {
-    return isle__word_get(ISLE__WORD_HEAP);
+    return isle__word_get_heap();
 }
 static inline void isle__heap_set_current(struct isle__heap *heap)
 {
-    isle__word_set(ISLE__WORD_HEAP, heap);
+    isle__word_set_heap(heap);
 }
 ISLE_NORETURN void isle__heap_refuse(const char *function); /* says why, and ends the program */
 /* For an asking function: ISLE_OK, ISLE_EOUTSIDE or ISLE_EFORK. */

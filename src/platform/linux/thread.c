@@ -31,18 +31,26 @@ struct thread_start {
 };
 
 #if ISLE__WORDS_IN_C
-static ISLE__TLS void *thread_words[ISLE__WORD_COUNT];
+static ISLE__TLS void *thread_heap, *thread_worker;
 
-ISLE__OPAQUE void *isle__word_get(enum isle__word word)
+ISLE__OPAQUE void *isle__word_get_heap(void)
 {
-    __asm__ volatile("");
-    return thread_words[word];
+    return thread_heap;
 }
 
-ISLE__OPAQUE void isle__word_set(enum isle__word word, void *value)
+ISLE__OPAQUE void isle__word_set_heap(void *value)
 {
-    __asm__ volatile("");
-    thread_words[word] = value;
+    thread_heap = value;
+}
+
+ISLE__OPAQUE void *isle__word_get_worker(void)
+{
+    return thread_worker;
+}
+
+ISLE__OPAQUE void isle__word_set_worker(void *value)
+{
+    thread_worker = value;
 }
 #endif
 

@@ -6,16 +6,26 @@
 
 enum { THREAD_ONLY = 1 };
 
-static void *thread_words[ISLE__WORD_COUNT];
+static void *thread_heap, *thread_worker;
 
-void *isle__word_get(enum isle__word word)
+void *isle__word_get_heap(void)
 {
-    return thread_words[word];
+    return thread_heap;
 }
 
-void isle__word_set(enum isle__word word, void *value)
+void isle__word_set_heap(void *value)
 {
-    thread_words[word] = value;
+    thread_heap = value;
+}
+
+void *isle__word_get_worker(void)
+{
+    return thread_worker;
+}
+
+void isle__word_set_worker(void *value)
+{
+    thread_worker = value;
 }
 
 unsigned isle__cpu_count(void)
