@@ -25,10 +25,13 @@ static inline int64_t bench_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* BENCH_SCALE times `count`, never below `least`. */
+/* BENCH_SCALE times `count`, never below `least`; BENCH_COUNT says a count exactly. */
 static inline int64_t bench_scaled(int64_t count, int64_t least)
 {
-    const char *text = getenv("BENCH_SCALE");
+    const char *text = getenv("BENCH_COUNT");
+    if (text != NULL && atoll(text) > 0)
+        return atoll(text);
+    text = getenv("BENCH_SCALE");
     double scale = text != NULL ? strtod(text, NULL) : 1;
     int64_t scaled = (int64_t)((double)count * (scale > 0 ? scale : 1));
     return scaled > least ? scaled : least;
@@ -48,6 +51,15 @@ static inline void bench_require(bool holds, const char *what)
         return;
     fprintf(stderr, "wrong result: %s\n", what);
     _exit(1);
+}
+
+/* Zeroed memory; being out of it ends the program. */
+static inline void *bench_alloc(size_t size)
+{
+    void *memory = calloc(1, size);
+    if (memory == NULL)
+        abort();
+    return memory;
 }
 
 static inline void bench_print(const char *name, double value)

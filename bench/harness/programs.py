@@ -78,6 +78,7 @@ def build_ours(build):
 
 def build_peer(name, output):
     """Builds a peer; returns why it cannot be had, or ''."""
+    os.makedirs(output, exist_ok=True)
     log = os.path.join(output, f'{name}.log')
     with open(log, 'w', encoding='utf-8') as file:
         try:
@@ -101,17 +102,21 @@ def load(name, folder):
     return Program(name, path, done.stdout.split(), version)
 
 
-def collect(build, wanted, say):
-    """Builds and loads the programs; peers that are missing are named, not fatal."""
-    folder = build_ours(build)
+def collect(build, ours, wanted, say):
+    """Builds and loads the programs; peers that are missing are named, not fatal. `ours` is where
+    Isle's lie if they are built already."""
+    if not ours:
+        say('building Isle')
+    folder = ours or build_ours(build)
     output = os.path.join(os.path.abspath(build), 'peers')
-    os.makedirs(output, exist_ok=True)
     programs, missing = [], {}
     for name in OURS + peer_names():
         if wanted and name not in wanted and name != 'isle':
             continue
-        say(f'building {name}')
-        why = '' if name in OURS else build_peer(name, output)
+        why = ''
+        if name not in OURS:
+            say(f'building {name}')
+            why = build_peer(name, output)
         if why:
             missing[name] = why
             continue

@@ -16,6 +16,8 @@ static void stamp_require(const unsigned char *data, size_t size, size_t wanted,
                   "the bytes that came back");
 }
 
+enum { WARM = 20 }; /* rounds before the measured ones */
+
 struct bytes_run {
     isle_receive_port *port;
     isle_send_port peer;
@@ -61,7 +63,7 @@ static void bytes_measure(void (*rounds)(const struct bytes_run *run, int64_t co
         .peer = isle_spawn(bench_echo, isle_port_value(port), NULL).default_port,
         .size = size,
     };
-    rounds(&run, count / 10 + 1);
+    rounds(&run, WARM);
     int64_t start = bench_now_ns();
     rounds(&run, count);
     int64_t time = bench_now_ns() - start;

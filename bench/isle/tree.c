@@ -7,7 +7,7 @@
  * root, since reading is no part of sending. */
 #include "bench.h"
 
-enum { LEVELS = 5, FAN_OUT = 10, NODES = 11111 };
+enum { LEVELS = 5, FAN_OUT = 10, NODES = 11111, WARM = 5 };
 enum { SHARED = 1, PARENTS = 2 }; /* what a tree of maps has besides */
 
 struct node {
@@ -134,11 +134,11 @@ static int64_t tree_rounds(const struct tree_run *run, int64_t count)
 
 static void tree_measure(struct tree_run *run, int64_t options, int64_t whole_sum)
 {
-    int64_t count = bench_scaled(500, 5), warm = count / 10 + 1;
+    int64_t count = bench_scaled(500, 5);
     run->port = isle_port_open();
-    struct tree_order order = {isle_port_send_port(run->port), warm, options, run->is_typed};
+    struct tree_order order = {isle_port_send_port(run->port), WARM, options, run->is_typed};
     run->peer = isle_spawn(tree_receive, isle_object(&tree_order_type, &order), NULL).default_port;
-    bench_require(tree_rounds(run, warm) == warm * whole_sum, "sum of whole trees");
+    bench_require(tree_rounds(run, WARM) == WARM * whole_sum, "sum of whole trees");
     int64_t start = bench_now_ns();
     int64_t sum = tree_rounds(run, count);
     int64_t time = bench_now_ns() - start;

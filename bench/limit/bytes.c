@@ -6,7 +6,7 @@ static void echo_run(const char *name, int64_t parameter)
 {
     size_t size = (size_t)parameter;
     int64_t count = bench_scaled(size <= 1024 ? 5000000 : 500000000000 / (parameter * 100), 20);
-    unsigned char *mine = malloc(size), *there = malloc(size), *back = malloc(size);
+    unsigned char *mine = bench_alloc(size), *there = bench_alloc(size), *back = bench_alloc(size);
     memset(mine, 0x5a, size);
     memset(there, 1, size);
     memset(back, 2, size);

@@ -9,7 +9,17 @@ struct context {
     void *stack_pointer;
 };
 
-#if defined(__x86_64__)
+/* Where there is no switch for the machine, and where a sanitizer would have to be told about the
+ * stacks, these limits are left out. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
+#if defined(__x86_64__) && !SANITIZED
 /* Keeps what a called function must keep, no more. A jump ends it: a return to where no call came
  * from would be guessed wrong each time. */
 void limit_switch(struct context *from, const struct context *to);
@@ -136,7 +146,7 @@ static double pair_time(int64_t (*drive)(struct pair *pair, int64_t count), int6
 {
     struct message messages[2] = {{&messages[1], 0}, {NULL, 0}};
     struct pair pair = {.unused = messages};
-    char *stack = malloc(STACK_SIZE);
+    char *stack = bench_alloc(STACK_SIZE);
     pair.timers.next = pair.timers.prior = &pair.timers;
     here = &pair;
     context_make(&pair.server, stack, serve);
@@ -193,7 +203,7 @@ static void spawn_run(const char *name, int64_t parameter)
     struct message message = {NULL, 0};
     struct pair pair = {.unused = &message};
     int64_t count = bench_scaled(5000000, 1000), sum = 0;
-    char *stack = malloc(STACK_SIZE);
+    char *stack = bench_alloc(STACK_SIZE);
     here = &pair;
     int64_t start = bench_now_ns();
     for (int64_t i = 0; i < count; i++) {

@@ -159,7 +159,7 @@ static void send_run(const char *name, int64_t producer_count)
     int64_t each = bench_scaled(5000000, 8000) / count;
     for (int i = 0; i < count; i++)
         producers[i] = (struct producer){
-            .messages = calloc(2 * WINDOW, sizeof(struct message)), .count = each, .id = i};
+            .messages = bench_alloc(2 * WINDOW * sizeof(struct message)), .count = each, .id = i};
     int64_t start = bench_now_ns();
     int64_t sum = bench_threads() > 1 ? send_between_cores(producers, count, each)
                                       : send_on_one_core(producers, count, each);

@@ -30,7 +30,7 @@ static void node_fill(struct node *node, int level, int64_t *next_id)
     snprintf(name, sizeof name, "node %" PRId64, node->id);
     node->name = strdup(name);
     node->child_count = level > 1 ? FAN_OUT : 0;
-    node->children = level > 1 ? calloc(FAN_OUT, sizeof *node->children) : NULL;
+    node->children = level > 1 ? bench_alloc(FAN_OUT * sizeof *node->children) : NULL;
     for (size_t i = 0; i < node->child_count; i++)
         node_fill(&node->children[i], level - 1, next_id);
 }
@@ -58,7 +58,7 @@ static int64_t node_sum(const struct node *node)
 static void typed_run(const char *name, int64_t parameter)
 {
     (void)parameter;
-    struct node tree = {0}, *copy = NULL;
+    struct node tree = {0}, *copy = &tree;
     int64_t next_id = 0, count = bench_scaled(2000, 5);
     node_fill(&tree, LEVELS, &next_id);
     int64_t start = 0;
@@ -118,7 +118,7 @@ static uintptr_t copy_slot(uintptr_t slot)
 
 static struct cell *cell_new(enum kind kind, size_t count)
 {
-    struct cell *cell = calloc(1, sizeof *cell + (count + 1) * sizeof(uintptr_t));
+    struct cell *cell = bench_alloc(sizeof *cell + (count + 1) * sizeof(uintptr_t));
     cell->kind = (uint16_t)kind;
     cell->count = (uint16_t)count;
     return cell;

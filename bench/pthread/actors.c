@@ -65,7 +65,7 @@ struct actor {
 static struct actor *actors_new(int64_t count, struct queue *done, int64_t each,
                                 void *(*main)(void *))
 {
-    struct actor *actors = calloc((size_t)count, sizeof *actors);
+    struct actor *actors = bench_alloc((size_t)count * sizeof *actors);
     for (int64_t i = 0; i < count; i++) {
         actors[i].done = done;
         actors[i].next = &actors[(i + 1) % count];
@@ -288,14 +288,14 @@ static void chameneos_run(const char *name, int64_t parameter)
 static void *idle_thread(void *argument)
 {
     struct actor *me = argument;
-    int64_t *state = calloc(1, 64);
+    int64_t *state = bench_alloc(64);
     for (;;) {
         struct queue *asker;
         int64_t value = queue_receive(&me->queue, &asker);
         if (value < 0)
             break;
         struct mail *mail = malloc(sizeof *mail);
-        *mail = (struct mail){.value = ++*state, .data = calloc(1, 1024), .size = 1024};
+        *mail = (struct mail){.value = ++*state, .data = bench_alloc(1024), .size = 1024};
         queue_put(asker, mail);
     }
     free(state);

@@ -191,7 +191,7 @@ static void node_fill(struct node *node, int level, int64_t *next_id)
     snprintf(name, sizeof name, "node %" PRId64, node->id);
     node->name = strdup(name);
     node->child_count = level > 1 ? FAN_OUT : 0;
-    node->children = level > 1 ? calloc(FAN_OUT, sizeof *node->children) : NULL;
+    node->children = level > 1 ? bench_alloc(FAN_OUT * sizeof *node->children) : NULL;
     for (size_t i = 0; i < node->child_count; i++)
         node_fill(&node->children[i], level - 1, next_id);
 }
