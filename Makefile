@@ -8,6 +8,8 @@
 #     make soak         the tests' long tier: hours
 #     make asan | tsan | gen2 | wasm      another build of the tests, run
 #     make fuzz         each fuzzer for FUZZ_SECONDS
+#     make bench        measure Isle and every installed peer   (BENCH="--rounds 5 ...": options)
+#     make bench-peers  install the peers
 #     make docs | format | check | clean
 
 BUILD ?= build
@@ -54,6 +56,14 @@ asan tsan gen2 wasm fuzz:
 	tools/install-dependencies --ci
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tools/variant $@ $(TESTS)
 
+# The programs are built optimised in a folder of their own.
+bench:
+	tools/install-dependencies --demo
+	bench/run --build $(BUILD)/bench $(BENCH)
+
+bench-peers:
+	bench/install-peers
+
 docs:
 	tools/install-dependencies --docs
 	mkdir -p $(BUILD)
@@ -69,4 +79,4 @@ check:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo test soak install asan tsan gen2 wasm fuzz docs format check clean
+.PHONY: all demo test soak install asan tsan gen2 wasm fuzz bench bench-peers docs format check clean

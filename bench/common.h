@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every C program of the benchmark needs: a clock, counts that can be scaled, checks, memory.
+ *
+ * A program is called with `list` and prints the names of its workloads, or with one of them: it
+ * runs that once, checks its own result and prints a line `NAME VALUE` for each figure. Nothing
+ * else goes to standard output. A result that is wrong ends the program with status 1. */
+#ifndef BENCH_COMMON_H
+#define BENCH_COMMON_H
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline int64_t bench_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* BENCH_SCALE times `count`, never below `least`; BENCH_COUNT says a count exactly. */
+static inline int64_t bench_scaled(int64_t count, int64_t least)
+{
+    const char *text = getenv("BENCH_COUNT");
+    if (text != NULL && atoll(text) > 0)
+        return atoll(text);
+    text = getenv("BENCH_SCALE");
+    double scale = text != NULL ? strtod(text, NULL) : 1;
+    int64_t scaled = (int64_t)((double)count * (scale > 0 ? scale : 1));
+    return scaled > least ? scaled : least;
+}
+
+/* How many threads the scheduler may have. */
+static inline unsigned bench_threads(void)
+{
+    const char *text = getenv("BENCH_THREADS");
+    int threads = text != NULL ? atoi(text) : 2;
+    return threads > 0 ? (unsigned)threads : 2;
+}
+
+static inline void bench_require(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "wrong result: %s\n", what);
+    _exit(1);
+}
+
+/* Zeroed memory; being out of it ends the program. */
+static inline void *bench_alloc(size_t size)
+{
+    void *memory = calloc(1, size);
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+static inline void bench_print(const char *name, double value)
+{
+    printf("%s %.6g\n", name, value);
+    fflush(stdout);
+}
+
+/* Bytes of this process in memory, from a field of /proc/self/status. */
+static inline int64_t bench_status_bytes(const char *field)
+{
+    char line[256];
+    int64_t bytes = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, field, strlen(field)) == 0)
+            bytes = strtoll(line + strlen(field), NULL, 10) * 1024;
+    if (file != NULL)
+        fclose(file);
+    return bytes;
+}
+
+static inline int64_t bench_resident(void)
+{
+    return bench_status_bytes("VmRSS:");
+}
+
+/* Puts the calling thread on one of the cores that the process may use. */
+static inline void bench_pin(int wanted)
+{
+    cpu_set_t allowed, one;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    wanted %= CPU_COUNT(&allowed);
+    for (size_t core = 0; core < CPU_SETSIZE; core++)
+        if (CPU_ISSET(core, &allowed) && wanted-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(core, &one);
+            pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+            return;
+        }
+}
+
+/* Numbers that look random and are the same in every run (xorshift). */
+static inline uint64_t bench_random(uint64_t *state)
+{
+    uint64_t x = *state != 0 ? *state : 0x9e3779b97f4a7c15u;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return *state = x;
+}
+
+#endif

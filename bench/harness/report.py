@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables, as text and as Markdown, and the JSON file."""
+
+import dataclasses
+import json
+import time
+
+from programs import TITLES
+from results import LIMIT_BAR, PEER_BAR, SINGLE_BAR
+from workloads import format_value
+
+GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates'}
+
+
+def verdict_row(line):
+    workload = line.workload
+    unit = workload.unit
+    best = line.best_peer
+    return [
+        workload.name,
+        line.isle.shown(unit),
+        line.isle.span(unit),
+        line.single.shown(unit) if line.single else '',
+        f'{TITLES.get(best, best)} {line.peers[best].shown(unit)}' if best else '–',
+        f'{line.peer_ratio:.2f}×' if best else '–',
+        line.limit.shown(unit) if line.limit else '–',
+        f'{line.limit_ratio:.2f}×' if line.limit else '–',
+        line.verdict or '–',
+    ]
+
+
+VERDICT_HEAD = ['workload', 'Isle', 'min – max', '1 worker', 'best peer', 'ratio', 'limit',
+                'of limit', 'bar']
+
+
+def text_table(head, rows):
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def row_text(row):
+        cells = [cell.ljust(width) if i in (0, 4) else cell.rjust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths))]
+        return '  '.join(cells).rstrip()
+    return '\n'.join([row_text(head), '  '.join('-' * width for width in widths),
+                      *[row_text(row) for row in rows]])
+
+
+def markdown_table(head, rows):
+    return '\n'.join(['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head),
+                      *['| ' + ' | '.join(row) + ' |' for row in rows]])
+
+
+def summary(lines):
+    """Plain words about the bar."""
+    said = []
+    for group, title in GROUPS.items():
+        compared = [line for line in lines if line.workload.group == group and line.verdict]
+        if not compared:
+            continue
+        short = [line for line in compared if line.verdict == 'no']
+        said.append(f'{title}: the bar (at least {PEER_BAR:g} times better than the best peer, '
+                    f'or within {LIMIT_BAR:g} of the limit) is reached on '
+                    f'{len(compared) - len(short)} of {len(compared)} lines.')
+        if short:
+            said.append('Not reached: ' + '; '.join(f'{line.workload.name} ({line.reason})'
+                                                    for line in short) + '.')
+    costly = [line for line in lines if line.single_ratio and line.single_ratio < SINGLE_BAR]
+    measured = [line for line in lines if line.single_ratio]
+    if measured:
+        said.append(f'One worker is more than 5 % better than all of them on {len(costly)} of '
+                    f'{len(measured)} lines' + (': ' if costly else '.')
+                    + '; '.join(f'{line.workload.name} ({1 / line.single_ratio:.2f}×)'
+                                for line in costly) + ('.' if costly else ''))
+    shaky = [line for line in lines if line.isle.disturbed]
+    if shaky:
+        said.append('Others used the machine during rounds of: '
+                    + ', '.join(line.workload.name for line in shaky) + '.')
+    return said
+
+
+def peers_table(lines, programs):
+    """Every median; Markdown."""
+    names = [program.name for program in programs if program.name not in ('isle', 'limit')]
+    head = ['workload', 'limit', 'Isle', *[TITLES.get(name, name) for name in names]]
+    rows = []
+    for line in lines:
+        if line.workload.group != 'lines':
+            continue
+        unit = line.workload.unit
+        figures = [line.peers.get(name) for name in names]
+        rows.append([f'{line.workload.text} (`{line.workload.name}`)',
+                     line.limit.shown(unit) if line.limit else '–', line.isle.shown(unit),
+                     *[one.shown(unit) if one else '–' for one in figures]])
+    return markdown_table(head, rows)
+
+
+def machine_text(machine, programs):
+    kind = 'virtual machine' if machine['virtual'] else 'machine'
+    versions = ', '.join(f'{program.title} {program.version}' for program in programs
+                         if program.version)
+    return (f'{machine["cpu"]}, {machine["cores"]} cores, {machine["memory_mib"]:,} MiB, '
+            f'{kind}, {machine["system"]}, Linux {machine["kernel"]}, {machine["compiler"]}. '
+            f'{versions}.')
+
+
+def text_report(lines):
+    parts = []
+    for group, title in GROUPS.items():
+        rows = [verdict_row(line) for line in lines if line.workload.group == group]
+        if rows:
+            parts += [title, text_table(VERDICT_HEAD, rows), '']
+    return '\n'.join([*parts, *summary(lines)])
+
+
+def markdown_report(lines, programs, machine, rounds):
+    parts = ['# Measured', '',
+             f'`make bench`, {rounds} rounds, medians. {machine_text(machine, programs)}', '',
+             '![Time and memory of Isle and its peers](bench.svg)', '',
+             'Each program checks its own results. Peers are measured with one scheduler thread '
+             'and with all, and the better one counts; Isle with all. Compare ratios, not '
+             'nanoseconds of different machines.', '']
+    for sentence in summary(lines):
+        parts += [sentence, '']
+    for group, title in GROUPS.items():
+        rows = [verdict_row(line) for line in lines if line.workload.group == group]
+        if rows:
+            parts += [f'## {title}', '', markdown_table(VERDICT_HEAD, rows), '']
+    parts += ['## All medians', '', peers_table(lines, programs), '']
+    return '\n'.join(parts)
+
+
+def as_json(lines, programs, machine, options, missing, measurement):
+    def plain(one):
+        return dataclasses.asdict(one) if one else None
+    return json.dumps({
+        'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'machine': machine,
+        'options': options,
+        'programs': {program.name: program.version for program in programs},
+        'missing': missing,
+        'failures': [{'program': key[0], 'threads': key[1], 'workload': key[2], 'reasons': why}
+                     for key, why in measurement.failures.items()],
+        'lines': [{
+            'workload': line.workload.name, 'unit': line.workload.unit,
+            'text': line.workload.text, 'group': line.workload.group,
+            'isle': plain(line.isle), 'isle_one_worker': plain(line.single),
+            'limit': plain(line.limit), 'best_peer': line.best_peer,
+            'peers': {name: plain(one) for name, one in line.peers.items()},
+            'times_better_than_best_peer': line.peer_ratio, 'times_the_limit': line.limit_ratio,
+            'bar_reached': line.verdict,
+        } for line in lines],
+        'values': [{'program': key[0], 'threads': key[1], 'figure': key[2], 'values': values}
+                   for key, values in measurement.values.items()],
+    }, indent=1, ensure_ascii=False) + '\n'
+
+
+def failures_text(measurement, missing):
+    said = [f'not there: {name}: {why}' for name, why in missing.items()]
+    for (program, threads, job), why in measurement.failures.items():
+        said.append(f'failed: {program}/{threads} {job}: {why[-1]}')
+    return said
+
+
+__all__ = ['as_json', 'failures_text', 'format_value', 'machine_text', 'markdown_report',
+           'text_report']

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From values to lines: medians, each peer's better variant, the ratios, and whether the bar is
+reached."""
+
+import dataclasses
+import statistics
+
+from workloads import ALL, format_value
+
+PEER_BAR = 2.0     # times better than the best peer; memory: at most half
+LIMIT_BAR = 1.25   # times the limit at most
+SINGLE_BAR = 0.95  # what one worker may need of the time of two, at least
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    median: float
+    least: float
+    most: float
+    threads: int
+    rounds: int
+    disturbed: int
+
+    def shown(self, unit):
+        return format_value(unit, self.median)
+
+    def span(self, unit):
+        return f'{format_value(unit, self.least)} – {format_value(unit, self.most)}'
+
+
+def figure(measurement, program, threads, name):
+    key = (program, threads, name)
+    values = measurement.values.get(key)
+    if not values:
+        return None
+    return Figure(statistics.median(values), min(values), max(values), threads, len(values),
+                  measurement.disturbed.get(key, 0))
+
+
+@dataclasses.dataclass
+class Line:
+    workload: object
+    isle: Figure          # with all its threads
+    single: Figure        # with one worker, or None
+    peers: dict           # name: Figure of its better variant
+    limit: Figure
+
+    def times_better(self, ours, theirs):
+        """How many times ours is better than theirs."""
+        if self.workload.higher_is_better:
+            return ours.median / theirs.median
+        return theirs.median / ours.median
+
+    @property
+    def best_peer(self):
+        names = sorted(self.peers, key=lambda name: self.peers[name].median,
+                       reverse=self.workload.higher_is_better)
+        return names[0] if names else None
+
+    @property
+    def peer_ratio(self):
+        best = self.best_peer
+        return self.times_better(self.isle, self.peers[best]) if best else None
+
+    @property
+    def limit_ratio(self):
+        """How many times the limit it costs."""
+        return 1 / self.times_better(self.isle, self.limit) if self.limit else None
+
+    @property
+    def single_ratio(self):
+        """What one worker needs of the time of all: below 0.95 the others cost."""
+        return 1 / self.times_better(self.single, self.isle) if self.single else None
+
+    @property
+    def verdict(self):
+        """'yes', 'no', or '' where nothing is there to compare with."""
+        if self.peer_ratio is not None and self.peer_ratio >= PEER_BAR:
+            return 'yes'
+        if self.limit_ratio is not None and self.limit_ratio <= LIMIT_BAR:
+            return 'yes'
+        return 'no' if self.peers or self.limit else ''
+
+    @property
+    def reason(self):
+        if self.peer_ratio is not None and self.peer_ratio >= PEER_BAR:
+            return f'{self.peer_ratio:.2g}× the best peer'
+        if self.limit_ratio is not None and self.limit_ratio <= LIMIT_BAR:
+            return f'{self.limit_ratio:.2f}× the limit'
+        told = []
+        if self.peer_ratio is not None:
+            told.append(f'{self.peer_ratio:.2g}× the best peer')
+        if self.limit_ratio is not None:
+            told.append(f'{self.limit_ratio:.3g}× the limit')
+        return ', '.join(told) or 'no peer has it'
+
+
+def better_variant(measurement, program, threads, workload, name):
+    figures = [figure(measurement, program.name, count, name)
+               for count in program.variants(threads)]
+    figures = [one for one in figures if one]
+    if not figures:
+        return None
+    choose = max if workload.higher_is_better else min
+    return choose(figures, key=lambda one: one.median)
+
+
+def lines(measurement, programs, threads):
+    """A line for each workload that Isle has run."""
+    found = []
+    for workload in ALL:
+        isle = figure(measurement, 'isle', threads, workload.name)
+        if isle is None:
+            continue
+        others = {}
+        for program in programs:
+            if program.name == 'isle':
+                continue
+            best = better_variant(measurement, program, threads, workload, workload.peer_line)
+            if best:
+                others[program.name] = best
+        single = figure(measurement, 'isle', 1, workload.name) if threads > 1 else None
+        found.append(Line(workload, isle, single,
+                          {name: one for name, one in others.items() if name != 'limit'},
+                          others.get('limit')))
+    return found

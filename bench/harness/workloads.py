@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of workloads: what each measures, in which unit, and with which line of a peer a line
+of Isle's alone is compared."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    name: str
+    unit: str  # ns an operation, /s messages a second, B bytes each
+    text: str
+    group: str = 'lines'
+    job: str = ''      # the program's workload that prints this figure
+    against: str = ''  # the peers' line, where Isle has several ways
+
+    @property
+    def higher_is_better(self):
+        return self.unit == '/s'
+
+    @property
+    def peer_line(self):
+        return self.against or self.name
+
+    @property
+    def program_line(self):
+        return self.job or self.name
+
+
+SIZES = {'1k': '1 KiB', '64k': '64 KiB', '1m': '1 MiB', '16m': '16 MiB'}
+
+LINES = [
+    Workload('spawn', 'ns', 'spawn, one message back, end'),
+    Workload('spawn-burst', 'ns', 'spawn 200,000 at once, fresh memory'),
+    Workload('spawn-again', 'ns', 'spawn 200,000 at once, used memory', job='spawn-burst'),
+    Workload('round-trip', 'ns', 'round trip of a small message'),
+    Workload('round-trip-handlers', 'ns', 'round trip, handlers on both sides',
+             against='round-trip'),
+    Workload('round-trip-cores', 'ns', 'round trip forced across two cores'),
+    Workload('pairs', 'ns', 'round trip, two pairs at once'),
+    Workload('call-timeout', 'ns', 'call with a timeout'),
+    Workload('send-2-1', '/s', '2 producers, 1 consumer, a message'),
+    Workload('send-8-1', '/s', '8 producers, 1 consumer, a message'),
+    Workload('fan-in', '/s', '10,000 senders, 1 receiver, a message'),
+    Workload('ring', 'ns', 'ring of 503, a hop'),
+    Workload('fork-join', '/s', 'fork-join to 60 receivers, a message'),
+    Workload('fork-join-create', 'ns', 'create 40,000 with a message each'),
+    Workload('skynet', 'ns', 'skynet: a tree of a million, a leaf'),
+    Workload('big', 'ns', 'big: 120 ping at random, a ping and pong'),
+    Workload('chameneos', 'ns', 'chameneos: 100 creatures, a meeting'),
+    *[Workload(f'echo-copy-{key}', 'ns', f'echo of {size}, copied')
+      for key, size in SIZES.items()],
+    *[Workload(f'echo-move-{key}', 'ns', f'echo of {size}, moved')
+      for key, size in SIZES.items()],
+    Workload('tree-typed', 'ns', 'tree of 11,111 structs, one way'),
+    Workload('tree-maps', 'ns', 'tree of 11,111 maps'),
+    Workload('tree-shared', 'ns', 'tree with a part reached ten times'),
+    Workload('tree-cycle', 'ns', 'tree with links to the parents'),
+    Workload('million', 'ns', 'a million alive, each answers a ping'),
+    Workload('million-bytes', 'B', 'each of a million', job='million'),
+    Workload('memory-idle', 'B', 'idle: a port, a map, a ping answered'),
+    Workload('memory-bare', 'B', 'alive and no more'),
+    Workload('memory-suspended', 'B', 'suspended in receive'),
+]
+
+ROOT = [
+    Workload(f'{line.name}-root', line.unit, line.text, group='root',
+             job=f'{line.job}-root' if line.job else '', against=line.peer_line)
+    for line in LINES
+    if line.name.startswith(('spawn', 'round-trip', 'call', 'send', 'fan', 'fork', 'echo', 'tree'))
+    and line.name != 'round-trip-cores'
+]
+
+ALL = LINES + ROOT
+BY_NAME = {workload.name: workload for workload in ALL}
+
+
+def format_value(unit, value):
+    """A value as people read it, three digits."""
+    steps = {'ns': [(1e9, 's'), (1e6, 'ms'), (1e3, 'µs'), (1, 'ns')],
+             '/s': [(1e9, 'G/s'), (1e6, 'M/s'), (1e3, 'k/s'), (1, '/s')],
+             'B': [(1e6, 'MB'), (1e4, 'kB'), (1, 'B')]}[unit]
+    for size, name in steps:
+        if value >= size * (0.9995 if size > 1 else 0) or size == steps[-1][0]:
+            scaled = value / size * (10 if name == 'kB' else 1)
+            return f'{digits(scaled)} {name}'
+    raise AssertionError(unit)
+
+
+def digits(value):
+    if value >= 100:
+        return f'{value:,.0f}'
+    return f'{value:.3g}' if value >= 10 else f'{value:.2f}'

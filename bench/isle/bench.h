@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The head of Isle's workloads. A file gives a table of them; main.c finds one by name and runs it.
+ *
+ * A workload is a computation that drives: it spawns its partners, measures, checks, and tells its
+ * figures. Run under its own name it drives from an isolate of its own, and the root only waits;
+ * under NAME-root, where `with_root` says so, the root itself drives. Everything is written with
+ * the public API, with the default limits in force. */
+#ifndef BENCH_ISLE_BENCH_H
+#define BENCH_ISLE_BENCH_H
+
+#include <isle.h>
+
+#include "../common.h"
+
+struct workload {
+    const char *name;
+    isle_computation *drive; /* its result is not looked at */
+    int64_t parameter;       /* what drive gets, as an int */
+    bool with_root;
+};
+
+/* Each ends with an entry without a name. */
+extern const struct workload bytes_workloads[], dart_workloads[], memory_workloads[],
+    messages_workloads[], patterns_workloads[], scaling_workloads[], spawn_workloads[],
+    tree_workloads[];
+
+/* Prints a figure under the workload's own name, or under another one; "-root" is added. */
+void bench_figure(double value);
+void bench_figure_named(const char *name, double value);
+
+/* Receives `count` ints in direct style; their sum. */
+int64_t bench_receive_ints(isle_receive_port *port, int64_t count);
+
+/* An entry: sends each message back to the port that it was spawned with, until null comes. */
+isle_entry bench_echo;
+
+#endif

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+const struct workload dart_workloads[] = {{NULL, NULL, 0, false}};

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""bench/run measures, compares and writes what it should: a moment of every workload of Isle, the
+limits and threads by hand, and what it makes of figures that are known."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.dom.minidom
+
+from suite import BUILD, SOURCE, equal, main, run, test
+
+BENCH = os.path.join(SOURCE, 'bench')
+sys.path.insert(0, os.path.join(BENCH, 'harness'))
+
+# pylint: disable=wrong-import-position
+import results  # noqa: E402
+import workloads  # noqa: E402
+
+
+def bench(*arguments):
+    """Runs bench/run on the programs of the build under test; what it wrote."""
+    run([sys.executable, os.path.join(BENCH, 'run'), '--programs', os.path.join(BUILD, 'bench'),
+         '--output', '.', '--rounds', '1', '--scale', '0.01', '--peer', 'limit', '--peer',
+         'pthread', *arguments])
+    with open('bench.json', encoding='utf-8') as file:
+        return json.load(file)
+
+
+@test(timeout=300)
+def a_moment_of_every_workload():
+    told = bench()
+    equal([line['workload'] for line in told['lines']],
+          [workload.name for workload in workloads.ALL], 'the lines')
+    equal(told['failures'], [], 'what failed')
+    for line in told['lines']:
+        assert line['isle']['median'] > 0, line
+    xml.dom.minidom.parse('bench.svg')
+    with open('bench.md', encoding='utf-8') as file:
+        assert 'tree-maps' in file.read()
+
+
+@test(timeout=60)
+def workloads_and_peers_are_chosen_by_name():
+    told = bench('--workload', 'spawn*', '--workload', 'ring')
+    names = [line['workload'] for line in told['lines']]
+    equal(names, ['spawn', 'spawn-burst', 'spawn-again', 'ring', 'spawn-root', 'spawn-burst-root',
+                  'spawn-again-root'], 'the lines')
+    equal(sorted(told['programs']), ['isle', 'limit', 'pthread'], 'the programs')
+
+
+@test()
+def programs_refuse_what_they_do_not_know():
+    for name in ['isle', 'limit', 'pthread']:
+        program = os.path.join(BUILD, 'bench', f'bench-{name}')
+        done = subprocess.run([program, 'nothing'], capture_output=True, text=True, check=False)
+        equal((done.returncode, done.stdout), (2, ''), name)
+
+
+def judged(unit, isle, peers, limit=None):
+    def one(value):
+        return results.Figure(value, value, value, 2, 1, 0)
+    return results.Line(workloads.Workload('w', unit, ''), one(isle), None,
+                        {name: one(value) for name, value in peers.items()},
+                        one(limit) if limit else None)
+
+
+@test()
+def the_bar_is_twice_the_best_peer_or_near_the_limit():
+    for line, verdict in [(judged('ns', 100, {'a': 200, 'b': 900}), 'yes'),
+                          (judged('ns', 100, {'a': 199, 'b': 900}), 'no'),
+                          (judged('/s', 200, {'a': 100, 'b': 20}), 'yes'),
+                          (judged('/s', 199, {'a': 100, 'b': 20}), 'no'),
+                          (judged('B', 50, {'a': 100}), 'yes'),
+                          (judged('B', 51, {'a': 100}), 'no'),
+                          (judged('ns', 100, {'a': 110}, 80), 'yes'),
+                          (judged('ns', 100, {'a': 110}, 79), 'no'),
+                          (judged('/s', 80, {'a': 70}, 100), 'yes'),
+                          (judged('ns', 100, {}), '')]:
+        equal(line.verdict, verdict, f'verdict on {line}')
+    equal(judged('/s', 10, {'a': 5, 'b': 7}).best_peer, 'b', 'best in messages a second')
+    equal(judged('ns', 10, {'a': 5, 'b': 7}).best_peer, 'a', 'best in time')
+
+
+@test()
+def values_are_shown_in_three_digits():
+    for unit, value, shown in [('ns', 0.5, '0.50 ns'), ('ns', 39.04, '39 ns'),
+                               ('ns', 999.7, '1.00 µs'), ('ns', 12345, '12.3 µs'),
+                               ('/s', 25.9e6, '25.9 M/s'), ('B', 313, '313 B'),
+                               ('B', 1867, '1,867 B'), ('B', 23200, '23.2 kB')]:
+        equal(workloads.format_value(unit, value), shown, f'{value} {unit}')
+
+
+main()
