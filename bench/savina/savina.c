@@ -64,8 +64,18 @@ uint64_t savina_work(uint64_t seed, int64_t rounds)
     savina_random random = {seed};
     uint64_t sum = 0;
     for (int64_t i = 0; i < rounds; i++)
-        sum ^= savina_random_next(&random);
+        sum += savina_random_next(&random);
     return sum;
+}
+
+int64_t savina_receive_sum(isle_receive_port *port, int64_t count)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        sum += (uint64_t)isle_as_int(isle_port_receive(port));
+    }
+    return (int64_t)sum;
 }
 
 /* Runs in an isolate of its own; its end returns all that the iteration made there. */

@@ -53,9 +53,12 @@ uint64_t savina_random_next(savina_random *random);
 int64_t savina_random_below(savina_random *random, int64_t bound);
 double savina_random_unit(savina_random *random);
 
-/* Milliseconds of work in the suite's sense: `rounds` dependent steps of a random generator, which
- * no compiler can leave out as long as the result is used. */
+/* Busy work: the sum of the first `rounds` random numbers of `seed`; no compiler can leave it out
+ * where the result is used. */
 uint64_t savina_work(uint64_t seed, int64_t rounds);
+
+/* Receives `count` ints in direct style; their sum, modulo 2^64. */
+int64_t savina_receive_sum(isle_receive_port *port, int64_t count);
 
 int savina_main(int argc, char **argv, const savina_program *program);
 
