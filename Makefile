@@ -5,6 +5,7 @@
 #     make demo         build and run the demonstration      (FILES="DIR ...": what to count)
 #     make test         build and run the tests              (TESTS="--suite unit ...": options)
 #     make install      DESTDIR= prefix=/usr/local libdir=
+#     make savina       build and run the Savina programs    (SAVINA="--iterations 3 pingpong ...")
 #     make soak         the tests' long tier: hours
 #     make asan | tsan | gen2 | wasm      another build of the tests, run
 #     make fuzz         each fuzzer for FUZZ_SECONDS
@@ -44,6 +45,12 @@ soak:
 	tools/run-tests --build $(BUILD) --tier soak $(TESTS)
 	tools/soak --build $(BUILD)
 
+savina:
+	tools/install-dependencies --demo
+	$(call configure,$(BUILD)/bench,-Dbench=true -Dbuildtype=release -Dexamples=false $(MESON_OPTIONS))
+	ninja -C $(BUILD)/bench savina
+	bench/savina/run --build $(BUILD)/bench $(SAVINA)
+
 # The machine's own layout is used where libdir is not given.
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) -Dprefix=$(prefix) $(if $(libdir),-Dlibdir=$(libdir))
@@ -69,4 +76,4 @@ check:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo test soak install asan tsan gen2 wasm fuzz docs format check clean
+.PHONY: all demo test savina soak install asan tsan gen2 wasm fuzz docs format check clean
