@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITERATIONS_MAX = 1000 };
+enum { ITERATIONS_MAX = 1000, MINUTES_MAX = 10 };
 
 static const savina_program *program_run;
 static double scale = 1;
@@ -106,7 +106,9 @@ static isle_value measure(isle_value context)
     int64_t iterations = isle_as_int(isle_list_get(context, 1));
     for (int64_t i = 0; i < iterations; i++) {
         ISLE_SCOPE;
-        isle_value done = isle_await(isle_run(iterate, isle_null(), NULL));
+        isle_future *iteration = isle_run(iterate, isle_null(), NULL);
+        isle_value done =
+            isle_await(isle_future_timeout(iteration, ISLE_SECONDS(60 * MINUTES_MAX)));
         isle_unpack(done, "[i,i]", &measured->operations, &measured->ns[i]);
         wait_until_alone();
     }
