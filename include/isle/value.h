@@ -140,7 +140,8 @@ ISLE_API bool isle_next(isle_value container, size_t *at, isle_value *ret_key,
  * their order, objects by fields, doubles as Dart's == (NaN differs from itself, 0.0 equals -0.0, 1
  * equals 1.0). ISLE_ERANGE: keys that nest without end, a struct whose count cannot be one. */
 ISLE_API bool isle_equal(isle_value a, isle_value b);
-/* The same value: same bits, or one is where the other was moved to. */
+/* The same value: same bits, or one is where the other was moved to. Numbers and strings, which
+ * never change, are what they hold. */
 ISLE_API ISLE_PLAIN bool isle_identical(isle_value a, isle_value b);
 
 /* JSON for people, as a string, or as a line in a file: what JSON lacks is written as {"$port": …},

@@ -60,7 +60,8 @@ static bool store_grow(void)
     void *memory = isle__memory_alloc(SLAB_SIZE);
     if (memory == NULL)
         return false;
-    struct slab *slab = (void *)(((uintptr_t)memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
+    struct slab *slab =
+        (void *)(((uintptr_t)memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
     memset(slab, 0, sizeof *slab);
     slab->memory = memory;
     slab->next = store.slabs;

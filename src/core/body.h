@@ -9,7 +9,7 @@ struct isle__isolate;
 struct isle__shelf;
 
 void isle__bodies_init(void);
-void isle__bodies_fini(void); /* nobody has one */
+void isle__bodies_fini(void);                /* nobody has one */
 struct isle__isolate *isle__body_take(void); /* NULL: out of memory */
 void isle__body_give(struct isle__isolate *body);
 void isle__bodies_take_back(struct isle__shelf *shelf); /* its worker ends */

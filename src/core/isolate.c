@@ -63,10 +63,10 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
     isle__heap_init(&isolate->heap, memory_max, isolate->id);
     atomic_store_explicit(&isolate->memory_max, memory_max, memory_order_relaxed);
-    atomic_store_explicit(&isolate->mailbox_max_bytes,
-                          limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20),
-                                       ISLE__ROOM_BYTES_MAX),
-                          memory_order_relaxed);
+    atomic_store_explicit(
+        &isolate->mailbox_max_bytes,
+        limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20), ISLE__ROOM_BYTES_MAX),
+        memory_order_relaxed);
     atomic_store_explicit(&isolate->mailbox_max_messages,
                           limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
                                        ISLE__ROOM_COUNT_MAX),

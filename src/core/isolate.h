@@ -95,7 +95,7 @@ struct isle__isolate {
     uint64_t run_reply;
     struct isle__mail *run_mail;   /* reserved: "Computation ended without result" */
     struct isle__mail *final_mail; /* isle_exit's */
-    _Atomic(char *) debug_name; /* freed under isle__program.lock */
+    _Atomic(char *) debug_name;    /* freed under isle__program.lock */
     struct isle__timer_node deadline;
     struct isle__worker *own_worker;
     bool classic; /* the end of the program waits until it is idle */
@@ -112,8 +112,8 @@ struct isle__program {
     struct isle__mutex lock; /* names that are freed */
     _Atomic uint64_t dropped_closed, dropped_dead, dropped_late, refused_full;
     _Atomic uint64_t classic_busy;
-    _Atomic bool stopping;      /* everybody is told to end */
-    _Atomic bool root_over;     /* nobody wakes the root any more */
+    _Atomic bool stopping;  /* everybody is told to end */
+    _Atomic bool root_over; /* nobody wakes the root any more */
     struct isle__isolate *root;
     struct isle__worker *root_worker;
     uint64_t capability_key[2];

@@ -4,8 +4,8 @@
  * The mailbox is one word (isolate.h). A push is a compare-and-exchange that links the mail before
  * what is there; its old value also says whether the receiver must be scheduled. The receiver takes
  * all with one exchange, so there is no ABA: nobody ever removes a single mail from the shared
- * list. Mail enters its room before the push and leaves it by the receiver's hand, or by the sender's
- * if it was refused, so what is counted is never below the truth. */
+ * list. Mail enters its room before the push and leaves it by the receiver's hand, or by the
+ * sender's if it was refused, so what is counted is never below the truth. */
 #include "core/mail.h"
 
 #include <string.h>

@@ -23,7 +23,7 @@ struct isle__shelf {
     struct isle__shelf *next, *previous; /* all, under the lock of shelf.c */
     uint32_t slot_count;
     struct isle__slot *slots[ISLE__SHELF_SLOTS]; /* free ones (slot.c) */
-    struct isle__isolate *bodies;      /* free ones (body.c) */
+    struct isle__isolate *bodies;                /* free ones (body.c) */
     _Atomic uint32_t body_count;
     _Atomic uint64_t tallies[ISLE__TALLY_COUNT]; /* written by the worker alone */
 };

@@ -43,8 +43,7 @@ void isle__stats_read(isle_stats *ret_stats, size_t size)
 size_t isle_memory_used(void)
 {
     struct isle__heap *heap = isle__heap_need(__func__);
-    return atomic_load_explicit(&heap->used, memory_order_relaxed) +
-           isle__heap_waiting(heap);
+    return atomic_load_explicit(&heap->used, memory_order_relaxed) + isle__heap_waiting(heap);
 }
 
 size_t isle_mailbox_count(void)

@@ -81,7 +81,7 @@ struct isle__task *isle__queue_pop(struct isle__queue *queue);
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to);
 
 void isle__worker_loop(void *unused); /* the entry of every fresh flow */
-bool isle__sched_has_waiting(void); /* in a queue; hand-offs are not counted */
+bool isle__sched_has_waiting(void);   /* in a queue; hand-offs are not counted */
 void isle__sched_wake_one(void);
 isle_err isle__sched_add_worker(void); /* a pool thread more */
 void isle__monitor_main(void *unused);

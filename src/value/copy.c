@@ -7,12 +7,13 @@
 #include "value/copy.h"
 
 #define COPY_CHUNK_MIN ((size_t)1024)
-#define COPY_CHUNK_MAX ((size_t)64 * 1024)
+#define COPY_CHUNK_MAX ((size_t)256 * 1024)
+#define COPY_DEPTH 64
 
 void isle__copy_init(struct isle__copy *copy, struct isle__heap *heap,
                      enum isle__copy_target target)
 {
-    memset(copy, 0, offsetof(struct isle__copy, first));
+    memset(copy, 0, offsetof(struct isle__copy, offender));
     copy->heap = heap;
     copy->target = target;
     copy->log = copy->first;
@@ -162,7 +163,8 @@ static void copy_mark(struct isle__copy_entry *entry, struct isle__cell *source,
                       struct isle__cell *dest)
 {
     struct isle__forward *forward = (struct isle__forward *)source;
-    memcpy(entry->as.saved, source, sizeof(entry->as.saved));
+    entry->as.cell.word = forward->to.bits;
+    entry->as.cell.done = false;
     source->flags |= ISLE__CELL_FORWARDED | ISLE__CELL_VISITED;
     forward->to = isle__value_of(dest);
 }
@@ -177,9 +179,70 @@ static struct isle__scope *copy_handle_scope(const struct isle__copy *copy,
     return (struct isle__scope *)region;
 }
 
+static isle_err copy_children(struct isle__copy *copy, uint32_t at);
+
+/* The copy of a cell that must have one, logged; looked into at once unless that is too deep. */
+static isle_err copy_one(struct isle__copy *copy, struct isle__cell *cell, isle_value *slot,
+                         uint32_t parent)
+{
+    struct isle__cell *dest;
+    uint32_t at = (uint32_t)copy->count;
+    struct isle__copy_entry *entry = isle__copy_log(copy);
+    if (entry == NULL)
+        return ISLE_ENOMEM;
+    isle_err err = isle__copy_cell(copy, cell, parent, &dest);
+    if (err != ISLE_OK)
+        return err;
+    if (copy->target == ISLE__COPY_KEPT &&
+        !isle__scope_handle(copy_handle_scope(copy, isle__region_of(cell)), dest))
+        return ISLE_ENOMEM;
+    entry->source = cell;
+    entry->dest = dest;
+    entry->parent = parent;
+    entry->owner = ISLE__COPY_CELL;
+    copy_mark(entry, cell, dest);
+    copy->count++;
+    *slot = isle__value_of(dest);
+    if (dest->kind == ISLE_OBJECT || copy->depth == COPY_DEPTH)
+        return ISLE_OK;
+    entry->as.cell.done = true;
+    copy->depth++;
+    err = copy_children(copy, at);
+    copy->depth--;
+    return err;
+}
+
+static bool copy_is_short(const struct isle__copy *copy, const struct isle__cell *cell)
+{
+    const struct isle__region *region = isle__region_of(cell);
+    return cell->kind == ISLE_STRING && isle__copy_is_message(copy) &&
+           ((const struct isle__string *)cell)->size <= ISLE__COPY_STRING_MAX && region != NULL &&
+           region->heap == copy->heap;
+}
+
+static isle_err copy_short(struct isle__copy *copy, const struct isle__cell *cell, isle_value *slot,
+                           uint32_t parent)
+{
+    size_t place = ((uintptr_t)cell >> 4) % ISLE__COPY_STRINGS;
+    struct isle__cell *dest;
+    if (!copy->has_strings) {
+        memset(copy->strings, 0, sizeof(copy->strings));
+        copy->has_strings = true;
+    }
+    if (copy->strings[place].source != cell) {
+        isle_err err = isle__copy_cell(copy, cell, parent, &dest);
+        if (err != ISLE_OK)
+            return err;
+        copy->strings[place].source = cell;
+        copy->strings[place].dest = dest;
+    }
+    *slot = isle__value_of(copy->strings[place].dest);
+    return ISLE_OK;
+}
+
 static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent)
 {
-    struct isle__cell *cell = isle__cell_of(*slot), *dest;
+    struct isle__cell *cell = isle__cell_of(*slot);
     bool admitted;
     while ((cell->flags & ISLE__CELL_FORWARDED) != 0) {
         isle_value to = ((struct isle__forward *)cell)->to;
@@ -189,49 +252,43 @@ static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32
         }
         cell = isle__cell_of(to);
     }
+    if (copy_is_short(copy, cell))
+        return copy_short(copy, cell, slot, parent);
     isle_err err = copy_admit(copy, cell, &admitted);
     if (err != ISLE_OK)
         return err;
-    if (admitted) {
-        *slot = isle__value_of(cell);
-        return ISLE_OK;
-    }
-    struct isle__copy_entry *entry = isle__copy_log(copy);
-    if (entry == NULL)
-        return ISLE_ENOMEM;
-    err = isle__copy_cell(copy, cell, parent, &dest);
-    if (err != ISLE_OK)
-        return err;
-    struct isle__region *region = isle__region_of(cell);
-    if (copy->target == ISLE__COPY_KEPT &&
-        !isle__scope_handle(copy_handle_scope(copy, region), dest))
-        return ISLE_ENOMEM;
-    entry->source = cell;
-    entry->dest = dest;
-    entry->parent = parent;
-    entry->owner = ISLE__COPY_CELL;
-    copy_mark(entry, cell, dest);
-    copy->count++;
-    *slot = isle__value_of(dest);
+    if (!admitted)
+        return copy_one(copy, cell, slot, parent);
+    *slot = isle__value_of(cell);
     return ISLE_OK;
 }
 
-isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent)
+static isle_err copy_pointer_slot(struct isle__copy *copy, const isle_value *slot, uint32_t parent)
+{
+    if (!isle__copy_is_message(copy))
+        return ISLE_OK;
+    return isle__copy_refuse(copy, slot->bits, parent, ISLE_EUNSENDABLE, "a pointer (0x%llx)",
+                             (unsigned long long)(slot->bits >> 3)); /* as isle_pointer has it */
+}
+
+static inline isle_err copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent)
 {
     enum isle__tag tag = isle__tag_of(*slot);
     if (tag == ISLE__TAG_CELL && slot->bits != 0)
         return copy_cell_slot(copy, slot, parent);
-    if (tag != ISLE__TAG_POINTER || !isle__copy_is_message(copy))
-        return ISLE_OK;
-    return isle__copy_refuse(copy, slot->bits, parent, ISLE_EUNSENDABLE, "a pointer (0x%llx)",
-                             (unsigned long long)(slot->bits >> 3)); /* as isle_pointer has it */
+    return tag == ISLE__TAG_POINTER ? copy_pointer_slot(copy, slot, parent) : ISLE_OK;
+}
+
+isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent)
+{
+    return copy_slot(copy, slot, parent);
 }
 
 static isle_err copy_slots(struct isle__copy *copy, isle_value *slots, size_t count,
                            uint32_t parent)
 {
     for (size_t i = 0; i < count; i++) {
-        isle_err err = isle__copy_slot(copy, &slots[i], parent);
+        isle_err err = copy_slot(copy, &slots[i], parent);
         if (err != ISLE_OK)
             return err;
     }
@@ -241,9 +298,9 @@ static isle_err copy_slots(struct isle__copy *copy, isle_value *slots, size_t co
 static isle_err copy_map_slots(struct isle__copy *copy, struct isle__map *map, uint32_t parent)
 {
     for (size_t i = 0; i < map->used; i++) {
-        isle_err err = isle__copy_slot(copy, &map->entries[i].key, parent);
+        isle_err err = copy_slot(copy, &map->entries[i].key, parent);
         if (err == ISLE_OK)
-            err = isle__copy_slot(copy, &map->entries[i].value, parent);
+            err = copy_slot(copy, &map->entries[i].value, parent);
         if (err != ISLE_OK)
             return err;
     }
@@ -254,7 +311,7 @@ static isle_err copy_bytes_store(struct isle__copy *copy, struct isle__bytes *by
                                  uint32_t parent)
 {
     isle_value store = isle__value_of(bytes->store);
-    isle_err err = isle__copy_slot(copy, &store, parent);
+    isle_err err = copy_slot(copy, &store, parent);
     bytes->store = (struct isle__store *)isle__cell_of(store);
     return err;
 }
@@ -276,8 +333,8 @@ static isle_err copy_children(struct isle__copy *copy, uint32_t at)
         return copy_bytes_store(copy, (struct isle__bytes *)cell, at);
     case ISLE_ERROR: {
         struct isle__error_cell *error = (struct isle__error_cell *)cell;
-        isle_err err = isle__copy_slot(copy, &error->text, at);
-        return err != ISLE_OK ? err : isle__copy_slot(copy, &error->stack, at);
+        isle_err err = copy_slot(copy, &error->text, at);
+        return err != ISLE_OK ? err : copy_slot(copy, &error->stack, at);
     }
     case ISLE_OBJECT:
         return isle__copy_object(copy, at);
@@ -288,7 +345,9 @@ static isle_err copy_children(struct isle__copy *copy, uint32_t at)
 
 static void copy_restore(const struct isle__copy_entry *entry)
 {
-    memcpy(entry->source, entry->as.saved, sizeof(entry->as.saved));
+    struct isle__forward *source = entry->source;
+    source->cell.flags &= (uint8_t) ~(ISLE__CELL_FORWARDED | ISLE__CELL_VISITED);
+    source->to.bits = entry->as.cell.word;
 }
 
 static bool copy_forwards(const struct isle__copy *copy, const struct isle__cell *source)
@@ -302,6 +361,13 @@ static bool copy_forwards(const struct isle__copy *copy, const struct isle__cell
 
 static void copy_settle(struct isle__copy *copy)
 {
+    if (isle__copy_is_message(copy)) {
+        for (size_t i = 0; i < copy->count; i++) {
+            if (copy->log[i].owner == ISLE__COPY_CELL)
+                copy_restore(&copy->log[i]);
+        }
+        return;
+    }
     for (size_t i = copy->count; i-- > 0;) {
         struct isle__copy_entry *entry = &copy->log[i];
         struct isle__cell *source = entry->source;
@@ -393,9 +459,12 @@ isle_err isle__copy_run(struct isle__copy *copy, isle_value *root)
     isle_value copied = *root;
     bool busy = copy->heap->busy;
     copy->heap->busy = true;
-    isle_err err = isle__copy_slot(copy, &copied, ISLE__COPY_ROOT);
-    for (size_t i = 0; i < copy->count && err == ISLE_OK; i++)
-        err = copy_children(copy, (uint32_t)i);
+    isle_err err = copy_slot(copy, &copied, ISLE__COPY_ROOT);
+    for (size_t i = 0; i < copy->count && err == ISLE_OK; i++) {
+        const struct isle__copy_entry *entry = &copy->log[i];
+        if (entry->owner != ISLE__COPY_CELL || !entry->as.cell.done)
+            err = copy_children(copy, (uint32_t)i);
+    }
     if (err == ISLE_OK) {
         copy_finish(copy);
         *root = copied;

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The graph copier: one pass, breadth first, for messages, frozen blocks, outer scopes and the kept
- * heap.
+/* The graph copier: one pass, for messages, frozen blocks, outer scopes and the kept heap.
  *
  * How it works. A cell is copied shallowly, its original is marked with the address of the copy
  * (flags FORWARDED and VISITED, the word after the header), and an entry of the log remembers what
- * the mark overwrote. The log is the work list as well: each entry's copy still holds the
- * original's children, which are copied in their turn and replaced. Structs of the program cannot
- * be marked; a table of addresses knows them.
+ * the mark overwrote. Each copy still holds the original's children, which are copied in their turn
+ * and replaced: at once, while both lie in the cache, down to COPY_DEPTH levels; what is deeper
+ * waits in the log, which is the work list as well, so no depth of a graph needs more C stack.
+ * Structs of the program cannot be marked; a table of addresses knows them.
  *
  * Laws:
  *   1. While originals are marked, nothing throws, collects, or runs code of the program.
  *   2. At the end every original is as before, or (a copy within one heap, outwards) forwards for
  * good and the scope it lies in has a handle on a kept copy.
  *   3. Frozen cells are never written; they are referred to and held.
- *   4. Transferables change hands last, when nothing can fail any more. */
+ *   4. Transferables change hands last, when nothing can fail any more.
+ *   5. A short string in a message is not marked: strings are what they hold (isle_identical), so
+ *      one that is met twice may arrive as two. A small cache makes that rare. */
 #ifndef ISLE_COPY_H
 #define ISLE_COPY_H
 
@@ -24,12 +26,17 @@ enum isle__copy_target { ISLE__COPY_PARCEL, ISLE__COPY_FROZEN, ISLE__COPY_SCOPE,
 #define ISLE__COPY_CELL UINT32_MAX /* owner of an entry that is a cell */
 #define ISLE__COPY_ROOT UINT32_MAX /* parent of the root */
 #define ISLE__COPY_LOG_INLINE 24
+#define ISLE__COPY_STRINGS 16    /* of the cache of short strings, a power of two */
+#define ISLE__COPY_STRING_MAX 48 /* bytes of a short one */
 
 struct isle__copy_entry {
     void *source; /* a cell, or a struct */
     void *dest;
     union {
-        uint64_t saved[2]; /* of a cell: header and the word after it */
+        struct {
+            uint64_t word; /* after the header, as it was */
+            bool done;     /* the children are copied */
+        } cell;
         struct {
             const isle_type *type;
             uint32_t depth;    /* of OWNED fields above */
@@ -63,13 +70,20 @@ struct isle__copy {
     size_t count, capacity;
     struct isle__idmap ids; /* structs to entries, frozen blocks */
     struct isle__frozen *last_held;
+    uint32_t depth;    /* of cells that are being looked into */
+    bool has_strings;  /* `strings` is in use */
     bool owns_objects; /* objects are copied even from where they may stay: the struct may be gone
                           soon */
     bool rehash;       /* some map of the copy needs it */
+    /* What follows is not cleared before it is used. */
     /* The offender, when the copy is refused. */
-    char what[96];
     uint64_t offender; /* what the place that led to it holds */
     uint32_t offender_parent;
+    char what[96];
+    struct {
+        const struct isle__cell *source;
+        struct isle__cell *dest;
+    } strings[ISLE__COPY_STRINGS];
     struct isle__copy_entry first[ISLE__COPY_LOG_INLINE];
 };
 

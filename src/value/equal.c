@@ -498,6 +498,8 @@ bool isle_identical(isle_value a, isle_value b)
     if (left_cell->kind == ISLE_INT || left_cell->kind == ISLE_DOUBLE)
         return ((const struct isle__box *)left_cell)->as.i ==
                ((const struct isle__box *)right_cell)->as.i;
+    if (left_cell->kind == ISLE_STRING)
+        return isle__key_equal(left, right);
     if (left_cell->kind == ISLE_OBJECT) {
         const struct isle__object_cell *l = (const struct isle__object_cell *)left_cell;
         const struct isle__object_cell *r = (const struct isle__object_cell *)right_cell;

@@ -113,7 +113,7 @@ struct isle__scope {
     struct isle__cell **handles; /* kept cells that this scope's code may still use */
     uint32_t handle_count, handle_capacity;
     size_t charged; /* to the heap, given back at the close */
-    bool opened;    /* by isle_scope_open: its memory goes with it */
+    bool opened;    /* by isle_scope_open: its memory goes with it, or is its frame's own */
 };
 
 /* A boundary at which unwinding may stop. */
@@ -154,6 +154,8 @@ struct isle__frame {
     isle_err fail_code; /* isle__fail's, newer than last_error; ISLE_OK: none */
     char *fail_text;    /* its text; NULL: there was no memory for it */
     size_t fail_size;
+    struct isle__scope spare; /* for the first isle_scope_open that finds its `frame` NULL: it is
+                                 not in use, and the rest of it means nothing */
 };
 
 /* How much mail of one sort waits: what was let in and what was taken out. A sender adds to `in`
@@ -254,8 +256,8 @@ static inline struct isle__heap *isle__heap_need(const char *function)
     return heap;
 }
 
-/* `used` is zero already, and the rooms are balanced: memory that is zeroed once, or a heap that was
- * returned. */
+/* `used` is zero already, and the rooms are balanced: memory that is zeroed once, or a heap that
+ * was returned. */
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag);
 /* Frees everything: open scopes of all frames (deferred tasks not run: the caller has), kept
  * values, isle_alloc's, locals. Charged is 0 after it. */

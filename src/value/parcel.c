@@ -54,29 +54,107 @@ static isle_err parcel_fail(struct isle__copy *copy, isle_err err)
     return err;
 }
 
+/* A parcel of one chunk: the header's place, and behind it `size` bytes of cells, not filled in. */
+static struct isle__cell *parcel_single(size_t header_size, size_t size,
+                                        struct isle__parcel *ret_parcel)
+{
+    size_t head = sizeof(struct isle__chunk) + ((header_size + 15) & ~(size_t)15);
+    size_t whole = head + ((size + 15) & ~(size_t)15);
+    struct isle__chunk *chunk = isle__memory_alloc(whole);
+    if (chunk == NULL)
+        return NULL;
+    *chunk = (struct isle__chunk){NULL, NULL, whole, whole};
+    struct isle__cell *cell = (struct isle__cell *)(void *)((char *)chunk + head);
+    *ret_parcel = (struct isle__parcel){isle__value_of(cell), chunk, NULL, whole, NULL, NULL};
+    return cell;
+}
+
 isle_err isle__parcel_immediate(isle_value immediate, size_t header_size,
                                 struct isle__parcel *ret_parcel)
 {
-    size_t size = sizeof(struct isle__chunk) + ((header_size + 15) & ~(size_t)15);
-    struct isle__chunk *chunk = isle__memory_alloc(size);
-    if (chunk == NULL)
+    if (parcel_single(header_size, 0, ret_parcel) == NULL)
         return ISLE_ENOMEM;
-    *chunk = (struct isle__chunk){NULL, NULL, size, size};
-    *ret_parcel = (struct isle__parcel){immediate, chunk, NULL, size, NULL, NULL};
+    ret_parcel->root = immediate;
     return ISLE_OK;
 }
 
-isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t header_size,
-                           struct isle__parcel *ret_parcel)
+static void parcel_place(const struct isle__parcel *parcel, struct isle__cell *cell)
+{
+    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)parcel->chunks) / 16);
+}
+
+static isle_err parcel_flat(const struct isle__cell *source, size_t size, size_t header_size,
+                            struct isle__parcel *ret_parcel)
+{
+    struct isle__cell *cell = parcel_single(header_size, size, ret_parcel);
+    if (cell == NULL)
+        return ISLE_ENOMEM;
+    memcpy(cell, source, size);
+    parcel_place(ret_parcel, cell);
+    return ISLE_OK;
+}
+
+/* Nothing else of the message looks at the store, so the window is all that travels of it. */
+static isle_err parcel_bytes(const struct isle__bytes *source, size_t header_size,
+                             struct isle__parcel *ret_parcel)
+{
+    const struct isle__store *from = isle__bytes_store(source);
+    size_t head = (sizeof(struct isle__bytes) + 15) & ~(size_t)15;
+    struct isle__bytes *bytes = (struct isle__bytes *)parcel_single(
+        header_size, head + sizeof(struct isle__store) + source->size, ret_parcel);
+    if (bytes == NULL)
+        return ISLE_ENOMEM;
+    struct isle__store *store = (struct isle__store *)(void *)((char *)bytes + head);
+    *bytes = *source;
+    bytes->store = store;
+    bytes->offset = 0;
+    parcel_place(ret_parcel, &bytes->cell);
+    store->cell = (struct isle__cell){.kind = ISLE__KIND_STORE};
+    store->size = source->size;
+    store->data = (uint8_t *)(store + 1);
+    store->shared = NULL;
+    parcel_place(ret_parcel, &store->cell);
+    if (source->size != 0)
+        memcpy(store->data, from->data + source->offset, source->size);
+    return ISLE_OK;
+}
+
+/* Values that lead to no other need neither marks nor a log. False: the copier must look. */
+static bool parcel_leaf(struct isle__heap *heap, const struct isle__cell *cell, size_t header_size,
+                        struct isle__parcel *ret_parcel, isle_err *ret_err)
+{
+    const struct isle__region *region = isle__region_of(cell);
+    if (region == NULL || region->heap != heap)
+        return false;
+    switch (cell->kind) {
+    case ISLE_STRING:
+        *ret_err = parcel_flat(
+            cell, sizeof(struct isle__string) + ((const struct isle__string *)cell)->size + 1,
+            header_size, ret_parcel);
+        return true;
+    case ISLE_INT:
+    case ISLE_DOUBLE:
+        *ret_err = parcel_flat(cell, sizeof(struct isle__box), header_size, ret_parcel);
+        return true;
+    case ISLE_ISOLATE:
+        *ret_err = parcel_flat(cell, sizeof(struct isle__isolate_cell), header_size, ret_parcel);
+        return true;
+    case ISLE_BYTES:
+        if (isle__is_frozen_cell(&isle__bytes_store((const struct isle__bytes *)cell)->cell))
+            return false;
+        *ret_err = parcel_bytes((const struct isle__bytes *)cell, header_size, ret_parcel);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static isle_err parcel_graph(struct isle__heap *heap, isle_value value, size_t header_size,
+                             struct isle__parcel *ret_parcel)
 {
     struct isle__copy copy;
-    value = isle__resolve(value);
-    if (isle__is_immediate(value) && isle__tag_of(value) != ISLE__TAG_POINTER) {
-        isle_err err = isle__parcel_immediate(value, header_size, ret_parcel);
-        return err == ISLE_OK ? err : isle__fail(err, "%s", isle_err_text(err));
-    }
-    isle__copy_init(&copy, heap, ISLE__COPY_PARCEL);
     isle_err err = ISLE_ENOMEM;
+    isle__copy_init(&copy, heap, ISLE__COPY_PARCEL);
     if (parcel_begin(&copy, header_size, isle__copy_estimate(value)))
         err = isle__copy_run(&copy, &value);
     if (err == ISLE_OK)
@@ -86,6 +164,19 @@ isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t hea
         parcel_fail(&copy, err);
     isle__copy_fini(&copy);
     return err;
+}
+
+isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t header_size,
+                           struct isle__parcel *ret_parcel)
+{
+    isle_err err;
+    value = isle__resolve(value);
+    if (isle__is_immediate(value) && isle__tag_of(value) != ISLE__TAG_POINTER)
+        err = isle__parcel_immediate(value, header_size, ret_parcel);
+    else if (isle__is_immediate(value) ||
+             !parcel_leaf(heap, isle__cell_of(value), header_size, ret_parcel, &err))
+        return parcel_graph(heap, value, header_size, ret_parcel);
+    return err == ISLE_OK ? err : isle__fail(err, "%s", isle_err_text(err));
 }
 
 isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type,

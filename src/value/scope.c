@@ -11,7 +11,10 @@
 
 void isle__frame_init(struct isle__frame *frame, struct isle__heap *heap)
 {
-    *frame = (struct isle__frame){.heap = heap, .next = heap->frames};
+    memset(frame, 0, offsetof(struct isle__frame, spare));
+    frame->heap = heap;
+    frame->next = heap->frames;
+    frame->spare.frame = NULL;
     if (heap->frames != NULL)
         heap->frames->previous = frame;
     heap->frames = frame;
@@ -27,7 +30,7 @@ static void scope_free_all(struct isle__scope *scope)
         isle__holds_drop(heap, scope->holds);
     if (scope->handles != NULL)
         isle__memory_free(scope->handles, scope->handle_capacity * sizeof(*scope->handles));
-    if (scope->opened)
+    if (scope->opened && scope != &scope->frame->spare)
         isle__memory_free(scope, sizeof(*scope));
     while (chunk != NULL) {
         struct isle__chunk *next = chunk->next;
@@ -41,9 +44,12 @@ static void scope_free_all(struct isle__scope *scope)
  * holds. */
 static inline void scope_free(struct isle__scope *scope)
 {
-    scope->frame->scope = scope->outer;
+    struct isle__frame *frame = scope->frame;
+    frame->scope = scope->outer;
     if (scope->charged != 0 || scope->chunks != NULL || scope->holds != NULL)
         scope_free_all(scope);
+    if (scope == &frame->spare)
+        frame->spare.frame = NULL;
 }
 
 static void frame_forget(struct isle__frame *frame)
@@ -241,9 +247,9 @@ bool isle__scope_handle(struct isle__scope *scope, struct isle__cell *cell)
     return true;
 }
 
-isle_scope isle_scope_open(void)
+/* Memory for a scope inside another that was opened. */
+static ISLE__RARE struct isle__scope *scope_new(struct isle__heap *heap)
 {
-    struct isle__heap *heap = isle__heap_need("isle_scope_open");
     struct isle__scope *scope = NULL;
     if (isle__heap_try_charge(heap, sizeof(*scope))) {
         scope = isle__memory_alloc(sizeof(*scope));
@@ -252,8 +258,20 @@ isle_scope isle_scope_open(void)
     }
     if (scope == NULL)
         isle__throw(ISLE_ENOMEM, "isle_scope_open");
+    return scope;
+}
+
+isle_scope isle_scope_open(void)
+{
+    struct isle__heap *heap = isle__heap_need("isle_scope_open");
+    struct isle__scope *scope = &heap->frame->spare;
+    size_t charged = 0;
+    if (scope->frame != NULL) {
+        scope = scope_new(heap);
+        charged = sizeof(*scope);
+    }
     isle__scope_init(scope, heap->frame);
-    scope->charged = sizeof(*scope);
+    scope->charged = charged;
     scope->opened = true;
     return (isle_scope){scope->id};
 }

@@ -349,6 +349,11 @@ static void *memory_make(struct memory_cache *cache, unsigned class)
 static ISLE__OPAQUE void *memory_alloc_slow(struct memory_thread *mine, size_t size)
 {
     void *memory;
+    if (size <= MEMORY_MIDDLE_MAX &&
+        (memory = memory_bin_take(mine->cache, memory_class(size))) != NULL) {
+        memory_add(mine, (int64_t)size);
+        return memory;
+    }
     if (memory_fails(mine) || size > PTRDIFF_MAX)
         return NULL;
     memory_count(mine, (int64_t)size);
@@ -382,6 +387,15 @@ static ISLE__OPAQUE void memory_free_slow(struct memory_thread *mine, void *memo
 {
     if (memory == NULL)
         return;
+    if (size <= MEMORY_MIDDLE_MAX && size > MEMORY_SMALL_MAX) {
+        unsigned class = memory_class(size);
+        struct memory_cache *cache = mine->cache;
+        if (cache->bins[class].room != 0 && cache->room >= memory_weight(class, 1)) {
+            memory_bin_put(cache, class, memory);
+            memory_add(mine, -(int64_t)size);
+            return;
+        }
+    }
     memory_count(mine, -(int64_t)size);
     if (!ISLE__ASAN && size > MEMORY_MIDDLE_MAX)
         isle__memory_large_free(memory, size);
