@@ -3,7 +3,7 @@
  * that nobody takes. If a worker is idle it is woken. If all are in tasks that do not come back, a
  * worker more is started: at once when a core is free (the stuck ones sleep in system calls), after
  * a while when they compute, so that nobody starves and the system's own scheduler shares the
- * cores. When nothing runs it sleeps.
+ * cores. When all workers are idle it sleeps.
  *
  * This is how "while a core is idle a runnable isolate starts within 200 us even if its creator or
  * sender never returns" is kept. */
@@ -23,7 +23,7 @@ void isle__monitor_wake(void)
 }
 
 struct monitor_view {
-    unsigned workers, running, stuck, computing;
+    unsigned workers, idle, stuck, computing;
     bool waiting;    /* a task that nobody is about to take */
     int64_t longest; /* that a stuck one has been so */
 };
@@ -31,9 +31,10 @@ struct monitor_view {
 static void monitor_look_at(struct isle__worker *worker, int64_t now, struct monitor_view *view)
 {
     uint64_t beat = atomic_load_explicit(&worker->head.beat, memory_order_relaxed);
-    bool running = atomic_load_explicit(&worker->running, memory_order_seq_cst);
+    bool running = atomic_load_explicit(&worker->running, memory_order_relaxed);
     isle__thread_clock_id clock = atomic_load_explicit(&worker->clock, memory_order_relaxed);
     view->workers++;
+    view->idle += worker->idle;
     if (atomic_load_explicit(&worker->queue.count, memory_order_relaxed) > 0)
         view->waiting = true;
     if (!running || beat != atomic_load_explicit(&worker->seen_beat, memory_order_relaxed)) {
@@ -41,14 +42,12 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
         worker->stuck_since = now;
         worker->seen_cpu = running ? isle__thread_clock_read(clock) : 0;
         worker->asleep = false;
-        view->running += running;
         return;
     }
     if (atomic_load_explicit(&worker->handoff, memory_order_relaxed) != NULL)
         view->waiting = true;
     int64_t cpu = isle__thread_clock_read(clock);
     int64_t stuck_for = now - worker->stuck_since;
-    view->running++;
     view->stuck++;
     /* One that used no time is blocked, or has merely not been given a core: only the system knows.
      */
@@ -96,7 +95,7 @@ void isle__monitor_main(void *unused)
     while (!atomic_load_explicit(&isle__sched.stopping, memory_order_acquire)) {
         int64_t now = isle__clock_now();
         struct monitor_view view = monitor_look(now);
-        quiet = view.running > 0 || view.waiting ? 0 : quiet + 1;
+        quiet = view.idle < view.workers || view.waiting ? 0 : quiet + 1;
         if (view.waiting) {
             if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) > 0) {
                 isle__sched_wake_one();
@@ -115,10 +114,10 @@ void isle__monitor_main(void *unused)
             continue;
         }
         atomic_store_explicit(&isle__sched.monitor_asleep, true, memory_order_seq_cst);
-        /* Re-checked after saying so: a worker that began before this looked has been seen now, one
-         * that begins later wakes. */
+        /* Re-checked after saying so: a worker that left the idle list before this looked is seen
+         * now, one that leaves it later wakes. */
         view = monitor_look(isle__clock_now());
-        if (view.running == 0 && !isle__sched_has_waiting())
+        if (view.idle == view.workers && !isle__sched_has_waiting())
             isle__parker_park(&isle__sched.monitor_parker, ISLE_FOREVER);
         atomic_store_explicit(&isle__sched.monitor_asleep, false, memory_order_seq_cst);
         quiet = 0;

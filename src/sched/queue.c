@@ -1,18 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Run queues: intrusive lists under a lock that is held for a few instructions. Owners push and
- * pop, thieves take half. */
+/* Run queues: intrusive lists under a lock that is held for a few instructions, so who meets it
+ * spins, and gives way to a holder that lost its core. Owners push and pop, thieves take half. */
 #include "sched/worker.h"
+
+enum { SPIN_ROUNDS = 64 };
 
 void isle__queue_init(struct isle__queue *queue)
 {
-    isle__mutex_init(&queue->lock);
+    atomic_init(&queue->locked, false);
     queue->first = queue->last = NULL;
     atomic_init(&queue->count, 0);
 }
 
-void isle__queue_fini(struct isle__queue *queue)
+static void queue_lock_slowly(struct isle__queue *queue)
 {
-    isle__mutex_destroy(&queue->lock);
+    unsigned rounds = 0;
+    do {
+        while (atomic_load_explicit(&queue->locked, memory_order_relaxed)) {
+            if (++rounds % SPIN_ROUNDS == 0)
+                isle__thread_yield();
+            else
+                isle__cpu_relax();
+        }
+    } while (atomic_exchange_explicit(&queue->locked, true, memory_order_acquire));
+}
+
+void isle__queue_lock(struct isle__queue *queue)
+{
+    if (ISLE__UNLIKELY(atomic_exchange_explicit(&queue->locked, true, memory_order_acquire)))
+        queue_lock_slowly(queue);
+}
+
+void isle__queue_unlock(struct isle__queue *queue)
+{
+    atomic_store_explicit(&queue->locked, false, memory_order_release);
+}
+
+/* Under the lock. What was taken off need not be seen at once: the count is a filter. */
+static void queue_count_down(struct isle__queue *queue, size_t taken)
+{
+    size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    atomic_store_explicit(&queue->count, count - taken, memory_order_relaxed);
 }
 
 void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
@@ -30,24 +58,24 @@ void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
 
 void isle__queue_push(struct isle__queue *queue, struct isle__task *task)
 {
-    isle__mutex_lock(&queue->lock);
+    isle__queue_lock(queue);
     isle__queue_append(queue, task, task, 1);
-    isle__mutex_unlock(&queue->lock);
+    isle__queue_unlock(queue);
 }
 
 struct isle__task *isle__queue_pop(struct isle__queue *queue)
 {
     if (atomic_load_explicit(&queue->count, memory_order_seq_cst) == 0)
         return NULL;
-    isle__mutex_lock(&queue->lock);
+    isle__queue_lock(queue);
     struct isle__task *task = queue->first;
     if (task != NULL) {
         queue->first = task->next;
         if (queue->first == NULL)
             queue->last = NULL;
-        atomic_fetch_sub_explicit(&queue->count, 1, memory_order_seq_cst);
+        queue_count_down(queue, 1);
     }
-    isle__mutex_unlock(&queue->lock);
+    isle__queue_unlock(queue);
     return task;
 }
 
@@ -55,7 +83,7 @@ struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queu
 {
     if (atomic_load_explicit(&from->count, memory_order_seq_cst) == 0)
         return NULL;
-    isle__mutex_lock(&from->lock);
+    isle__queue_lock(from);
     size_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
     struct isle__task *first = from->first, *last = first;
     size_t taken = 0;
@@ -65,13 +93,13 @@ struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queu
         from->first = last->next;
         if (from->first == NULL)
             from->last = NULL;
-        atomic_fetch_sub_explicit(&from->count, taken, memory_order_seq_cst);
+        queue_count_down(from, taken);
     }
-    isle__mutex_unlock(&from->lock);
+    isle__queue_unlock(from);
     if (taken > 1) {
-        isle__mutex_lock(&to->lock);
+        isle__queue_lock(to);
         isle__queue_append(to, first->next, last, taken - 1);
-        isle__mutex_unlock(&to->lock);
+        isle__queue_unlock(to);
     }
     return first;
 }

@@ -19,6 +19,7 @@ enum {
     HANDOFF_MAX = 32,           /* in a row, then the queue has its turn */
     INJECTED_EVERY = 31,        /* so often the shared queue and others come before one's own */
     SPIN_ROUNDS = 200,          /* of looking everywhere before parking, about 20 us */
+    OWN_SPIN_ROUNDS = 800,      /* of looking at one's own queue, the same time */
     LINGER_NS = 5 * 1000 * 1000 /* of a worker more than wanted, before it ends */
 };
 
@@ -58,7 +59,6 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
     if (kind != ISLE__WORKER_ATTACHED &&
         (err = isle__flow_take(worker, &worker->spare)) != ISLE_OK) {
         isle__flow_free_own(worker->own);
-        isle__queue_fini(&worker->queue);
         isle__memory_free(memory, sizeof *worker + 64);
         return err;
     }
@@ -76,7 +76,6 @@ static void worker_free(struct isle__worker *worker)
     atomic_fetch_sub_explicit(&isle__sched.reserved, WORKER_SIZE, memory_order_relaxed);
     isle__flow_cache_drain(worker);
     isle__flow_free_own(worker->own);
-    isle__queue_fini(&worker->queue);
     isle__memory_free(worker->memory, sizeof *worker + 64);
 }
 
@@ -223,6 +222,19 @@ static struct isle__task *worker_spin(struct isle__worker *self)
     return task;
 }
 
+/* The same for one that has only tasks of its own. */
+static bool worker_spin_for_own(struct isle__worker *self)
+{
+    if (!isle__sched.pool)
+        return false;
+    for (int round = 0; round < OWN_SPIN_ROUNDS; round++) {
+        if (atomic_load_explicit(&self->queue.count, memory_order_relaxed) > 0)
+            return true;
+        isle__cpu_relax();
+    }
+    return false;
+}
+
 /* A surplus worker takes itself off the list for good; false if it is wanted after all. */
 static bool worker_may_end(struct isle__worker *self)
 {
@@ -255,11 +267,12 @@ static struct isle__task *worker_wait(struct isle__worker *self)
         if (self->kind != ISLE__WORKER_POOL) {
             if (atomic_load_explicit(&self->released, memory_order_acquire)) {
                 /* Who released it still holds the lock, perhaps. */
-                isle__mutex_lock(&self->queue.lock);
-                isle__mutex_unlock(&self->queue.lock);
+                isle__queue_lock(&self->queue);
+                isle__queue_unlock(&self->queue);
                 return NULL;
             }
-            isle__parker_park(&self->parker, ISLE_FOREVER);
+            if (!worker_spin_for_own(self))
+                isle__parker_park(&self->parker, ISLE_FOREVER);
             continue;
         }
         if (atomic_load_explicit(&isle__sched.stopping, memory_order_acquire) &&
@@ -276,6 +289,8 @@ static struct isle__task *worker_wait(struct isle__worker *self)
             !atomic_load_explicit(&isle__sched.stopping, memory_order_seq_cst))
             isle__parker_park(&self->parker, surplus ? LINGER_NS : ISLE_FOREVER);
         idle_list_remove(self);
+        /* The monitor sleeps while all are idle: one of us sees the other. */
+        isle__monitor_wake();
         surplus_waited = surplus;
     }
 }
@@ -296,11 +311,7 @@ void isle__worker_loop(void *unused)
             if (task == NULL)
                 isle__flow_resume(worker->own);
             worker->current = task;
-            /* seq_cst: pairs with the monitor, which says that it sleeps and then looks once more.
-             */
-            atomic_store_explicit(&worker->running, true, memory_order_seq_cst);
-            if (worker->kind == ISLE__WORKER_POOL)
-                isle__monitor_wake();
+            atomic_store_explicit(&worker->running, true, memory_order_relaxed);
         }
         isle__sched_beat();
         task->run(task);
@@ -342,6 +353,8 @@ static void worker_thread_main(void *argument)
     isle__context_init_thread(&worker->own->context);
     atomic_store_explicit(&worker->clock, isle__thread_clock(), memory_order_relaxed);
     atomic_store_explicit(&worker->thread_id, isle__thread_id(), memory_order_relaxed);
+    if (worker->kind == ISLE__WORKER_POOL)
+        isle__monitor_wake();
     isle__flow_suspend();
     worker_set_current(NULL);
     isle__context_fini(&worker->own->context);
@@ -394,10 +407,10 @@ void isle__sched_ready(struct isle__task *task)
     struct isle__worker *home = atomic_load_explicit(&task->home, memory_order_acquire);
     if (home != NULL) {
         /* Under the lock: once the task is out of the queue, it may end its worker. */
-        isle__mutex_lock(&home->queue.lock);
+        isle__queue_lock(&home->queue);
         isle__queue_append(&home->queue, task, task, 1);
         worker_notify(home);
-        isle__mutex_unlock(&home->queue.lock);
+        isle__queue_unlock(&home->queue);
         return;
     }
     struct isle__worker *self = isle__worker_current();
@@ -474,7 +487,6 @@ void isle__sched_stop(void)
         sched_unpark_all();
         isle__thread_yield();
     }
-    isle__queue_fini(&isle__sched.injected);
     isle__mutex_destroy(&isle__sched.lock);
 }
 
@@ -551,8 +563,8 @@ isle_err isle__worker_start_pinned(const char *name, struct isle__worker **ret_w
 
 void isle__worker_release_pinned(struct isle__worker *worker)
 {
-    isle__mutex_lock(&worker->queue.lock);
+    isle__queue_lock(&worker->queue);
     atomic_store_explicit(&worker->released, true, memory_order_release);
     isle__parker_unpark(&worker->parker);
-    isle__mutex_unlock(&worker->queue.lock);
+    isle__queue_unlock(&worker->queue);
 }

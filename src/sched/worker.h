@@ -7,7 +7,7 @@
 
 /* A queue of tasks, first in first out. `count` may be read without the lock: a filter. */
 struct isle__queue {
-    struct isle__mutex lock;
+    _Atomic bool locked;
     struct isle__task *first, *last;
     _Atomic size_t count;
 };
@@ -71,7 +71,8 @@ struct isle__sched {
 extern struct isle__sched isle__sched;
 
 void isle__queue_init(struct isle__queue *queue);
-void isle__queue_fini(struct isle__queue *queue);
+void isle__queue_lock(struct isle__queue *queue);
+void isle__queue_unlock(struct isle__queue *queue);
 void isle__queue_push(struct isle__queue *queue, struct isle__task *task);
 /* A chain of `count` tasks; the caller holds the lock. */
 void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
