@@ -44,10 +44,15 @@ static struct {
 
 /* --- the clock's heap, under the lock */
 
+static size_t clock_position(const struct isle__isolate *isolate)
+{
+    return atomic_load_explicit(&isolate->clock_position, memory_order_relaxed);
+}
+
 static void clock_put(size_t position, struct isle__isolate *isolate)
 {
     reactor.heap[position - 1] = isolate;
-    isolate->clock_position = position;
+    atomic_store_explicit(&isolate->clock_position, position, memory_order_relaxed);
 }
 
 static void clock_rise(size_t position, struct isle__isolate *isolate)
@@ -77,10 +82,10 @@ static void clock_sink(size_t position, struct isle__isolate *isolate)
 
 static void clock_remove(struct isle__isolate *isolate)
 {
-    size_t position = isolate->clock_position;
+    size_t position = clock_position(isolate);
     if (position == 0)
         return;
-    isolate->clock_position = 0;
+    atomic_store_explicit(&isolate->clock_position, 0, memory_order_relaxed);
     struct isle__isolate *last = reactor.heap[--reactor.count];
     if (last == isolate)
         return;
@@ -104,18 +109,22 @@ static bool clock_grow(void)
     return true;
 }
 
+/* Only the isolate itself puts it there and changes its deadline, so it may look without the lock:
+ * if the clock takes it off meanwhile, it wakes it as well. */
 void isle__clock_set(struct isle__isolate *isolate, int64_t deadline)
 {
+    if (clock_position(isolate) != 0 && isolate->clock_deadline <= deadline)
+        return;
     isle__mutex_lock(&reactor.lock);
-    bool earlier = isolate->clock_position == 0 || deadline < isolate->clock_deadline;
+    bool earlier = clock_position(isolate) == 0 || deadline < isolate->clock_deadline;
     bool first = false;
-    if (earlier && (isolate->clock_position != 0 || clock_grow())) {
-        size_t position = isolate->clock_position;
+    if (earlier && (clock_position(isolate) != 0 || clock_grow())) {
+        size_t position = clock_position(isolate);
         if (position == 0)
             position = ++reactor.count;
         isolate->clock_deadline = deadline;
         clock_rise(position, isolate);
-        first = isolate->clock_position == 1;
+        first = clock_position(isolate) == 1;
     } else if (earlier) {
         /* No memory for an entry: the isolate stays awake and looks at the time itself. */
         atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_TIMER, memory_order_seq_cst);
@@ -127,6 +136,8 @@ void isle__clock_set(struct isle__isolate *isolate, int64_t deadline)
 
 void isle__clock_unset(struct isle__isolate *isolate)
 {
+    if (clock_position(isolate) == 0)
+        return;
     isle__mutex_lock(&reactor.lock);
     clock_remove(isolate);
     isle__mutex_unlock(&reactor.lock);
