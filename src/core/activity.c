@@ -54,7 +54,7 @@ void isle__activity_enter(struct isle__activity *activity, struct isle__isolate 
     activity->isolate = isolate;
     activity->next_ready = NULL;
     activity->is_ready = activity->is_suspended = activity->is_main = false;
-    activity->forced = activity->timed_out = false;
+    activity->forced = activity->timed_out = activity->has_suspended = false;
     activity->timeout.position = 0;
     activity->waits_in = NULL;
     activity->serving = 0;
@@ -185,6 +185,7 @@ isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, co
         if (isle__timer_add(isolate, &self->timeout, deadline) != ISLE_OK)
             return ISLE_ENOMEM;
     }
+    self->has_suspended = true;
     activity_link(isolate, self);
     isolate->running = NULL;
     isolate->heap.frame = NULL;

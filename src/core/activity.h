@@ -17,6 +17,7 @@ struct isle__activity {
     bool is_main; /* the code between isle_start and isle_stop */
     bool forced;  /* resumed to unwind: the isolate ends */
     bool timed_out;
+    bool has_suspended; /* in this event */
     struct isle__timer_node timeout;
     const char *waits_in; /* a function's name */
     uint64_t serving;     /* reply id of the request that isle_port_serve answers here */
@@ -39,6 +40,16 @@ struct isle__activity *isle__activity_take_ready(struct isle__isolate *isolate);
 /* Opens and closes what an event's code runs in. */
 void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate);
 void isle__activity_leave(struct isle__activity *activity);
+/* The event's code has returned to where it was called, and left nothing open that its end would have
+ * to care for: another event may run in the place of this one, after isle__scope_renew. */
+static inline bool isle__activity_is_clean(const struct isle__activity *activity)
+{
+    const struct isle__frame *frame = &activity->frame;
+    return !activity->has_suspended && frame->scope == &activity->scope &&
+           activity->scope.defers == NULL && frame->catcher == &activity->catch &&
+           frame->uninterrupted == 0 && frame->deferring == 0 && !frame->pending_end &&
+           frame->fail_code == ISLE_OK;
+}
 /* Unwinds and ends every suspended activity but the main one, newest first. */
 void isle__activities_abandon(struct isle__isolate *isolate);
 /* Gives back their stacks, after ports and promises are gone. */

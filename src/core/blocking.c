@@ -61,7 +61,7 @@ static void job_run(struct job *job)
         job->on_done(job->context);
     struct isle__mail *mail = job->mail;
     isle__memory_free(job, sizeof *job);
-    if (isle__small_int(result, &mail->parcel.root)) {
+    if (isle__small_int(result, &mail->root)) {
         isle__mail_post_reserved(mail);
         return;
     }

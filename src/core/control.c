@@ -34,7 +34,7 @@ static void control_refuse(struct isle__control *control)
     if (control->kind == ISLE__CONTROL_STARTED && control->mail != NULL) {
         control->mail->kind = ISLE__MAIL_REPLY_ERROR;
         control->mail->code = ISLE_ECLOSED;
-        control->mail->parcel.root = isle_null();
+        isle__mail_set_root(control->mail, isle_null());
         isle__mail_post_reserved(control->mail);
         control->mail = NULL;
     }

@@ -160,7 +160,7 @@ static void isolate_release(struct isle__isolate *isolate)
     isle__listeners_free(isolate->error_listeners);
     isolate->error_listeners = NULL;
     if (isolate->first != NULL)
-        isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isolate->first->parcel.size));
+        isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(isolate->first)));
     isle__mail_drop(isolate->first);
     isle__mail_drop(isolate->run_mail);
     isolate->first = isolate->run_mail = NULL;

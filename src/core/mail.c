@@ -14,53 +14,62 @@
 #include "core/isolate.h"
 #include "core/slot.h"
 
-static void mail_address(struct isle__mail *mail, enum isle__mail_kind kind, uint64_t target)
+static void mail_init(struct isle__mail *mail, enum isle__mail_kind kind, uint64_t target,
+                      isle_value root, bool is_bare)
 {
     mail->next = NULL;
     mail->target = target;
     mail->reply = 0;
-    mail->kind = kind;
+    mail->kind = (uint8_t)kind;
     mail->reserved = false;
+    mail->is_bare = is_bare;
     mail->code = ISLE_OK;
+    mail->root = root;
 }
 
 struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind,
                                  uint64_t target)
 {
     struct isle__mail *mail = isle__parcel_header(parcel);
-    mail_address(mail, kind, target);
-    mail->is_bare = false;
+    mail_init(mail, kind, target, parcel->root, false);
     mail->parcel = *parcel;
     return mail;
 }
 
 struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind, uint64_t target)
 {
-    struct isle__parcel parcel;
-    if (isle__parcel_immediate(immediate, sizeof(struct isle__mail), &parcel) != ISLE_OK)
-        return NULL;
-    struct isle__mail *mail = isle__mail_of(&parcel, kind, target);
-    mail->is_bare = true;
+    struct isle__mail *mail = isle__memory_alloc(ISLE__MAIL_BARE_SIZE);
+    if (mail != NULL)
+        mail_init(mail, kind, target, immediate, true);
     return mail;
 }
 
-isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
-                           struct isle__scope *scope)
+isle_value isle__mail_take(struct isle__mail *mail, struct isle__scope *scope)
 {
-    isle__mail_received(isolate, mail);
     if (mail->is_bare) {
-        isle_value root = mail->parcel.root;
-        isle__memory_free(mail->parcel.chunks, mail->parcel.size);
+        isle_value root = mail->root;
+        isle__memory_free(mail, ISLE__MAIL_BARE_SIZE);
         return root;
     }
     struct isle__parcel parcel = mail->parcel;
     return isle__parcel_adopt(&parcel, scope);
 }
 
+isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
+                           struct isle__scope *scope)
+{
+    isle__mail_received(isolate, mail);
+    return isle__mail_take(mail, scope);
+}
+
 void isle__mail_drop(struct isle__mail *mail)
 {
     if (mail == NULL)
         return;
+    if (mail->is_bare) {
+        isle__memory_free(mail, ISLE__MAIL_BARE_SIZE);
+        return;
+    }
     struct isle__parcel parcel = mail->parcel;
     isle__parcel_drop(&parcel);
 }
@@ -82,7 +91,7 @@ void isle__mail_refuse(struct isle__mail *mail)
     mail->reply = 0;
     mail->kind = ISLE__MAIL_REPLY_ERROR;
     mail->code = ISLE_ECLOSED;
-    mail->parcel.root = isle_null();
+    isle__mail_set_root(mail, isle_null());
     isle__mail_post_reserved(mail);
 }
 
@@ -93,7 +102,7 @@ static struct isle__room *mail_room(struct isle__isolate *isolate, const struct 
 
 void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail)
 {
-    isle__room_leave(mail_room(isolate, mail), isle__room_of(1, mail->parcel.size));
+    isle__room_leave(mail_room(isolate, mail), isle__room_of(1, isle__mail_size(mail)));
 }
 
 /* `before` is what waited before this one. Of the memory, the rest of the mailbox and the heap have
@@ -123,9 +132,9 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
         mail->reserved = true;
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
-    uint64_t room = isle__room_of(1, mail->parcel.size);
+    uint64_t room = isle__room_of(1, isle__mail_size(mail));
     uint64_t before = isle__room_enter(mail_room(isolate, mail), room);
-    if (ISLE__UNLIKELY(!mail->reserved && !mail_fits(isolate, before, mail->parcel.size))) {
+    if (ISLE__UNLIKELY(!mail->reserved && !mail_fits(isolate, before, isle__mail_size(mail)))) {
         isle__room_withdraw(&isolate->heap.data, room);
         atomic_fetch_add_explicit(&isle__program.refused_full, 1, memory_order_relaxed);
         return ISLE_EFULL;
@@ -149,7 +158,7 @@ void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
     struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
     do {
         if (head == ISLE__MAILBOX_CLOSED) {
-            isle__room_withdraw(mail_room(isolate, mail), isle__room_of(1, mail->parcel.size));
+            isle__room_withdraw(mail_room(isolate, mail), isle__room_of(1, isle__mail_size(mail)));
             atomic_fetch_add_explicit(&isle__program.dropped_dead, 1, memory_order_relaxed);
             isle__mail_refuse(mail);
             return;

@@ -3,6 +3,8 @@
 #ifndef ISLE_CORE_MAIL_H
 #define ISLE_CORE_MAIL_H
 
+#include <stddef.h>
+
 #include "value/heap.h"
 
 struct isle__isolate;
@@ -13,22 +15,38 @@ enum isle__mail_kind {
     ISLE__MAIL_REPLY_ERROR /* an error for it */
 };
 
-struct isle__mail { /* the header of a parcel's first chunk */
+/* The header of a parcel's first chunk; or, with an immediate value, an allocation of its own, bare:
+ * it ends before `parcel`. */
+struct isle__mail {
     struct isle__mail *next;
     uint64_t target;
     uint64_t reply; /* where an answer goes; 0: nowhere */
     uint64_t arrival;
-    enum isle__mail_kind kind;
+    uint8_t kind;  /* isle__mail_kind */
     bool reserved; /* not counted against the mailbox's limits */
-    bool is_bare;  /* made by isle__mail_make: nothing but the header, and the root is immediate */
+    bool is_bare;
     isle_err code; /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
+    isle_value root; /* of a parcel: the parcel's */
     struct isle__parcel parcel;
 };
+#define ISLE__MAIL_BARE_SIZE offsetof(struct isle__mail, parcel)
+
+static inline size_t isle__mail_size(const struct isle__mail *mail)
+{
+    return mail->is_bare ? ISLE__MAIL_BARE_SIZE : mail->parcel.size;
+}
+/* Another value in the place of what it has; an immediate one. */
+static inline void isle__mail_set_root(struct isle__mail *mail, isle_value immediate)
+{
+    mail->root = immediate;
+    if (!mail->is_bare)
+        mail->parcel.root = immediate;
+}
 
 /* Wraps what was copied. */
 struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind,
                                  uint64_t target);
-/* A mail with an immediate value; NULL: out of memory. */
+/* A bare mail; NULL: out of memory. */
 struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind,
                                    uint64_t target);
 void isle__mail_drop(struct isle__mail *mail);
@@ -48,6 +66,8 @@ void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is 
 void isle__mail_refuse(struct isle__mail *mail);
 bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a
                                            request that nobody answers */
+/* Its content, in the scope; the mail is gone. */
+isle_value isle__mail_take(struct isle__mail *mail, struct isle__scope *scope);
 /* The receiver's side: takes it off the counts, and its content into the scope. The mail is gone. */
 isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
                            struct isle__scope *scope);

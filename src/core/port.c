@@ -176,6 +176,7 @@ static void mails_append(struct isle__mail **first, struct isle__mail **last,
 
 struct delivery {
     struct isle__isolate *isolate;
+    const isle_receive_port *handle;
     struct isle__mail *mail;
     enum isle__port_style style;
     union {
@@ -227,9 +228,8 @@ static void serve_event(struct delivery *delivery, isle_value request, uint64_t 
     isle__reply_send(isolate, reply, answer, failed);
 }
 
-static void delivery_event(void *argument)
+static void delivery_run(struct delivery *delivery)
 {
-    struct delivery *delivery = argument;
     uint64_t reply;
     isle_value message = delivery_open(delivery, &reply);
     switch (delivery->style) {
@@ -247,16 +247,51 @@ static void delivery_event(void *argument)
     }
 }
 
+static void delivery_aim(struct delivery *delivery, const struct isle__port *port,
+                         struct isle__mail *mail)
+{
+    delivery->mail = mail;
+    delivery->style = port->style;
+    delivery->context = port->context;
+    if (port->style == ISLE__PORT_LISTEN)
+        delivery->fn.listen = port->fn.listen;
+    else if (port->style == ISLE__PORT_SERVE)
+        delivery->fn.serve = port->fn.serve;
+    else
+        delivery->fn.classic = port->fn.classic;
+}
+
+/* If the loop would bring a message for the same port next, it is the next event of this frame:
+ * what opens and closes around an event is most of what a small one costs. */
+static bool delivery_next(struct delivery *delivery)
+{
+    struct isle__isolate *isolate = delivery->isolate;
+    if (!isle__activity_is_clean(isolate->running))
+        return false;
+    struct isle__port *port =
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, delivery->handle);
+    if (port == NULL || port->style == ISLE__PORT_QUIET || port->queue != NULL)
+        return false;
+    struct isle__mail *mail = isle__loop_take_next(isolate, port->id);
+    if (mail == NULL)
+        return false;
+    isle__scope_renew(&isolate->running->scope);
+    delivery_aim(delivery, port, mail);
+    return true;
+}
+
+static void delivery_event(void *argument)
+{
+    struct delivery *delivery = argument;
+    do
+        delivery_run(delivery);
+    while (delivery_next(delivery));
+}
+
 static void port_deliver(struct isle__port *port, struct isle__mail *mail)
 {
-    struct delivery delivery = {
-        .isolate = port->isolate, .mail = mail, .style = port->style, .context = port->context};
-    if (port->style == ISLE__PORT_LISTEN)
-        delivery.fn.listen = port->fn.listen;
-    else if (port->style == ISLE__PORT_SERVE)
-        delivery.fn.serve = port->fn.serve;
-    else
-        delivery.fn.classic = port->fn.classic;
+    struct delivery delivery = {.isolate = port->isolate, .handle = port->handle};
+    delivery_aim(&delivery, port, mail);
     isle__event_run(port->isolate, delivery_event, &delivery);
 }
 

@@ -288,7 +288,7 @@ static void watch_fire(uint64_t key, unsigned events)
     }
     isle__mutex_unlock(&reactor.lock);
     if (request.once) {
-        (void)isle__small_int((int64_t)events, &request.mail->parcel.root);
+        (void)isle__small_int((int64_t)events, &request.mail->root);
         isle__mail_post_reserved(request.mail);
     } else {
         watch_post(&request, events, key);

@@ -75,10 +75,11 @@ static bool mail_matches(struct reception *reception, isle_receive_port *handle,
     struct matching matching = {reception, isle_null(), false};
     struct isle__region shown = {ISLE__REGION_SHOWN, &isolate->heap};
     struct isle__catch catch;
-    matching.shown = isle__parcel_peek(&mail->parcel, &shown);
+    matching.shown = mail->is_bare ? mail->root : isle__parcel_peek(&mail->parcel, &shown);
     enum isle__unwinding how =
         isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, matching_scoped, &matching);
-    isle__parcel_unpeek(&mail->parcel);
+    if (!mail->is_bare)
+        isle__parcel_unpeek(&mail->parcel);
     if (how != ISLE__UNWIND_NONE || !matching.matches ||
         isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle) == NULL) {
         matching.matches = false;

@@ -52,9 +52,8 @@ static isle_value entering_message(struct isle__isolate *isolate)
     isolate->first = NULL;
     if (mail == NULL)
         return isle_null();
-    struct isle__parcel parcel = mail->parcel;
-    isle__room_leave(&isolate->heap.reserved, isle__room_of(0, parcel.size));
-    return isle__parcel_adopt(&parcel, isle__event_scope(isolate));
+    isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(mail)));
+    return isle__mail_take(mail, isle__event_scope(isolate));
 }
 
 /* The result of isle_run leaves here, moved; whatever else the isolate had in mind ends with it. */
@@ -121,6 +120,14 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
                               isle_value message)
 {
     struct isle__parcel parcel;
+    if (isle__travels_bare(message)) {
+        if (ISLE__MAIL_BARE_SIZE <= atomic_load_explicit(&isolate->memory_max, memory_order_relaxed))
+            isolate->first = isle__mail_make(message, ISLE__MAIL_DATA, 0);
+        if (isolate->first == NULL)
+            return isle__fail(ISLE_ENOMEM, "Out of Memory");
+        (void)isle__room_enter(&isolate->heap.reserved, isle__room_of(0, ISLE__MAIL_BARE_SIZE));
+        return ISLE_OK;
+    }
     isle_err err = isle__parcel_copy(&self->heap, message, sizeof(struct isle__mail), &parcel);
     if (err != ISLE_OK)
         return err;

@@ -280,6 +280,9 @@ void isle__frame_init(struct isle__frame *frame,
 void isle__frame_fini(struct isle__frame *frame); /* scopes are closed; unlinks */
 /* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
 void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
+/* Frees what it has, without running anything, and makes it another, empty scope in its place. It is
+ * the outermost of its frame, and no other is open. */
+void isle__scope_renew(struct isle__scope *scope);
 /* Makes `outer` enclose `scope`, the outermost of its frame. */
 void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope);
 /* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may

@@ -88,6 +88,21 @@ void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame)
     frame->scope = scope;
 }
 
+void isle__scope_renew(struct isle__scope *scope)
+{
+    struct isle__heap *heap = scope->region.heap;
+    if (scope->charged != 0 || scope->chunks != NULL || scope->holds != NULL) {
+        scope_free_all(scope);
+        scope->chunks = NULL;
+        scope->holds = NULL;
+        scope->handles = NULL;
+        scope->handle_count = scope->handle_capacity = 0;
+        scope->charged = 0;
+    }
+    heap->next_scope_id += 2; /* as isle__scope_init */
+    scope->id = heap->next_scope_id - 1;
+}
+
 void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope)
 {
     struct isle__frame *frame = scope->frame;
