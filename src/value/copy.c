@@ -252,6 +252,10 @@ static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32
         }
         cell = isle__cell_of(to);
     }
+    if ((cell->flags & ISLE__CELL_IMMORTAL) != 0) {
+        *slot = isle__value_of(cell);
+        return ISLE_OK;
+    }
     if (copy_is_short(copy, cell))
         return copy_short(copy, cell, slot, parent);
     isle_err err = copy_admit(copy, cell, &admitted);

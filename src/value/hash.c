@@ -146,7 +146,7 @@ uint64_t isle__hash_string(const char *text, size_t size)
 {
     uint64_t hash = isle__hash_bytes(text, size);
 
-    return hash != 0 ? hash : 1;
+    return (uint32_t)hash != 0 ? hash : 1;
 }
 
 /* The place of a cell's identity; NULL: its kind has none. */
