@@ -61,12 +61,16 @@ struct isle__box { /* an int or double that does not fit */
 struct isle__string {
     struct isle__cell cell;
     size_t size;
-    uint64_t hash; /* 0: not computed; never written in a frozen block or a message on its way */
+    uint32_t hash; /* 0: not computed; never written in a frozen block or a message on its way */
     char text[];   /* and a NUL */
 };
+static inline size_t isle__string_size(size_t size) /* bytes of a cell with that much text */
+{
+    return offsetof(struct isle__string, text) + size + 1;
+}
 struct isle__list {
     struct isle__cell cell;
-    size_t count, capacity;
+    uint32_t count, capacity;
     isle_value *items;
     uint32_t identity; /* hash as a key; 0: none yet; travels with copies */
 };
@@ -81,12 +85,12 @@ struct isle__entry {
  * empty) once there are more than 8. */
 struct isle__map {
     struct isle__cell cell;
-    size_t count;    /* live */
-    size_t used;     /* entries, removed ones included */
-    size_t capacity; /* of entries */
+    uint32_t count;      /* live */
+    uint32_t used;       /* entries, removed ones included */
+    uint32_t capacity;   /* of entries */
+    uint32_t index_size; /* a power of two */
     struct isle__entry *entries;
-    uint32_t *index;   /* NULL while small */
-    size_t index_size; /* a power of two */
+    uint32_t *index; /* NULL while small */
     uint32_t identity;
     bool rehash; /* some key hashes by an address: the copier calls isle__map_rehash on its copy
                     once all keys are final */

@@ -60,7 +60,7 @@ size_t isle__copy_estimate(isle_value root)
     const struct isle__cell *cell = isle__cell_of(root);
     switch (cell->kind) {
     case ISLE_STRING:
-        return sizeof(struct isle__string) + ((const struct isle__string *)cell)->size + 16;
+        return isle__string_size(((const struct isle__string *)cell)->size) + 16;
     case ISLE_LIST:
         return 64 + ((const struct isle__list *)cell)->count * sizeof(isle_value) + 128;
     case ISLE_MAP:

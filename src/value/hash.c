@@ -132,11 +132,11 @@ static uint64_t hash_double(double number)
 
 static uint64_t hash_string(struct isle__string *string)
 {
-    uint64_t hash = string->hash;
+    uint32_t hash = string->hash;
 
     if (hash != 0)
         return hash;
-    hash = isle__hash_string(string->text, string->size);
+    hash = (uint32_t)isle__hash_string(string->text, string->size);
     if (!isle__is_frozen_cell(&string->cell))
         string->hash = hash;
     return hash;

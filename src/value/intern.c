@@ -19,7 +19,7 @@
 #define INTERN_SLOTS 4096u /* a power of two */
 #define INTERN_PLACES 512u /* by address; a power of two */
 #define INTERN_TEXT_MAX 31u
-#define INTERN_CELL ((sizeof(struct isle__string) + INTERN_TEXT_MAX + 1 + 15) & ~(size_t)15)
+#define INTERN_CELL ((offsetof(struct isle__string, text) + INTERN_TEXT_MAX + 1 + 15) & ~(size_t)15)
 
 static struct isle__frozen intern_block = {
     .shared = {.references = 1},
@@ -50,8 +50,8 @@ static _Atomic(struct isle__string *) *intern_slot(const char *text, size_t size
         /* Acquire: the cell that it leads to is complete. */
         struct isle__string *string = atomic_load_explicit(&intern_slots[at], memory_order_acquire);
         *ret_string = string;
-        if (string == NULL || ((uint32_t)string->hash == hash && string->size == size &&
-                               memcmp(string->text, text, size) == 0))
+        if (string == NULL ||
+            (string->hash == hash && string->size == size && memcmp(string->text, text, size) == 0))
             return &intern_slots[at];
     }
 }

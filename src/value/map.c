@@ -53,7 +53,7 @@ static struct map_key map_key_text(const char *text, bool may_add)
     if (string != NULL) {
         key.value = isle__value_of(string);
         key.text = NULL;
-        key.hash = (uint32_t)string->hash;
+        key.hash = string->hash;
     }
     return key;
 }
@@ -148,7 +148,7 @@ static void map_compact(struct isle__map *map, struct isle__entry *target)
         kept++;
     }
     map->entries = target;
-    map->used = kept;
+    map->used = (uint32_t)kept;
 }
 
 /* Copies are as large as they are full, so a capacity may be any number; an index is at most half
@@ -169,7 +169,7 @@ static void map_grow_index(struct isle__heap *heap, struct isle__map *map, size_
     if (map->index != NULL)
         isle__region_free(heap, &map->cell, map->index, map->index_size * sizeof(*index));
     map->index = index;
-    map->index_size = index_size;
+    map->index_size = (uint32_t)index_size;
     map_reindex(map);
 }
 
@@ -189,7 +189,7 @@ static void map_grow(struct isle__heap *heap, struct isle__map *map, const char 
         map_grow_index(heap, map, map_index_size(capacity));
     entries = isle__region_alloc(heap, &map->cell, capacity * sizeof(*entries));
     map_compact(map, entries);
-    map->capacity = capacity;
+    map->capacity = (uint32_t)capacity;
     map_reindex(map);
     if (old != NULL)
         isle__region_free(heap, &map->cell, old, old_capacity * sizeof(*old));

@@ -128,9 +128,8 @@ static bool parcel_leaf(struct isle__heap *heap, const struct isle__cell *cell, 
         return false;
     switch (cell->kind) {
     case ISLE_STRING:
-        *ret_err = parcel_flat(
-            cell, sizeof(struct isle__string) + ((const struct isle__string *)cell)->size + 1,
-            header_size, ret_parcel);
+        *ret_err = parcel_flat(cell, isle__string_size(((const struct isle__string *)cell)->size),
+                               header_size, ret_parcel);
         return true;
     case ISLE_INT:
     case ISLE_DOUBLE:
