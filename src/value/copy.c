@@ -114,7 +114,7 @@ isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t 
 }
 
 /* One reference of the message on a frozen block, however often it is met. */
-static isle_err copy_hold_frozen(struct isle__copy *copy, struct isle__frozen *frozen)
+isle_err isle__copy_hold_frozen(struct isle__copy *copy, struct isle__frozen *frozen)
 {
     bool is_new;
     if (frozen == copy->last_held || frozen->shared.destroy == NULL)
@@ -145,7 +145,7 @@ static isle_err copy_admit(struct isle__copy *copy, struct isle__cell *cell, boo
             return isle__scope_hold_frozen(copy->scope, &frozen->shared) ? ISLE_OK : ISLE_ENOMEM;
         if (copy->target == ISLE__COPY_KEPT && frozen->shared.destroy != NULL)
             return isle__kept_hold(copy->heap, &frozen->shared) != NULL ? ISLE_OK : ISLE_ENOMEM;
-        return copy_hold_frozen(copy, frozen);
+        return isle__copy_hold_frozen(copy, frozen);
     }
     if (region == NULL || region->heap != copy->heap)
         return ISLE_EINVAL;
