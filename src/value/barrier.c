@@ -15,7 +15,7 @@ static isle_err barrier_admit(struct isle__heap *heap, struct isle__region *regi
     bool into_scope = region->kind == ISLE__REGION_SCOPE;
     struct isle__scope *scope = (struct isle__scope *)region;
     *ret_must_copy = false;
-    if (source == region)
+    if (source == region || (cell->flags & ISLE__CELL_IMMORTAL) != 0)
         return ISLE_OK;
     if (source != NULL && source->kind == ISLE__REGION_FROZEN) {
         struct isle__shared *shared = &isle__frozen_of(source)->shared;

@@ -39,8 +39,9 @@ enum {
         1,                /* the word after the header is the isle_value that this cell became */
     ISLE__CELL_FIXED = 2, /* a list that cannot grow */
     ISLE__CELL_UNMODIFIABLE = 4,
-    ISLE__CELL_VISITED = 8, /* the copier's, never set between two calls */
-    ISLE__CELL_NUL = 16     /* a string with a NUL byte inside; travels with copies */
+    ISLE__CELL_VISITED = 8,  /* the copier's, never set between two calls */
+    ISLE__CELL_NUL = 16,     /* a string with a NUL byte inside; travels with copies */
+    ISLE__CELL_IMMORTAL = 32 /* static: anybody may refer to it, nobody holds or copies it */
 };
 
 /* The cells. Tables and item arrays lie in the container's region: a scope's are bumped and left,
@@ -60,12 +61,16 @@ struct isle__box { /* an int or double that does not fit */
 struct isle__string {
     struct isle__cell cell;
     size_t size;
-    uint64_t hash; /* 0: not computed; never written in a frozen block or a message on its way */
+    uint32_t hash; /* 0: not computed; never written in a frozen block or a message on its way */
     char text[];   /* and a NUL */
 };
+static inline size_t isle__string_size(size_t size) /* bytes of a cell with that much text */
+{
+    return offsetof(struct isle__string, text) + size + 1;
+}
 struct isle__list {
     struct isle__cell cell;
-    size_t count, capacity;
+    uint32_t count, capacity;
     isle_value *items;
     uint32_t identity; /* hash as a key; 0: none yet; travels with copies */
 };
@@ -80,12 +85,12 @@ struct isle__entry {
  * empty) once there are more than 8. */
 struct isle__map {
     struct isle__cell cell;
-    size_t count;    /* live */
-    size_t used;     /* entries, removed ones included */
-    size_t capacity; /* of entries */
+    uint32_t count;      /* live */
+    uint32_t used;       /* entries, removed ones included */
+    uint32_t capacity;   /* of entries */
+    uint32_t index_size; /* a power of two */
     struct isle__entry *entries;
-    uint32_t *index;   /* NULL while small */
-    size_t index_size; /* a power of two */
+    uint32_t *index; /* NULL while small */
     uint32_t identity;
     bool rehash; /* some key hashes by an address: the copier calls isle__map_rehash on its copy
                     once all keys are final */
@@ -288,9 +293,17 @@ isle_value isle__bytes_of_transfer(struct isle__heap *heap, struct isle__transfe
 isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region,
                            const char *function, const char *text, size_t size);
 
+/* intern.c: immortal strings for keys. Quick finds only a text that was looked for at this address
+ * before; both return NULL if there is none. */
+struct isle__string *isle__intern_quick(const char *text);
+struct isle__string *isle__intern(const char *text, size_t size, uint32_t hash, bool may_add);
+/* A key's string: an immortal one, or a new cell in the region as isle__string_in makes it. */
+isle_value isle__key_string(struct isle__heap *heap, struct isle__region *region,
+                            const char *function, const char *text);
+
 /* SipHash-1-3 of bytes under a key drawn once per process: keys may be hostile. */
 uint64_t isle__hash_bytes(const void *data, size_t size);
-/* Of a string's text, never 0. */
+/* Of a string's text; the lower 32 bits, which tables use, are never all 0. */
 uint64_t isle__hash_string(const char *text, size_t size);
 /* The same function under a key of one's own, the same everywhere and always. */
 uint64_t isle__siphash(uint64_t key0, uint64_t key1, const void *data, size_t size);

@@ -60,7 +60,7 @@ size_t isle__copy_estimate(isle_value root)
     const struct isle__cell *cell = isle__cell_of(root);
     switch (cell->kind) {
     case ISLE_STRING:
-        return sizeof(struct isle__string) + ((const struct isle__string *)cell)->size + 16;
+        return isle__string_size(((const struct isle__string *)cell)->size) + 16;
     case ISLE_LIST:
         return 64 + ((const struct isle__list *)cell)->count * sizeof(isle_value) + 128;
     case ISLE_MAP:
@@ -114,7 +114,7 @@ isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t 
 }
 
 /* One reference of the message on a frozen block, however often it is met. */
-static isle_err copy_hold_frozen(struct isle__copy *copy, struct isle__frozen *frozen)
+isle_err isle__copy_hold_frozen(struct isle__copy *copy, struct isle__frozen *frozen)
 {
     bool is_new;
     if (frozen == copy->last_held || frozen->shared.destroy == NULL)
@@ -145,7 +145,7 @@ static isle_err copy_admit(struct isle__copy *copy, struct isle__cell *cell, boo
             return isle__scope_hold_frozen(copy->scope, &frozen->shared) ? ISLE_OK : ISLE_ENOMEM;
         if (copy->target == ISLE__COPY_KEPT && frozen->shared.destroy != NULL)
             return isle__kept_hold(copy->heap, &frozen->shared) != NULL ? ISLE_OK : ISLE_ENOMEM;
-        return copy_hold_frozen(copy, frozen);
+        return isle__copy_hold_frozen(copy, frozen);
     }
     if (region == NULL || region->heap != copy->heap)
         return ISLE_EINVAL;
@@ -251,6 +251,10 @@ static isle_err copy_cell_slot(struct isle__copy *copy, isle_value *slot, uint32
             return ISLE_OK;
         }
         cell = isle__cell_of(to);
+    }
+    if ((cell->flags & ISLE__CELL_IMMORTAL) != 0) {
+        *slot = isle__value_of(cell);
+        return ISLE_OK;
     }
     if (copy_is_short(copy, cell))
         return copy_short(copy, cell, slot, parent);

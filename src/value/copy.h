@@ -92,6 +92,7 @@ isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t par
 struct isle__copy_entry *isle__copy_log(struct isle__copy *copy);
 isle_err isle__copy_refuse(struct isle__copy *copy, uint64_t offender, uint32_t parent,
                            isle_err err, const char *format, ...) ISLE_PRINTF(5, 6);
+isle_err isle__copy_hold_frozen(struct isle__copy *copy, struct isle__frozen *frozen);
 /* Memory of the copy that belongs to the cell of entry `owner`; NULL: none. */
 void *isle__copy_data(struct isle__copy *copy, uint32_t owner, size_t size);
 static inline bool isle__copy_is_message(const struct isle__copy *copy)
@@ -108,6 +109,10 @@ void isle__copy_abort(struct isle__copy *copy);
 void isle__copy_fini(struct isle__copy *copy);
 struct isle__chunk *isle__copy_add_chunk(struct isle__copy *copy, size_t size);
 size_t isle__copy_estimate(isle_value root);
+
+/* copy_quick.c: the same for the most usual messages. False: it is none, or there was no memory;
+ * the originals are as before, and the copy must be aborted. */
+bool isle__copy_quickly(struct isle__copy *copy, isle_value *root);
 
 /* copy_cell.c: the shallow copy of one cell in new memory of the target. */
 isle_err isle__copy_cell(struct isle__copy *copy, const struct isle__cell *source, uint32_t parent,

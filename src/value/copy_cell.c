@@ -159,9 +159,9 @@ static struct isle__cell *copy_map(struct isle__copy *copy, const struct isle__m
     if (map == NULL)
         return NULL;
     map->count = source->count;
-    map->used = map->capacity = used;
+    map->used = map->capacity = (uint32_t)used;
     map->entries = used == 0 ? NULL : (struct isle__entry *)((char *)map + head);
-    map->index_size = index_size;
+    map->index_size = (uint32_t)index_size;
     map->index = index_size == 0 ? NULL : (uint32_t *)((char *)map + head + entries);
     map->identity = source->identity;
     map->rehash = source->rehash;
@@ -299,7 +299,7 @@ isle_err isle__copy_cell(struct isle__copy *copy, const struct isle__cell *sourc
     switch (source->kind) {
     case ISLE_STRING: {
         const struct isle__string *string = (const struct isle__string *)source;
-        cell = copy_flat(copy, source, sizeof(*string) + string->size + 1, 0);
+        cell = copy_flat(copy, source, isle__string_size(string->size), 0);
         break;
     }
     case ISLE_LIST:

@@ -16,7 +16,7 @@
 struct failure_string {
     _Alignas(16) struct isle__cell cell;
     size_t size;
-    uint64_t hash;
+    uint32_t hash;
     char text[24];
 };
 struct failure_immortal {
@@ -73,7 +73,7 @@ static isle_value failure_string_new(struct isle__scope *scope, const char *text
 {
     size_t size = strlen(text);
     struct isle__string *string = isle__cell_try_new(scope->region.heap, &scope->region,
-                                                     ISLE_STRING, sizeof(*string) + size + 1);
+                                                     ISLE_STRING, isle__string_size(size));
     if (string == NULL)
         return isle_null();
     string->size = size;

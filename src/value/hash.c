@@ -132,11 +132,11 @@ static uint64_t hash_double(double number)
 
 static uint64_t hash_string(struct isle__string *string)
 {
-    uint64_t hash = string->hash;
+    uint32_t hash = string->hash;
 
     if (hash != 0)
         return hash;
-    hash = isle__hash_string(string->text, string->size);
+    hash = (uint32_t)isle__hash_string(string->text, string->size);
     if (!isle__is_frozen_cell(&string->cell))
         string->hash = hash;
     return hash;
@@ -146,7 +146,7 @@ uint64_t isle__hash_string(const char *text, size_t size)
 {
     uint64_t hash = isle__hash_bytes(text, size);
 
-    return hash != 0 ? hash : 1;
+    return (uint32_t)hash != 0 ? hash : 1;
 }
 
 /* The place of a cell's identity; NULL: its kind has none. */

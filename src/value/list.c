@@ -8,7 +8,9 @@
 
 #include <string.h>
 
-#define LIST_COUNT_MAX (SIZE_MAX / 4 / sizeof(isle_value))
+#define LIST_COUNT_MAX                                                                             \
+    (SIZE_MAX / 4 / sizeof(isle_value) < UINT32_MAX ? SIZE_MAX / 4 / sizeof(isle_value)            \
+                                                    : UINT32_MAX)
 #define LIST_FIRST_CAPACITY 4
 
 static struct isle__list *list_new(struct isle__heap *heap)
@@ -25,7 +27,7 @@ static struct isle__list *list_new(struct isle__heap *heap)
 
 static void list_grow(struct isle__heap *heap, struct isle__list *list, const char *function)
 {
-    size_t capacity = list->capacity == 0 ? LIST_FIRST_CAPACITY : list->capacity * 2;
+    size_t capacity = list->capacity == 0 ? LIST_FIRST_CAPACITY : (size_t)list->capacity * 2;
     isle_value *items;
 
     if (capacity > LIST_COUNT_MAX)
@@ -36,7 +38,7 @@ static void list_grow(struct isle__heap *heap, struct isle__list *list, const ch
     if (list->items != NULL)
         isle__region_free(heap, &list->cell, list->items, list->capacity * sizeof(*items));
     list->items = items;
-    list->capacity = capacity;
+    list->capacity = (uint32_t)capacity;
 }
 
 static void list_need_growable(const struct isle__list *list, const char *function)
@@ -48,7 +50,8 @@ static void list_need_growable(const struct isle__list *list, const char *functi
 static void list_need_index(const struct isle__list *list, const char *function, size_t index)
 {
     if (index >= list->count)
-        isle__throw(ISLE_ERANGE, "%s: index %zu of a list of %zu", function, index, list->count);
+        isle__throw(ISLE_ERANGE, "%s: index %zu of a list of %zu", function, index,
+                    (size_t)list->count);
 }
 
 isle_value isle_list(void)
@@ -69,8 +72,8 @@ isle_value isle_list_fixed(size_t count)
         list->items = isle__region_alloc(heap, &list->cell, count * sizeof(*list->items));
         memset(list->items, 0, count * sizeof(*list->items));
     }
-    list->count = count;
-    list->capacity = count;
+    list->count = (uint32_t)count;
+    list->capacity = (uint32_t)count;
     return isle__value_of(list);
 }
 

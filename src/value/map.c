@@ -39,11 +39,22 @@ static struct map_key map_key_of(struct isle__heap *heap, isle_value value)
     return key;
 }
 
-static struct map_key map_key_text(const char *text)
+/* Texts in the code of programs are found by where they stand. */
+static struct map_key map_key_text(const char *text, bool may_add)
 {
-    struct map_key key = {isle_null(), text, strlen(text), 0};
+    struct map_key key = {isle_null(), text, 0, 0};
+    const struct isle__string *string = isle__intern_quick(text);
 
-    key.hash = (uint32_t)isle__hash_string(text, key.size);
+    if (string == NULL) {
+        key.size = strlen(text);
+        key.hash = (uint32_t)isle__hash_string(text, key.size);
+        string = isle__intern(text, key.size, key.hash, may_add);
+    }
+    if (string != NULL) {
+        key.value = isle__value_of(string);
+        key.text = NULL;
+        key.hash = string->hash;
+    }
     return key;
 }
 
@@ -53,6 +64,8 @@ static bool map_matches(const struct isle__entry *entry, const struct map_key *k
 
     if (!entry->live || entry->hash != key->hash)
         return false;
+    if (entry->key.bits == key->value.bits && key->text == NULL)
+        return true;
     if (key->text == NULL)
         return isle__key_equal(entry->key, key->value);
     if (isle_kind_of(entry->key) != ISLE_STRING)
@@ -135,7 +148,7 @@ static void map_compact(struct isle__map *map, struct isle__entry *target)
         kept++;
     }
     map->entries = target;
-    map->used = kept;
+    map->used = (uint32_t)kept;
 }
 
 /* Copies are as large as they are full, so a capacity may be any number; an index is at most half
@@ -156,7 +169,7 @@ static void map_grow_index(struct isle__heap *heap, struct isle__map *map, size_
     if (map->index != NULL)
         isle__region_free(heap, &map->cell, map->index, map->index_size * sizeof(*index));
     map->index = index;
-    map->index_size = index_size;
+    map->index_size = (uint32_t)index_size;
     map_reindex(map);
 }
 
@@ -176,7 +189,7 @@ static void map_grow(struct isle__heap *heap, struct isle__map *map, const char 
         map_grow_index(heap, map, map_index_size(capacity));
     entries = isle__region_alloc(heap, &map->cell, capacity * sizeof(*entries));
     map_compact(map, entries);
-    map->capacity = capacity;
+    map->capacity = (uint32_t)capacity;
     map_reindex(map);
     if (old != NULL)
         isle__region_free(heap, &map->cell, old, old_capacity * sizeof(*old));
@@ -351,7 +364,7 @@ void isle_put(isle_value map_value, const char *key, isle_value value)
 
     if (key == NULL)
         isle__throw(ISLE_EINVAL, "%s: key is NULL", __func__);
-    sought = map_key_text(key);
+    sought = map_key_text(key, true);
     position = map_find(map, &sought);
     if (position != MAP_NONE) {
         written_value = isle__written(heap, &map->cell, value);
@@ -360,8 +373,10 @@ void isle_put(isle_value map_value, const char *key, isle_value value)
     }
     map_reserve(heap, map, __func__);
     written_value = isle__written(heap, &map->cell, value);
-    written_key =
-        isle__string_in(heap, isle__region_of(&map->cell), __func__, sought.text, sought.size);
+    written_key = sought.value;
+    if (sought.text != NULL)
+        written_key =
+            isle__string_in(heap, isle__region_of(&map->cell), __func__, sought.text, sought.size);
     map_append(map, written_key, written_value, sought.hash);
 }
 
@@ -374,7 +389,7 @@ isle_value isle_get(isle_value map_value, const char *key)
 
     if (key == NULL)
         isle__throw(ISLE_EINVAL, "%s: key is NULL", __func__);
-    sought = map_key_text(key);
+    sought = map_key_text(key, false);
     position = map_find(map, &sought);
     return position == MAP_NONE ? isle_null() : isle__read(heap, map->entries[position].value);
 }

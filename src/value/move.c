@@ -113,7 +113,7 @@ static bool move_look_into(struct move *move, struct isle__cell *cell)
         move->live += sizeof(struct isle__store) + ((struct isle__store *)cell)->size;
         return ((struct isle__store *)cell)->shared == NULL;
     case ISLE_STRING:
-        move->live += sizeof(struct isle__string) + ((struct isle__string *)cell)->size;
+        move->live += isle__string_size(((struct isle__string *)cell)->size);
         return true;
     case ISLE_ERROR: {
         struct isle__error_cell *error = (struct isle__error_cell *)cell;

@@ -209,6 +209,12 @@ static isle_value pack_list(struct packer *packer)
     return list;
 }
 
+static isle_value pack_key(const char *text)
+{
+    struct isle__heap *heap = isle__heap_current();
+    return isle__key_string(heap, &isle__scope_current(heap)->region, "isle_string", text);
+}
+
 static isle_value pack_map(struct packer *packer)
 {
     isle_value map = isle_map();
@@ -218,7 +224,7 @@ static isle_value pack_map(struct packer *packer)
     while ((what = pack_next(packer)) != '}') {
         if (what != 's')
             pack_bad(packer, what);
-        isle_value key = isle_string(pack_text(packer, "a key"));
+        isle_value key = pack_key(pack_text(packer, "a key"));
         if (isle_map_has(map, key))
             pack_throw(packer, ISLE_EINVAL, "the key \"%.40s\" a second time", isle_as_string(key));
         isle_map_put(map, key, pack_value(packer, pack_next(packer)));
@@ -380,7 +386,7 @@ static size_t unpack_entry(struct packer *packer, isle_value map, bool skip)
 
     if (optional)
         (void)pack_next(packer);
-    isle_value key = isle_string(name);
+    isle_value key = pack_key(name);
     bool there = !skip && isle_map_has(map, key);
     if (!there && !optional && !skip) {
         packer->now = now;

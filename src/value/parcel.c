@@ -36,6 +36,20 @@ static bool parcel_begin(struct isle__copy *copy, size_t header_size, size_t siz
     return true;
 }
 
+/* Quickly or, failing that, in the general way. */
+static isle_err parcel_run(struct isle__copy *copy, size_t header_size, isle_value *root)
+{
+    size_t size = isle__copy_estimate(*root);
+    if (!parcel_begin(copy, header_size, size))
+        return ISLE_ENOMEM;
+    if (isle__copy_quickly(copy, root))
+        return ISLE_OK;
+    isle__copy_abort(copy);
+    isle__copy_fini(copy);
+    isle__copy_init(copy, copy->heap, copy->target);
+    return parcel_begin(copy, header_size, size) ? isle__copy_run(copy, root) : ISLE_ENOMEM;
+}
+
 static isle_err parcel_fail(struct isle__copy *copy, isle_err err)
 {
     size_t size;
@@ -128,9 +142,8 @@ static bool parcel_leaf(struct isle__heap *heap, const struct isle__cell *cell, 
         return false;
     switch (cell->kind) {
     case ISLE_STRING:
-        *ret_err = parcel_flat(
-            cell, sizeof(struct isle__string) + ((const struct isle__string *)cell)->size + 1,
-            header_size, ret_parcel);
+        *ret_err = parcel_flat(cell, isle__string_size(((const struct isle__string *)cell)->size),
+                               header_size, ret_parcel);
         return true;
     case ISLE_INT:
     case ISLE_DOUBLE:
@@ -153,10 +166,9 @@ static isle_err parcel_graph(struct isle__heap *heap, isle_value value, size_t h
                              struct isle__parcel *ret_parcel)
 {
     struct isle__copy copy;
-    isle_err err = ISLE_ENOMEM;
+    isle_err err;
     isle__copy_init(&copy, heap, ISLE__COPY_PARCEL);
-    if (parcel_begin(&copy, header_size, isle__copy_estimate(value)))
-        err = isle__copy_run(&copy, &value);
+    err = parcel_run(&copy, header_size, &value);
     if (err == ISLE_OK)
         *ret_parcel =
             (struct isle__parcel){value, copy.chunks, copy.holds, copy.size, copy.moved, NULL};
@@ -344,8 +356,7 @@ isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
         return isle__fail(err, "%s", isle_err_text(err));
     value = isle__resolve(value);
     isle__copy_init(&copy, heap, ISLE__COPY_FROZEN);
-    if (parcel_begin(&copy, 0, isle__copy_estimate(value)))
-        err = isle__copy_run(&copy, &value);
+    err = parcel_run(&copy, 0, &value);
     if (err != ISLE_OK) {
         parcel_fail(&copy, err);
         isle__memory_free(frozen, sizeof(*frozen));

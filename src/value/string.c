@@ -84,7 +84,7 @@ static struct isle__string *string_new(struct isle__heap *heap, struct isle__reg
                                        size_t size)
 {
     struct isle__string *string =
-        isle__cell_new(heap, region, ISLE_STRING, sizeof(*string) + size + 1);
+        isle__cell_new(heap, region, ISLE_STRING, isle__string_size(size));
 
     string->size = size;
     string->hash = 0;

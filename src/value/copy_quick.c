@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The quick way to copy a message: for graphs of lists, maps, sets, strings, bytes and numbers,
+ * which most messages are.
+ *
+ * How. Each cell is copied and its children looked into in one go, depth first, so that source and
+ * copy are read and written in the order in which they lie. The log has nothing but what the marks
+ * overwrote. Whatever is not plain (an object, a transferable, a map with removed entries, more
+ * than QUICK_DEPTH levels, anything that is refused, no memory) makes it give up: all is undone,
+ * and the general copier (copy.c) does the whole, or tells why it cannot be done.
+ *
+ * The laws of copy.h hold: marks are taken off before anybody can see them; a frozen block is held
+ * once; short strings are not marked. */
+#include <string.h>
+
+#include "value/copy.h"
+
+#define QUICK_DEPTH 64
+#define QUICK_LOG 32
+
+struct quick_mark {
+    struct isle__forward *source;
+    uint64_t word; /* after the header, as it was */
+};
+
+struct quick {
+    struct isle__copy *copy;
+    const struct isle__region *plain; /* the region that was looked at last: its cells are copied */
+    struct quick_mark *log;
+    size_t count, capacity;
+    struct {
+        const struct isle__cell *source;
+        struct isle__cell *dest;
+    } strings[ISLE__COPY_STRINGS];
+    struct quick_mark first[QUICK_LOG];
+};
+
+static bool quick_slot(struct quick *quick, isle_value value, isle_value *slot, unsigned depth);
+
+static bool quick_grow(struct quick *quick)
+{
+    size_t old = quick->capacity * sizeof(*quick->log), size = old * 4;
+    struct quick_mark *log;
+    if (quick->log == quick->first) {
+        log = isle__memory_alloc(size);
+        if (log != NULL)
+            memcpy(log, quick->first, old);
+    } else {
+        log = isle__memory_resize(quick->log, old, size);
+    }
+    if (log == NULL)
+        return false;
+    quick->log = log;
+    quick->capacity *= 4;
+    return true;
+}
+
+/* Memory for the copy of a cell, its header filled in. */
+static inline struct isle__cell *quick_new(struct quick *quick, const struct isle__cell *source,
+                                           size_t size)
+{
+    struct isle__chunk *chunk = quick->copy->last;
+    size = (size + 15) & ~(size_t)15;
+    if (ISLE__UNLIKELY(size > chunk->size - chunk->used)) {
+        chunk = isle__copy_add_chunk(quick->copy, size);
+        if (chunk == NULL)
+            return NULL;
+    }
+    struct isle__cell *cell = (struct isle__cell *)(void *)((char *)chunk + chunk->used);
+    cell->kind = source->kind;
+    cell->flags = source->flags;
+    cell->element = source->element;
+    cell->offset = (uint32_t)(chunk->used / 16);
+    chunk->used += size;
+    return cell;
+}
+
+/* The same for a cell that others may refer to: it is marked. */
+static inline struct isle__cell *quick_new_marked(struct quick *quick, struct isle__cell *source,
+                                                  size_t size)
+{
+    struct isle__forward *forward = (struct isle__forward *)source;
+    if (ISLE__UNLIKELY(quick->count == quick->capacity && !quick_grow(quick)))
+        return NULL;
+    struct isle__cell *cell = quick_new(quick, source, size);
+    if (cell == NULL)
+        return NULL;
+    quick->log[quick->count++] = (struct quick_mark){forward, forward->to.bits};
+    source->flags |= ISLE__CELL_FORWARDED | ISLE__CELL_VISITED;
+    return cell;
+}
+
+static inline void quick_forward(struct isle__cell *source, const struct isle__cell *dest)
+{
+    ((struct isle__forward *)source)->to = isle__value_of(dest);
+}
+
+static bool quick_string(struct quick *quick, struct isle__cell *source, isle_value *slot)
+{
+    struct isle__string *string = (struct isle__string *)source;
+    size_t size = isle__string_size(string->size);
+    struct isle__cell *dest;
+    if (string->size > ISLE__COPY_STRING_MAX) {
+        dest = quick_new_marked(quick, source, size);
+        if (dest == NULL)
+            return false;
+        memcpy(dest + 1, source + 1, size - sizeof(*dest));
+        quick_forward(source, dest);
+        *slot = isle__value_of(dest);
+        return true;
+    }
+    size_t place = ((uintptr_t)source >> 4) % ISLE__COPY_STRINGS;
+    if (quick->strings[place].source != source) {
+        dest = quick_new(quick, source, size);
+        if (dest == NULL)
+            return false;
+        memcpy(dest + 1, source + 1, size - sizeof(*dest));
+        quick->strings[place].source = source;
+        quick->strings[place].dest = dest;
+    }
+    *slot = isle__value_of(quick->strings[place].dest);
+    return true;
+}
+
+static bool quick_list(struct quick *quick, struct isle__cell *source, isle_value *slot,
+                       unsigned depth)
+{
+    const struct isle__list *from = (const struct isle__list *)source;
+    uint32_t count = from->count;
+    struct isle__list *to = (struct isle__list *)quick_new_marked(
+        quick, source, sizeof(*to) + count * sizeof(isle_value));
+    if (to == NULL)
+        return false;
+    to->count = to->capacity = count;
+    to->items = count == 0 ? NULL : (isle_value *)(to + 1);
+    to->identity = from->identity;
+    quick_forward(source, &to->cell);
+    *slot = isle__value_of(to);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!quick_slot(quick, from->items[i], &to->items[i], depth))
+            return false;
+    }
+    return true;
+}
+
+static bool quick_map(struct quick *quick, struct isle__cell *source, isle_value *slot,
+                      unsigned depth)
+{
+    const struct isle__map *from = (const struct isle__map *)source;
+    uint32_t used = from->used, index_size = used <= 8 ? 0 : from->index_size;
+    size_t entries = used * sizeof(struct isle__entry);
+    if (used != from->count || from->rehash)
+        return false;
+    struct isle__map *to = (struct isle__map *)quick_new_marked(
+        quick, source, sizeof(*to) + entries + index_size * sizeof(uint32_t));
+    if (to == NULL)
+        return false;
+    to->count = to->used = to->capacity = used;
+    to->index_size = index_size;
+    to->entries = used == 0 ? NULL : (struct isle__entry *)(void *)(to + 1);
+    to->index = index_size == 0 ? NULL : (uint32_t *)(void *)((char *)(to + 1) + entries);
+    to->identity = from->identity;
+    to->rehash = false;
+    quick_forward(source, &to->cell);
+    *slot = isle__value_of(to);
+    for (uint32_t i = 0; i < used; i++) {
+        struct isle__entry *entry = &to->entries[i];
+        entry->order = from->entries[i].order;
+        entry->hash = from->entries[i].hash;
+        entry->live = true;
+        if (!quick_slot(quick, from->entries[i].key, &entry->key, depth) ||
+            !quick_slot(quick, from->entries[i].value, &entry->value, depth))
+            return false;
+    }
+    if (index_size != 0)
+        memcpy(to->index, from->index, index_size * sizeof(uint32_t));
+    return true;
+}
+
+static bool quick_bytes(struct quick *quick, struct isle__cell *source, isle_value *slot,
+                        unsigned depth)
+{
+    const struct isle__bytes *from = (const struct isle__bytes *)source;
+    isle_value store = isle__value_of(from->store);
+    struct isle__bytes *to = (struct isle__bytes *)quick_new_marked(quick, source, sizeof(*to));
+    if (to == NULL)
+        return false;
+    to->offset = from->offset;
+    to->size = from->size;
+    to->identity = from->identity;
+    quick_forward(source, &to->cell);
+    *slot = isle__value_of(to);
+    if (!quick_slot(quick, store, &store, depth))
+        return false;
+    to->store = (struct isle__store *)isle__cell_of(store);
+    return true;
+}
+
+static bool quick_store(struct quick *quick, struct isle__cell *source, isle_value *slot)
+{
+    const struct isle__store *from = (const struct isle__store *)source;
+    size_t size = from->size;
+    struct isle__store *to =
+        (struct isle__store *)quick_new_marked(quick, source, sizeof(*to) + size);
+    if (to == NULL)
+        return false;
+    to->size = size;
+    to->data = (uint8_t *)(to + 1);
+    to->shared = NULL;
+    if (size != 0)
+        memcpy(to->data, from->data, size);
+    quick_forward(source, &to->cell);
+    *slot = isle__value_of(to);
+    return true;
+}
+
+static bool quick_flat(struct quick *quick, struct isle__cell *source, isle_value *slot,
+                       size_t size)
+{
+    struct isle__cell *dest = quick_new(quick, source, size);
+    if (dest == NULL)
+        return false;
+    memcpy(dest + 1, source + 1, size - sizeof(*dest));
+    *slot = isle__value_of(dest);
+    return true;
+}
+
+/* A cell of a region not met last: of this heap, and so to be copied; or frozen, and held. */
+static bool quick_region(struct quick *quick, struct isle__cell *cell,
+                         const struct isle__region *region, isle_value *slot, bool *ret_held)
+{
+    *ret_held = false;
+    if (region == NULL)
+        return false;
+    if (region->kind == ISLE__REGION_FROZEN) {
+        *ret_held = true;
+        *slot = isle__value_of(cell);
+        return isle__copy_hold_frozen(quick->copy, isle__frozen_of(region)) == ISLE_OK;
+    }
+    quick->plain = region;
+    return region->heap == quick->copy->heap;
+}
+
+/* False: it gives up. */
+static bool quick_cell(struct quick *quick, struct isle__cell *cell, isle_value *slot,
+                       unsigned depth)
+{
+    while (ISLE__UNLIKELY((cell->flags & ISLE__CELL_FORWARDED) != 0)) {
+        isle_value to = ((struct isle__forward *)cell)->to;
+        if ((cell->flags & ISLE__CELL_VISITED) != 0) {
+            *slot = to;
+            return true;
+        }
+        cell = isle__cell_of(to);
+    }
+    const struct isle__region *region = isle__region_of(cell);
+    if (ISLE__UNLIKELY(region != quick->plain)) {
+        bool held;
+        if (!quick_region(quick, cell, region, slot, &held))
+            return false;
+        if (held)
+            return true;
+    }
+    switch (cell->kind) {
+    case ISLE_STRING:
+        return quick_string(quick, cell, slot);
+    case ISLE_LIST:
+        return depth < QUICK_DEPTH && quick_list(quick, cell, slot, depth + 1);
+    case ISLE_MAP:
+    case ISLE_SET:
+        return depth < QUICK_DEPTH && quick_map(quick, cell, slot, depth + 1);
+    case ISLE_INT:
+    case ISLE_DOUBLE:
+        return quick_flat(quick, cell, slot, sizeof(struct isle__box));
+    case ISLE_ISOLATE:
+        return quick_flat(quick, cell, slot, sizeof(struct isle__isolate_cell));
+    case ISLE_BYTES:
+        return quick_bytes(quick, cell, slot, depth);
+    case ISLE__KIND_STORE:
+        return quick_store(quick, cell, slot);
+    default:
+        return false;
+    }
+}
+
+static inline bool quick_slot(struct quick *quick, isle_value value, isle_value *slot,
+                              unsigned depth)
+{
+    *slot = value;
+    if (isle__is_immediate(value))
+        return isle__tag_of(value) != ISLE__TAG_POINTER;
+    if ((isle__cell_of(value)->flags & ISLE__CELL_IMMORTAL) != 0)
+        return true;
+    return quick_cell(quick, isle__cell_of(value), slot, depth);
+}
+
+bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
+{
+    struct quick quick;
+    quick.copy = copy;
+    quick.plain = NULL;
+    quick.log = quick.first;
+    quick.count = 0;
+    quick.capacity = QUICK_LOG;
+    memset(quick.strings, 0, sizeof(quick.strings));
+    bool busy = copy->heap->busy;
+    copy->heap->busy = true;
+    isle_value copied;
+    bool done = quick_slot(&quick, *root, &copied, 0);
+    for (size_t i = 0; i < quick.count; i++) {
+        struct isle__forward *source = quick.log[i].source;
+        source->cell.flags &= (uint8_t) ~(ISLE__CELL_FORWARDED | ISLE__CELL_VISITED);
+        source->to.bits = quick.log[i].word;
+    }
+    if (quick.log != quick.first)
+        isle__memory_free(quick.log, quick.capacity * sizeof(*quick.log));
+    copy->heap->busy = busy;
+    if (done)
+        *root = copied;
+    return done;
+}
