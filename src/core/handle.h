@@ -4,6 +4,7 @@
 #ifndef ISLE_CORE_HANDLE_H
 #define ISLE_CORE_HANDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "isle/base.h"
@@ -22,8 +23,9 @@ struct isle__handle_entry {
     uint32_t link; /* of a free one: the next free one; else the kind */
 };
 struct isle__handle_table {
-    struct isle__handle_entry *entries;
-    uint32_t capacity, free;
+    struct isle__handle_entry *entries; /* by index - 1: a handle is never NULL */
+    uint32_t capacity, free;            /* indices; 0: none */
+    struct isle__handle_entry first;    /* the table of an isolate that has one thing only */
 };
 
 /* On 64-bit systems 24 bits of index and 32 of generation, on 32-bit ones 16 and 13. */
@@ -45,13 +47,17 @@ static inline void *isle__handle_find(const struct isle__handle_table *table,
 {
     uintptr_t bits = (uintptr_t)handle;
     uint32_t index = (uint32_t)(bits & (((uintptr_t)1 << ISLE__HANDLE_INDEX_BITS) - 1));
-    if (index == 0 || index >= table->capacity)
+    if (index - 1 >= table->capacity)
         return NULL;
-    const struct isle__handle_entry *entry = &table->entries[index];
+    const struct isle__handle_entry *entry = &table->entries[index - 1];
     if (isle__handle_pack(index, entry->generation, (uint32_t)kind) != bits)
         return NULL;
     return entry->object; /* NULL if it was closed: the generation is raised when it opens again */
 }
+/* What has this index, from 1 to the capacity; NULL: nothing, or another kind. */
+void *isle__handle_at(const struct isle__handle_table *table, enum isle__handle_kind kind,
+                      uint32_t index);
+bool isle__handles_have(const struct isle__handle_table *table, enum isle__handle_kind kind);
 void isle__handles_fini(struct isle__isolate *isolate);
 
 #endif

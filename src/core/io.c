@@ -155,7 +155,7 @@ isle_receive_port *isle_signal_port(int signal)
             isle__throw(ISLE_ENOMEM, "Out of Memory");
         isle__throw(err, "isle_signal_port: signal %d cannot be watched", signal);
     }
-    port->signal = signal;
+    port->signal = (uint8_t)signal; /* the reactor takes none above 63 */
     isle_port_set_keep_alive(handle, false);
     return handle;
 }

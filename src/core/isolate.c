@@ -153,8 +153,8 @@ static void isolate_release(struct isle__isolate *isolate)
         isle__promises_fini(isolate);
         isle__timers_fini(isolate);
         isle__microtasks_drop(isolate);
-    } while (isolate->ports != NULL || isolate->watches != NULL || isolate->promises != NULL ||
-             isolate->timer_count > 0);
+    } while (isle__handles_have(&isolate->handles, ISLE__HANDLE_PORT) || isolate->watches != NULL ||
+             isolate->promises != NULL || isolate->timer_count > 0);
     isle__clock_unset(isolate);
     isle__pauses_fini(isolate);
     isle__listeners_free(isolate->error_listeners);

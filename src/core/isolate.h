@@ -62,7 +62,6 @@ struct isle__isolate {
     struct isle__activity
         *abandoned; /* unwound by the end; their stacks stand until nothing leads there any more */
     struct isle__microtask *microtasks, *microtasks_last;
-    struct isle__port *ports;                  /* all, newest first */
     struct isle__port *pending, *pending_last; /* have a handler and mail that waited */
     struct isle__port *default_port;           /* NULL until asked for */
     bool default_closed;

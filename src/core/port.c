@@ -46,26 +46,17 @@ static struct isle__port *port_make(struct isle__isolate *isolate)
     isle__throw(ISLE_ENOMEM, "Out of Memory");
 }
 
-static void port_link(struct isle__port *port)
-{
-    port->next = port->isolate->ports;
-    if (port->next != NULL)
-        port->next->previous = port;
-    port->isolate->ports = port;
-}
-
 struct isle__port *isle__port_open(struct isle__isolate *isolate)
 {
     struct isle__port *port = port_make(isolate);
-    port->slot = isle__slot_open(ISLE__SLOT_PORT, isolate, port);
-    if (port->slot == NULL) {
+    struct isle__slot *slot = isle__slot_open(ISLE__SLOT_PORT, isolate, port);
+    if (slot == NULL) {
         isle__handle_close(isolate, port->handle);
         isle__memory_free(port, sizeof *port);
         isle__heap_discharge(&isolate->heap, sizeof *port);
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
-    port->id = atomic_load_explicit(&port->slot->id, memory_order_relaxed);
-    port_link(port);
+    port->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
     isle__port_set_alive(port, true, true);
     return port;
 }
@@ -101,26 +92,28 @@ static void pending_add(struct isle__port *port)
     isle__main_made_work(isolate);
 }
 
+static void port_wake_waiters(const struct isle__port *port)
+{
+    if (port->style != ISLE__PORT_QUIET)
+        return;
+    for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
+        isle__activity_wake(waiter->activity);
+}
+
 static void port_free(struct isle__port *port)
 {
     struct isle__isolate *isolate = port->isolate;
     bool ends = isle__slot_find(isolate->id) == NULL; /* with its isolate */
     if (port->signal != 0)
         isle__reactor_signal_remove(port->signal, port->id);
-    if (port->slot != NULL && ends)
-        isle__slot_end(port->slot);
-    else if (port->slot != NULL)
-        isle__slot_close(port->slot);
-    else
+    if (port->id == isolate->id)
         isolate->default_closed = true;
+    else if (ends)
+        isle__slot_end(isle__slot_find(port->id));
+    else
+        isle__slot_close(isle__slot_find(port->id));
     isle__port_set_alive(port, false, false);
     pending_remove(port);
-    if (port->previous != NULL)
-        port->previous->next = port->next;
-    else
-        isolate->ports = port->next;
-    if (port->next != NULL)
-        port->next->previous = port->previous;
     if (isolate->default_port == port)
         isolate->default_port = NULL;
     isle__handle_close(isolate, port->handle);
@@ -135,8 +128,7 @@ static void port_free(struct isle__port *port)
         mail = next;
     }
     /* Those who wait look for the port again and find that it is gone. */
-    for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
-        isle__activity_wake(waiter->activity);
+    port_wake_waiters(port);
     isle__drops_fire(port->drops);
     isle__memory_free(port, sizeof *port);
     isle__heap_discharge(&isolate->heap, sizeof *port);
@@ -144,9 +136,13 @@ static void port_free(struct isle__port *port)
 
 void isle__ports_fini(struct isle__isolate *isolate)
 {
-    while (isolate->ports != NULL) {
-        isolate->ports->waiters = NULL;
-        port_free(isolate->ports);
+    for (uint32_t index = isolate->handles.capacity; index > 0; index--) {
+        struct isle__port *port = isle__handle_at(&isolate->handles, ISLE__HANDLE_PORT, index);
+        if (port == NULL)
+            continue;
+        if (port->style == ISLE__PORT_QUIET)
+            port->waiters = NULL;
+        port_free(port);
     }
 }
 
@@ -191,8 +187,7 @@ struct delivery {
 static isle_value delivery_open(struct delivery *delivery, uint64_t *ret_reply)
 {
     *ret_reply = delivery->mail->reply;
-    return isle__mail_open(delivery->isolate, delivery->mail,
-                           isle__event_scope(delivery->isolate));
+    return isle__mail_open(delivery->isolate, delivery->mail, isle__event_scope(delivery->isolate));
 }
 
 struct serving {
@@ -303,8 +298,7 @@ static void port_accept(struct isle__port *port, struct isle__mail *mail)
     }
     mails_append(&port->queue, &port->queue_last, mail);
     pending_add(port);
-    for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
-        isle__activity_wake(waiter->activity);
+    port_wake_waiters(port);
 }
 
 static void mail_undeliverable(struct isle__isolate *isolate, struct isle__mail *mail)
@@ -412,7 +406,6 @@ isle_receive_port *isle_default_port(void)
         struct isle__port *port = port_make(isolate);
         port->id = isolate->id;
         port->keep_alive = true;
-        port_link(port);
         port->queue = isolate->orphans;
         port->queue_last = isolate->orphans_last;
         isolate->orphans = isolate->orphans_last = NULL;
@@ -457,12 +450,14 @@ static void port_set_style(const char *function, isle_receive_port *handle,
 {
     struct isle__isolate *isolate = isle__isolate_need(function);
     struct isle__port *port = isle__port_need(isolate, function, handle);
-    if (port->waiters != NULL)
+    if (port->style == ISLE__PORT_QUIET && port->waiters != NULL)
         isle__throw(ISLE_EINVAL, "%s: an activity waits in isle_port_receive on this port",
                     function);
-    port->style = style;
+    port->style = (uint8_t)style;
     port->context = handler.context;
-    if (style == ISLE__PORT_LISTEN)
+    if (style == ISLE__PORT_QUIET)
+        port->waiters = NULL;
+    else if (style == ISLE__PORT_LISTEN)
         port->fn.listen = handler.fn.listen;
     else if (style == ISLE__PORT_SERVE)
         port->fn.serve = handler.fn.serve;

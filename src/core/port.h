@@ -14,26 +14,26 @@ struct isle__waiter {
 };
 
 struct isle__port {
-    struct isle__slot *slot; /* NULL: the isolate's own (default port) */
-    uint64_t id;
+    uint64_t id; /* the isolate's own: its default port */
     void *handle;
     struct isle__isolate *isolate;
-    struct isle__port *next, *previous;
     struct isle__port *next_pending;
-    bool is_pending;
     struct isle__mail *queue, *queue_last;
-    enum isle__port_style style;
     union {
-        isle_handler *listen;
-        isle_answer *serve;
-        isle_receiver *classic;
-    } fn;
+        struct isle__waiter *waiters; /* quiet: activities in isle_port_receive */
+        union {
+            isle_handler *listen;
+            isle_answer *serve;
+            isle_receiver *classic;
+        } fn; /* of the other styles */
+    };
     void *context;
+    struct isle__drop *drops;
+    uint8_t style;  /* isle__port_style */
+    uint8_t signal; /* of isle_signal_port; 0 */
+    bool is_pending;
     bool keep_alive; /* as set */
     bool engaged;    /* counts for the isolate's life (the default port: once used) */
-    int signal;      /* of isle_signal_port; 0 */
-    struct isle__waiter *waiters;
-    struct isle__drop *drops;
 };
 void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
 struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
@@ -50,7 +50,7 @@ bool isle__port_run_pending(
 /* Puts a mail into the queue of its port if that has no handler. False: it is still the caller's.
  */
 bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail *mail);
-void isle__ports_fini(struct isle__isolate *isolate);
+void isle__ports_fini(struct isle__isolate *isolate);              /* closes all, newest first */
 struct isle__port *isle__port_open(struct isle__isolate *isolate); /* throws */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Slots: the table behind every id. An id is slot (24 bits), generation (36 bits) and a mark for
  * control ports; 61 bits in all, so that a port is an immediate value. A slot whose generations are
- * used up is retired, so no id is ever used twice; it costs 64 bytes after 6.9 * 10^10 uses.
+ * used up is retired, so no id is ever used twice; it costs 32 bytes after 6.9 * 10^10 uses. A free
+ * slot keeps its last id, with a mark that no id has: so it knows its index and its generation.
  *
  * Pages of slots are never moved or returned while the program runs: a look-up needs no lock.
  * Workers keep free slots on their shelves; the lock is for what lies elsewhere. */
@@ -27,6 +28,7 @@ enum {
 };
 #define GENERATION_MAX (((uint64_t)1 << ISLE__GENERATION_BITS) - 1)
 #define FREE_END UINT32_MAX
+#define INDEX_MASK (((uint64_t)1 << SLOT_BITS) - 1)
 
 static struct {
     struct isle__mutex lock;
@@ -71,13 +73,18 @@ static bool slots_grow(void)
     memset(page, 0, sizeof *page * PAGE_SLOTS);
     uint32_t first = slots.page_count << PAGE_BITS;
     for (uint32_t i = 0; i < PAGE_SLOTS; i++) {
-        page[i].index = first + i;
+        atomic_init(&page[i].id, ISLE__SLOT_FREE | (first + i));
         page[i].next_free = i + 1 < PAGE_SLOTS ? first + i + 1 : slots.free;
     }
     slots.free = first;
     atomic_store_explicit(&isle__slot_pages[slots.page_count], page, memory_order_release);
     slots.page_count++;
     return true;
+}
+
+static uint32_t slot_index(const struct isle__slot *slot)
+{
+    return (uint32_t)(atomic_load_explicit(&slot->id, memory_order_relaxed) & INDEX_MASK);
 }
 
 /* Under the lock; NULL: out of memory or slots. */
@@ -96,7 +103,7 @@ static struct isle__slot *slots_take(void)
 static void slots_put(struct isle__slot *slot)
 {
     slot->next_free = slots.free;
-    slots.free = slot->index;
+    slots.free = slot_index(slot);
 }
 
 /* So that the shelf's last slot is the one that came first in the list. */
@@ -151,20 +158,20 @@ struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isola
     struct isle__slot *slot = slot_take();
     if (slot == NULL)
         return NULL;
-    slot->generation++;
+    uint64_t last = atomic_load_explicit(&slot->id, memory_order_relaxed) & ~ISLE__SLOT_FREE;
     slot->object = object;
     atomic_store_explicit(&slot->kind, (int)kind, memory_order_relaxed);
     atomic_store_explicit(&slot->isolate, isolate, memory_order_relaxed);
     /* Release: who finds the id finds the isolate (isle__slot_find's acquire). */
-    atomic_store_explicit(&slot->id, slot->generation << SLOT_BITS | slot->index,
-                          memory_order_release);
+    atomic_store_explicit(&slot->id, last + ((uint64_t)1 << SLOT_BITS), memory_order_release);
     return slot;
 }
 
 void isle__slot_close(struct isle__slot *slot)
 {
-    atomic_store_explicit(&slot->id, 0, memory_order_release);
-    if (slot->generation == GENERATION_MAX)
+    uint64_t id = atomic_load_explicit(&slot->id, memory_order_relaxed);
+    atomic_store_explicit(&slot->id, id | ISLE__SLOT_FREE, memory_order_release);
+    if (id >> SLOT_BITS == GENERATION_MAX)
         return;
     struct isle__shelf *shelf = isle__shelf_current();
     if (shelf == NULL) {
@@ -178,6 +185,12 @@ void isle__slot_close(struct isle__slot *slot)
     shelf->slots[shelf->slot_count++] = slot;
 }
 
+/* Acquires what isle__slot_open or isle__slot_close released: the kind is then no older. */
+static bool slot_is_free(const struct isle__slot *slot)
+{
+    return (atomic_load_explicit(&slot->id, memory_order_acquire) & ISLE__SLOT_FREE) != 0;
+}
+
 void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *argument),
                               void *argument)
 {
@@ -186,7 +199,7 @@ void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *ar
     isle__mutex_unlock(&slots.lock);
     for (uint32_t i = 0; i < pages << PAGE_BITS; i++) {
         struct isle__slot *slot = isle__slot_at(i);
-        if (slot == NULL || atomic_load_explicit(&slot->id, memory_order_acquire) == 0 ||
+        if (slot == NULL || slot_is_free(slot) ||
             atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE)
             continue;
         fn(atomic_load_explicit(&slot->isolate, memory_order_relaxed), argument);
@@ -201,8 +214,7 @@ void isle__slot_end(struct isle__slot *slot)
 
 bool isle__slot_ended(uint64_t id)
 {
-    struct isle__slot *slot = isle__slot_at((uint32_t)(id & (((uint64_t)1 << SLOT_BITS) - 1)));
-    /* Acquires what isle__slot_close released: the kind is then no older. */
-    return slot != NULL && atomic_load_explicit(&slot->id, memory_order_acquire) == 0 &&
+    struct isle__slot *slot = isle__slot_at((uint32_t)(id & INDEX_MASK));
+    return slot != NULL && slot_is_free(slot) &&
            atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_ENDED;
 }

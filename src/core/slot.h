@@ -20,13 +20,14 @@ enum isle__slot_kind {
 };
 
 struct isle__slot {
-    _Atomic uint64_t id; /* 0: free */
+    _Atomic uint64_t id; /* of a free one: its last one, marked */
     _Atomic(struct isle__isolate *) isolate;
-    void *object;     /* the owner's: isle__port or isle__promise of the isolate */
-    _Atomic int kind; /* isle__slot_kind */
-    uint32_t index, next_free;
-    uint64_t generation; /* of its last use */
+    void *object;       /* the owner's: isle__port or isle__promise of the isolate */
+    _Atomic int kind;   /* isle__slot_kind */
+    uint32_t next_free; /* index */
 };
+_Static_assert(sizeof(struct isle__slot) <= 32, "two slots fit into a line");
+#define ISLE__SLOT_FREE ((uint64_t)1 << 61)  /* in a slot's id: nobody has it */
 #define ISLE__ID_CONTROL ((uint64_t)1 << 60) /* an isolate's control port: its id with this bit */
 
 /* NULL: out of memory, or 2^24 slots in use. */
@@ -52,7 +53,7 @@ static inline struct isle__slot *isle__slot_at(uint32_t index)
 /* The slot that has this id now, or NULL. Any thread; what it says may be old at once. */
 static inline struct isle__slot *isle__slot_find(uint64_t id)
 {
-    if (id == 0)
+    if ((id & ISLE__SLOT_FREE) != 0) /* no id: forged */
         return NULL;
     struct isle__slot *slot =
         isle__slot_at((uint32_t)(id & (((uint64_t)1 << ISLE__SLOT_BITS) - 1)));
