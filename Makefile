@@ -17,6 +17,8 @@ BUILD ?= build
 prefix ?= /usr/local
 FUZZ_SECONDS ?= 30
 MESON_OPTIONS ?=
+# What is installed, and what is measured.
+RELEASE = -Dbuildtype=release -Db_lto=true
 
 # Configures $(1) with options $(2), whether it was configured before or not.
 configure = if test -f $(1)/build.ninja; then meson setup --reconfigure $(1) $(2) >/dev/null; \
@@ -49,15 +51,17 @@ soak:
 
 savina:
 	tools/install-dependencies --demo
-	$(call configure,$(BUILD)/bench,-Dbench=true -Dbuildtype=release -Dexamples=false $(MESON_OPTIONS))
+	$(call configure,$(BUILD)/bench,-Dbench=true $(RELEASE) -Dexamples=false $(MESON_OPTIONS))
 	ninja -C $(BUILD)/bench savina
 	bench/savina/run --build $(BUILD)/bench $(SAVINA)
 
 # The machine's own layout is used where libdir is not given.
-install: $(BUILD)/build.ninja
-	meson configure $(BUILD) -Dprefix=$(prefix) $(if $(libdir),-Dlibdir=$(libdir))
-	ninja -C $(BUILD)
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+install:
+	tools/install-dependencies --demo
+	$(call configure,$(BUILD)/release,$(RELEASE) -Dexamples=false -Dprefix=$(prefix) \
+		$(if $(libdir),-Dlibdir=$(libdir)) $(MESON_OPTIONS))
+	ninja -C $(BUILD)/release
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD)/release --no-rebuild
 
 asan tsan gen2 wasm fuzz:
 	tools/install-dependencies --ci

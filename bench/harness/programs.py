@@ -63,8 +63,8 @@ def peer_names():
 
 def build_ours(build):
     """Isle and its neighbours, optimised, with everything compiled in."""
-    options = ['-Dbench=true', '-Dexamples=false', '-Dcli=disabled', '-Doptimization=2',
-               '-Db_ndebug=false']
+    options = ['-Dbench=true', '-Dexamples=false', '-Dcli=disabled', '-Dbuildtype=release',
+               '-Db_lto=true', '-Db_ndebug=false']
     setup = ['meson', 'setup', build, *options]
     if os.path.exists(os.path.join(build, 'build.ninja')):
         setup.insert(2, '--reconfigure')
