@@ -11,6 +11,7 @@
 #     make fuzz         each fuzzer for FUZZ_SECONDS
 #     make bench        measure Isle and every installed peer   (BENCH="--rounds 5 ...": options)
 #     make bench-peers  install the peers
+#     make bench-dart | bench-scaling     Dart's own benchmarks; costs beside a million others
 #     make docs | format | check | clean
 
 BUILD ?= build
@@ -68,6 +69,14 @@ bench:
 	tools/install-dependencies --demo
 	bench/run --build $(BUILD)/bench $(BENCH)
 
+bench-dart:
+	tools/install-dependencies --demo
+	bench/run --build $(BUILD)/bench --group dart --peer none $(BENCH)
+
+bench-scaling:
+	tools/install-dependencies --demo
+	bench/run --build $(BUILD)/bench --scaling --rounds 3 $(BENCH)
+
 bench-peers:
 	bench/install-peers
 
@@ -86,4 +95,5 @@ check:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo test soak install asan tsan gen2 wasm fuzz bench bench-peers savina docs format check clean
+.PHONY: all demo test soak install asan tsan gen2 wasm fuzz bench bench-dart \
+	bench-scaling bench-peers savina docs format check clean
