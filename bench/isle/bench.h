@@ -30,6 +30,10 @@ void bench_figure_named(const char *name, double value);
 /* Under the workload's own name with `-part` behind it. */
 void bench_figure_part(const char *part, double value);
 
+/* Ends the program where it stands: its figures are told, and the ends of the many that are alive
+ * are no part of them. */
+ISLE_NORETURN void bench_leave(void);
+
 /* Receives `count` ints in direct style; their sum. */
 int64_t bench_receive_ints(isle_receive_port *port, int64_t count);
 

@@ -32,6 +32,12 @@ void bench_figure_part(const char *part, double value)
     bench_figure_named(name, value);
 }
 
+void bench_leave(void)
+{
+    fflush(stdout);
+    _exit(0);
+}
+
 int64_t bench_receive_ints(isle_receive_port *port, int64_t count)
 {
     int64_t sum = 0;

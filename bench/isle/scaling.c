@@ -176,7 +176,7 @@ static isle_value scaling_drive(isle_value crowd)
     one.server = isle_spawn(server_main, isle_null(), NULL).default_port;
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         bench_figure_named(operations[i].name, operation_time(operations[i].run, &one));
-    return isle_null();
+    bench_leave();
 }
 
 static int64_t cpu_now_ns(void)
