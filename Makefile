@@ -5,11 +5,11 @@
 #     make demo         build and run the demonstration      (FILES="DIR ...": what to count)
 #     make test         build and run the tests              (TESTS="--suite unit ...": options)
 #     make install      DESTDIR= prefix=/usr/local libdir=
-#     make savina       build and run the Savina programs    (SAVINA="--iterations 3 pingpong ...")
 #     make soak         the tests' long tier: hours
 #     make asan | tsan | gen2 | wasm      another build of the tests, run
 #     make fuzz         each fuzzer for FUZZ_SECONDS
 #     make bench        measure Isle and every installed peer   (BENCH="--rounds 5 ...": options)
+#     make savina       build and run the Savina programs    (SAVINA="--iterations 3 pingpong ...")
 #     make bench-peers  install the peers
 #     make bench-dart | bench-scaling     Dart's own benchmarks; costs beside a million others
 #     make docs | format | check | clean
@@ -48,9 +48,11 @@ soak:
 	tools/run-tests --build $(BUILD) --tier soak $(TESTS)
 	tools/soak --build $(BUILD)
 
+# Built as bench/run builds, in the same folder.
 savina:
 	tools/install-dependencies --demo
-	$(call configure,$(BUILD)/bench,-Dbench=true -Dbuildtype=release -Dexamples=false $(MESON_OPTIONS))
+	$(call configure,$(BUILD)/bench,-Dbench=true -Dexamples=false -Dcli=disabled -Doptimization=2 \
+		-Db_ndebug=false $(MESON_OPTIONS))
 	ninja -C $(BUILD)/bench savina
 	bench/savina/run --build $(BUILD)/bench $(SAVINA)
 
