@@ -71,6 +71,21 @@ ROOT = [
     and line.name != 'round-trip-cores'
 ]
 
+# The suite's micro programs, as bench/savina has them.
+SAVINA = [
+    Workload(f'savina-{name}', unit, text, group='savina')
+    for name, unit, text in [
+        ('pingpong', 'ns', 'Ping Pong, 40,000 round trips'),
+        ('count', '/s', 'Counting Actor, 1,000,000 messages'),
+        ('fjthrput', '/s', 'Fork Join throughput, 60 times 10,000'),
+        ('fjcreate', 'ns', 'Fork Join creation, 40,000 actors'),
+        ('threadring', 'ns', 'Thread Ring, 100 actors, a hop'),
+        ('chameneos', 'ns', 'Chameneos, 200,000 meetings'),
+        ('big', 'ns', 'Big, 120 times 20,000 pings'),
+        ('fib', 'ns', 'Fibonacci of 25, an actor'),
+    ]
+]
+
 # What only Isle is asked.
 OWN = [
     Workload('waiting', 'ns', 'processor time a second while 2,000 wait', group='own'),
@@ -131,10 +146,10 @@ DART = [
     *dart('dart-loop-regexp', 'EventLoopLatencyRegexp', LATE_PARTS),
 ]
 
-ALL = LINES + ROOT + OWN + DART
-GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates', 'own': 'Isle alone',
-          'dart': "Dart's benchmarks"}
-COMPARED = ('lines', 'root')  # groups that peers have too
+ALL = LINES + ROOT + SAVINA + OWN + DART
+GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates',
+          'savina': "Savina's micro programs", 'own': 'Isle alone', 'dart': "Dart's benchmarks"}
+COMPARED = ('lines', 'root', 'savina')  # groups that peers have too
 
 
 def format_value(unit, value):
