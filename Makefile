@@ -5,12 +5,13 @@
 #     make demo         build and run the demonstration      (FILES="DIR ...": what to count)
 #     make test         build and run the tests              (TESTS="--suite unit ...": options)
 #     make install      DESTDIR= prefix=/usr/local libdir=
-#     make savina       build and run the Savina programs    (SAVINA="--iterations 3 pingpong ...")
 #     make soak         the tests' long tier: hours
 #     make asan | tsan | gen2 | wasm      another build of the tests, run
 #     make fuzz         each fuzzer for FUZZ_SECONDS
 #     make bench        measure Isle and every installed peer   (BENCH="--rounds 5 ...": options)
+#     make savina       build and run the Savina programs    (SAVINA="--iterations 3 pingpong ...")
 #     make bench-peers  install the peers
+#     make bench-dart | bench-scaling     Dart's own benchmarks; costs beside a million others
 #     make docs | format | check | clean
 
 BUILD ?= build
@@ -49,9 +50,11 @@ soak:
 	tools/run-tests --build $(BUILD) --tier soak $(TESTS)
 	tools/soak --build $(BUILD)
 
+# Built as bench/run builds, in the same folder.
 savina:
 	tools/install-dependencies --demo
-	$(call configure,$(BUILD)/bench,-Dbench=true $(RELEASE) -Dexamples=false $(MESON_OPTIONS))
+	$(call configure,$(BUILD)/bench,-Dbench=true $(RELEASE) -Dexamples=false \
+		-Dcli=disabled -Db_ndebug=false $(MESON_OPTIONS))
 	ninja -C $(BUILD)/bench savina
 	bench/savina/run --build $(BUILD)/bench $(SAVINA)
 
@@ -72,6 +75,14 @@ bench:
 	tools/install-dependencies --demo
 	bench/run --build $(BUILD)/bench $(BENCH)
 
+bench-dart:
+	tools/install-dependencies --demo
+	bench/run --build $(BUILD)/bench --group dart --peer none $(BENCH)
+
+bench-scaling:
+	tools/install-dependencies --demo
+	bench/run --build $(BUILD)/bench --scaling --rounds 3 $(BENCH)
+
 bench-peers:
 	bench/install-peers
 
@@ -90,4 +101,5 @@ check:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo test soak install asan tsan gen2 wasm fuzz bench bench-peers savina docs format check clean
+.PHONY: all demo test soak install asan tsan gen2 wasm fuzz bench bench-dart \
+	bench-scaling bench-peers savina docs format check clean

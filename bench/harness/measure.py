@@ -42,7 +42,7 @@ def run_once(run, environment):
     """One process; its figures, or why it failed."""
     environment = dict(environment, BENCH_THREADS=str(run.threads))
     disturbance, start = Disturbance(), time.monotonic()
-    process = subprocess.Popen([run.program.path, run.job], stdout=subprocess.PIPE,
+    process = subprocess.Popen(run.program.command(run.job), stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
                                env=environment, start_new_session=True)
     before = os.times()

@@ -152,3 +152,56 @@ def comparison(lines, programs):
             parts += more
             y += 26
     return document(WIDTH, y, parts)
+
+
+# --- Costs beside a crowd -------------------------------------------------------------------------
+
+CURVES = {'spawn': '#d9480f', 'round-trip': '#1c7ed6', 'call': '#6741d9', 'timer': '#2f9e44',
+          'port': '#ae7a00'}
+CROWD_WIDTH, CROWD_HEIGHT, CROWD_GAP = 300, 210, 40
+
+
+def curve(points, colour):
+    line = ' '.join(f'{x:.1f},{y:.1f}' for x, y in points)
+    dots = ''.join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points)
+    return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}'
+
+
+def crowd_panel(title, by_operation, left, top, least, most, biggest):
+    bottom = top + CROWD_HEIGHT
+    across = Axis(1, biggest, left, left + CROWD_WIDTH - 20)
+    up = Axis(least, most, bottom, top)
+    parts = [text(left, top - 12, title)]
+    for decade in up.decades():
+        y = up.at(decade)
+        parts += [f'<path d="M{left} {y:.1f}H{left + CROWD_WIDTH - 20}" class="grid"/>',
+                  text(left - 6, y + 4, short('ns', decade), 'dim small', 'end')]
+    for decade in across.decades():
+        parts.append(text(across.at(decade), bottom + 16, f'{decade:,.0f}'.replace(',000,000', ' M')
+                          .replace(',000', ' k'), 'dim small', 'middle'))
+    for operation, by_size in by_operation.items():
+        points = [(across.at(size), up.at(cost_ns)) for size, cost_ns in sorted(by_size.items())]
+        parts.append(curve(points, CURVES[operation]))
+    return parts
+
+
+def crowds(costs, crowd_titles, operation_titles):
+    """Small multiples with common axes: a panel a crowd, a curve an operation."""
+    every = [value for by_operation in costs.values() for by_size in by_operation.values()
+             for value in by_size.values()]
+    biggest = max(size for by_operation in costs.values() for by_size in by_operation.values()
+                  for size in by_size)
+    parts, x = [], 70
+    for operation, title in operation_titles.items():
+        parts += [f'<rect x="{x}" y="22" width="14" height="4" fill="{CURVES[operation]}"/>',
+                  text(x + 20, 28, title)]
+        x += 44 + 6.6 * len(title)
+    columns = 3
+    for index, (crowd, by_operation) in enumerate(costs.items()):
+        left = 70 + (index % columns) * (CROWD_WIDTH + CROWD_GAP)
+        top = 74 + (index // columns) * (CROWD_HEIGHT + 70)
+        parts += crowd_panel(f'beside {crowd_titles[crowd]}', by_operation, left, top,
+                             min(every), max(every), max(10, biggest))
+    rows = -(-len(costs) // columns)
+    width, height = 70 + columns * (CROWD_WIDTH + CROWD_GAP), 60 + rows * (CROWD_HEIGHT + 70)
+    return document(width, height, parts)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from machine import said_by
+from workloads import SAVINA
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCE = os.path.dirname(BENCH)
@@ -38,6 +39,12 @@ VERSIONS = {
 }
 
 
+def savina_path(folder, job):
+    """Where Isle's program of that figure was built, or None."""
+    path = os.path.join(folder, 'savina', job.removeprefix('savina-'))
+    return path if job.startswith('savina-') and os.access(path, os.X_OK) else None
+
+
 @dataclasses.dataclass
 class Program:
     name: str
@@ -48,6 +55,11 @@ class Program:
     @property
     def title(self):
         return TITLES.get(self.name, self.name)
+
+    def command(self, job):
+        """Isle's Savina programs are one each."""
+        own = self.name == 'isle' and savina_path(os.path.dirname(self.path), job)
+        return [own, '--figure'] if own else [self.path, job]
 
     def variants(self, threads):
         """Thread counts that it is measured with."""
@@ -99,7 +111,10 @@ def load(name, folder):
     done = subprocess.run([path, 'list'], capture_output=True, text=True, timeout=60, check=True,
                           stdin=subprocess.DEVNULL)
     version = VERSIONS.get(name, lambda: '')()
-    return Program(name, path, done.stdout.split(), version)
+    jobs = done.stdout.split()
+    if name == 'isle':
+        jobs += [line.name for line in SAVINA if savina_path(folder, line.name)]
+    return Program(name, path, jobs, version)
 
 
 def collect(build, ours, wanted, say):

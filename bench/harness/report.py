@@ -7,10 +7,7 @@ import time
 
 from programs import TITLES
 from results import LIMIT_BAR, PEER_BAR, SINGLE_BAR
-from workloads import format_value
-
-GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates'}
-
+from workloads import COMPARED, GROUPS
 
 def verdict_row(line):
     workload = line.workload
@@ -29,16 +26,34 @@ def verdict_row(line):
     ]
 
 
+def plain_row(line):
+    unit = line.workload.unit
+    return [line.workload.name, line.workload.text, line.isle.shown(unit), line.isle.span(unit),
+            line.single.shown(unit) if line.single else '']
+
+
+def group_table(group, lines):
+    """Head and rows."""
+    rows = [line for line in lines if line.workload.group == group]
+    if group in COMPARED:
+        return VERDICT_HEAD, [verdict_row(line) for line in rows]
+    return PLAIN_HEAD, [plain_row(line) for line in rows]
+
+
+PLAIN_HEAD = ['workload', 'what', 'Isle', 'min – max', '1 worker']
 VERDICT_HEAD = ['workload', 'Isle', 'min – max', '1 worker', 'best peer', 'ratio', 'limit',
                 'of limit', 'bar']
+
+
+LEFT = ('workload', 'what', 'best peer')
 
 
 def text_table(head, rows):
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
     def row_text(row):
-        cells = [cell.ljust(width) if i in (0, 4) else cell.rjust(width)
-                 for i, (cell, width) in enumerate(zip(row, widths))]
+        cells = [cell.ljust(width) if title in LEFT else cell.rjust(width)
+                 for title, cell, width in zip(head, row, widths)]
         return '  '.join(cells).rstrip()
     return '\n'.join([row_text(head), '  '.join('-' * width for width in widths),
                       *[row_text(row) for row in rows]])
@@ -52,7 +67,8 @@ def markdown_table(head, rows):
 def summary(lines):
     """Plain words about the bar."""
     said = []
-    for group, title in GROUPS.items():
+    for group in COMPARED:
+        title = GROUPS[group]
         compared = [line for line in lines if line.workload.group == group and line.verdict]
         if not compared:
             continue
@@ -63,8 +79,8 @@ def summary(lines):
         if short:
             said.append('Not reached: ' + '; '.join(f'{line.workload.name} ({line.reason})'
                                                     for line in short) + '.')
-    costly = [line for line in lines if line.single_ratio and line.single_ratio < SINGLE_BAR]
-    measured = [line for line in lines if line.single_ratio]
+    measured = [line for line in lines if line.single_ratio and line.workload.group in COMPARED]
+    costly = [line for line in measured if line.single_ratio < SINGLE_BAR]
     if measured:
         said.append(f'One worker is more than 5 % better than all of them on {len(costly)} of '
                     f'{len(measured)} lines' + (': ' if costly else '.')
@@ -105,9 +121,9 @@ def machine_text(machine, programs):
 def text_report(lines):
     parts = []
     for group, title in GROUPS.items():
-        rows = [verdict_row(line) for line in lines if line.workload.group == group]
+        head, rows = group_table(group, lines)
         if rows:
-            parts += [title, text_table(VERDICT_HEAD, rows), '']
+            parts += [title, text_table(head, rows), '']
     return '\n'.join([*parts, *summary(lines)])
 
 
@@ -121,10 +137,11 @@ def markdown_report(lines, programs, machine, rounds):
     for sentence in summary(lines):
         parts += [sentence, '']
     for group, title in GROUPS.items():
-        rows = [verdict_row(line) for line in lines if line.workload.group == group]
+        head, rows = group_table(group, lines)
         if rows:
-            parts += [f'## {title}', '', markdown_table(VERDICT_HEAD, rows), '']
-    parts += ['## All medians', '', peers_table(lines, programs), '']
+            parts += [f'## {title}', '', markdown_table(head, rows), '']
+    if any(line.workload.group == 'lines' for line in lines):
+        parts += ['## All medians', '', peers_table(lines, programs), '']
     return '\n'.join(parts)
 
 
@@ -158,7 +175,3 @@ def failures_text(measurement, missing):
     for (program, threads, job), why in measurement.failures.items():
         said.append(f'failed: {program}/{threads} {job}: {why[-1]}')
     return said
-
-
-__all__ = ['as_json', 'failures_text', 'format_value', 'machine_text', 'markdown_report',
-           'text_report']

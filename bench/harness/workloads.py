@@ -71,8 +71,85 @@ ROOT = [
     and line.name != 'round-trip-cores'
 ]
 
-ALL = LINES + ROOT
-BY_NAME = {workload.name: workload for workload in ALL}
+# The suite's micro programs, as bench/savina has them.
+SAVINA = [
+    Workload(f'savina-{name}', unit, text, group='savina')
+    for name, unit, text in [
+        ('pingpong', 'ns', 'Ping Pong, 40,000 round trips'),
+        ('count', '/s', 'Counting Actor, 1,000,000 messages'),
+        ('fjthrput', '/s', 'Fork Join throughput, 60 times 10,000'),
+        ('fjcreate', 'ns', 'Fork Join creation, 40,000 actors'),
+        ('threadring', 'ns', 'Thread Ring, 100 actors, a hop'),
+        ('chameneos', 'ns', 'Chameneos, 200,000 meetings'),
+        ('big', 'ns', 'Big, 120 times 20,000 pings'),
+        ('fib', 'ns', 'Fibonacci of 25, an actor'),
+    ]
+]
+
+# What only Isle is asked.
+OWN = [
+    Workload('waiting', 'ns', 'processor time a second while 2,000 wait', group='own'),
+]
+
+
+def dart(job, text, figures, root=True):
+    """The figures of one of Dart's benchmarks: part, unit and what it says; '' is the first."""
+    made = []
+    for suffix in ['', '-root'] if root else ['']:
+        for part, unit, what in figures:
+            name = f'{job}-{part}' if part else job
+            made.append(Workload(name + suffix, unit, f'{text}{what}', group='dart',
+                                 job=job + suffix))
+    return made
+
+
+DART_SIZES = {'1k': '1 KB', '10k': '10 KB', '100k': '100 KB', '1m': '1 MB', '10m': '10 MB',
+              '100m': '100 MB'}
+DART_JSON = {'400b': '390', '5k': '5,534', '50k': '49,814', '500k': '498,169', '5m': '4,981,723'}
+DART_DECODE = {'50k': '51,760', '100k': '104,685', '300k': '294,356', '1m': '1,177,397'}
+SEND_PARTS = [('', 'ns', ', send'), ('receive', 'ns', ', receive')]
+DECODE_PARTS = [('', 'ns', ', one copied back'), ('four', 'ns', ', four'),
+                ('exit', 'ns', ', one handed over by exit'), ('exit-four', 'ns', ', four by exit'),
+                ('sync', 'ns', ', in place')]
+LATE_PARTS = [('', 'ns', ', mean'), *[(part, 'ns', f', {part}')
+                                      for part in ('p50', 'p90', 'p95', 'p99', 'max')],
+              ('rss', 'B', ', most memory')]
+
+DART = [
+    *[one for key, size in DART_SIZES.items()
+      for one in dart(f'dart-bytes-{key}', f'SendReceiveBytes {size}', [('', 'ns', '')])],
+    *[one for key, size in DART_SIZES.items()
+      for one in dart(f'dart-transfer-{key}', f'SendReceiveBytesTransferable {size}',
+                      [('', 'ns', '')])],
+    *dart('dart-send-nop', 'SendPort Nop', SEND_PARTS),
+    *[one for key, size in DART_JSON.items()
+      for one in dart(f'dart-send-json-{key}', f'SendPort Json {size} B', SEND_PARTS, root=False)],
+    *[one for depth in range(2, 15, 2)
+      for one in dart(f'dart-send-tree-{depth}', f'SendPort BinaryTree {depth}', SEND_PARTS,
+                      root=False)],
+    *[one for key, size in DART_DECODE.items()
+      for one in dart(f'dart-decode-{key}', f'IsolateJson {size} B (as CBOR), 10 rounds',
+                      DECODE_PARTS, root=False)],
+    *dart('dart-overhead', 'IsolateBaseOverhead', [('', 'B', ', memory'),
+                                                   ('start', 'ns', ', start'),
+                                                   ('finish', 'ns', ', finish')], root=False),
+    *dart('dart-fibonacci', 'IsolateFibonacci 21', [('', 'ns', ', calculation'),
+                                                    ('peak', 'B', ', peak')], root=False),
+    *dart('dart-spawn', 'IsolateSpawn', [('', 'ns', ', to after spawn'),
+                                         ('start', 'ns', ', to start running'),
+                                         ('finish', 'ns', ', to finish running'),
+                                         ('exit', 'ns', ', to exit')]),
+    *dart('dart-spawn-memory', 'IsolateSpawnMemory', [('', 'B', ', a worker')], root=False),
+    *dart('dart-exit-latency', 'IsolateSendExitLatency', LATE_PARTS),
+    *dart('dart-loop-json', 'EventLoopLatencyJson', LATE_PARTS),
+    *dart('dart-loop-json-350k', 'EventLoopLatencyJson350KB', LATE_PARTS),
+    *dart('dart-loop-regexp', 'EventLoopLatencyRegexp', LATE_PARTS),
+]
+
+ALL = LINES + ROOT + SAVINA + OWN + DART
+GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates',
+          'savina': "Savina's micro programs", 'own': 'Isle alone', 'dart': "Dart's benchmarks"}
+COMPARED = ('lines', 'root', 'savina')  # groups that peers have too
 
 
 def format_value(unit, value):

@@ -20,13 +20,19 @@ struct workload {
 };
 
 /* Each ends with an entry without a name. */
-extern const struct workload bytes_workloads[], dart_workloads[], memory_workloads[],
-    messages_workloads[], patterns_workloads[], scaling_workloads[], spawn_workloads[],
-    tree_workloads[];
+extern const struct workload bytes_workloads[], dart_life_workloads[], dart_workloads[],
+    memory_workloads[], messages_workloads[], patterns_workloads[], scaling_workloads[],
+    spawn_workloads[], tree_workloads[];
 
 /* Prints a figure under the workload's own name, or under another one; "-root" is added. */
 void bench_figure(double value);
 void bench_figure_named(const char *name, double value);
+/* Under the workload's own name with `-part` behind it. */
+void bench_figure_part(const char *part, double value);
+
+/* Ends the program where it stands: its figures are told, and the ends of the many that are alive
+ * are no part of them. */
+ISLE_NORETURN void bench_leave(void);
 
 /* Receives `count` ints in direct style; their sum. */
 int64_t bench_receive_ints(isle_receive_port *port, int64_t count);

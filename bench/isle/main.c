@@ -4,8 +4,8 @@
 #include "bench.h"
 
 static const struct workload *const tables[] = {
-    spawn_workloads,  messages_workloads, bytes_workloads,   tree_workloads,
-    memory_workloads, patterns_workloads, scaling_workloads, dart_workloads,
+    spawn_workloads,    messages_workloads, bytes_workloads, tree_workloads,      memory_workloads,
+    patterns_workloads, scaling_workloads,  dart_workloads,  dart_life_workloads,
 };
 enum { TABLE_COUNT = sizeof tables / sizeof *tables };
 
@@ -23,6 +23,19 @@ void bench_figure_named(const char *name, double value)
 void bench_figure(double value)
 {
     bench_figure_named(running_name, value);
+}
+
+void bench_figure_part(const char *part, double value)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s-%s", running_name, part);
+    bench_figure_named(name, value);
+}
+
+void bench_leave(void)
+{
+    fflush(stdout);
+    _exit(0);
 }
 
 int64_t bench_receive_ints(isle_receive_port *port, int64_t count)

@@ -80,7 +80,7 @@ static isle_value idle_drive(isle_value parameter)
         ports[i] = isle_spawn(idle_main, isle_null(), NULL).default_port;
     ping_all(ports, count, REPLY_SIZE);
     bench_figure((double)(bench_resident() - before) / (double)count);
-    return isle_null();
+    bench_leave();
 }
 
 static isle_value bare_drive(isle_value parameter)
@@ -94,7 +94,7 @@ static isle_value bare_drive(isle_value parameter)
     ping_all(&ports[count - 1], 1, 0);
     bench_figure((double)(bench_resident() - before) / (double)count);
     ping_all(ports, count, 0);
-    return isle_null();
+    bench_leave();
 }
 
 static isle_value suspended_drive(isle_value parameter)
@@ -113,8 +113,7 @@ static isle_value suspended_drive(isle_value parameter)
     bench_figure((double)(bench_resident() - before) / (double)count);
     for (int64_t i = 0; i < count; i++)
         isle_send(ports[i], isle_null());
-    isle_port_close(port);
-    return isle_null();
+    bench_leave();
 }
 
 static isle_value million_drive(isle_value parameter)
@@ -132,7 +131,7 @@ static isle_value million_drive(isle_value parameter)
     bench_require(stats.isolates >= (uint64_t)count, "isolates alive at once");
     bench_figure_named("million", (double)time / (double)count);
     bench_figure_named("million-bytes", (double)(bench_resident() - before) / (double)count);
-    return isle_null();
+    bench_leave();
 }
 
 const struct workload memory_workloads[] = {

@@ -1,3 +1,215 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What an operation costs while BENCH_SIZE others are there: isolates that are idle or suspended,
+ * ports, timers, messages in other mailboxes. It should cost the same beside one and beside a
+ * million. And what a program costs in which everybody waits. */
 #include "bench.h"
-const struct workload scaling_workloads[] = {{NULL, NULL, 0, false}};
+
+enum { REPEATS = 3, PAYLOAD_WORDS = 8, HOLDERS = 16 };
+
+static int64_t crowd_size(void)
+{
+    const char *text = getenv("BENCH_SIZE");
+    int64_t size = text != NULL ? atoll(text) : 1000;
+    return size > 0 ? size : 1;
+}
+
+static void idle_handle(isle_value message, void *context)
+{
+    (void)context;
+    if (!isle_is_null(message))
+        isle_send(isle_as_port(message), isle_int(1));
+}
+
+static void idle_main(isle_value unused)
+{
+    (void)unused;
+    isle_port_listen(isle_default_port(), idle_handle, NULL);
+}
+
+static void suspended_main(isle_value ready)
+{
+    isle_send(isle_as_port(ready), isle_int(1));
+    isle_port_receive(isle_default_port());
+}
+
+static void crowd_of_isolates(int64_t size)
+{
+    isle_receive_port *port = isle_port_open();
+    for (int64_t i = 0; i < size; i++) {
+        ISLE_SCOPE;
+        isle_isolate one = isle_spawn(idle_main, isle_null(), NULL);
+        isle_send(one.default_port, isle_port_value(port));
+        bench_require(isle_as_int(isle_port_receive(port)) == 1, "one that is idle");
+    }
+    isle_port_close(port);
+}
+
+static void crowd_of_suspended(int64_t size)
+{
+    isle_receive_port *port = isle_port_open();
+    for (int64_t i = 0; i < size; i++) {
+        ISLE_SCOPE;
+        isle_spawn(suspended_main, isle_port_value(port), NULL);
+        bench_require(isle_as_int(isle_port_receive(port)) == 1, "one that is suspended");
+    }
+    isle_port_close(port);
+}
+
+static void crowd_of_ports(int64_t size)
+{
+    for (int64_t i = 0; i < size; i++)
+        isle_port_open();
+}
+
+static void never(void *context)
+{
+    (void)context;
+    bench_require(false, "a timer that is due in an hour");
+}
+
+static void crowd_of_timers(int64_t size)
+{
+    for (int64_t i = 0; i < size; i++)
+        isle_timer_start(ISLE_SECONDS(3600) + (i * 7919 % size) * 1000, never, NULL);
+}
+
+/* Messages of 64 bytes that wait in the mailboxes of isolates that are paused. */
+static void crowd_of_messages(int64_t size)
+{
+    isle_send_port holders[HOLDERS];
+    isle_options paused = {.paused = true};
+    for (int i = 0; i < HOLDERS; i++)
+        holders[i] = isle_spawn(idle_main, isle_null(), &paused).default_port;
+    for (int64_t i = 0; i < size; i++) {
+        ISLE_SCOPE;
+        int64_t words[PAYLOAD_WORDS] = {i};
+        isle_send(holders[i % HOLDERS], isle_bytes(words, sizeof words));
+    }
+}
+
+static void (*const crowds[])(int64_t size) = {crowd_of_isolates, crowd_of_suspended,
+                                               crowd_of_ports, crowd_of_timers, crowd_of_messages};
+
+/* The operations; each returns the time of `count` of them. */
+struct bystander {
+    isle_receive_port *port;
+    isle_send_port echo;
+    isle_send_port server;
+};
+
+static void child_answer_and_end(isle_value reply_to)
+{
+    isle_send(isle_as_port(reply_to), isle_int(1));
+}
+
+static void spawn_one(struct bystander *one)
+{
+    isle_spawn(child_answer_and_end, isle_port_value(one->port), NULL);
+    bench_require(isle_as_int(isle_port_receive(one->port)) == 1, "answer of the spawned");
+}
+
+static void trip_one(struct bystander *one)
+{
+    isle_send(one->echo, isle_int(7));
+    bench_require(isle_as_int(isle_port_receive(one->port)) == 7, "echo");
+}
+
+static isle_value same(isle_value request, void *context)
+{
+    (void)context;
+    return request;
+}
+
+static void server_main(isle_value unused)
+{
+    (void)unused;
+    isle_port_serve(isle_default_port(), same, NULL);
+}
+
+static void call_one(struct bystander *one)
+{
+    isle_value answer = isle_await(isle_call(one->server, isle_int(7), ISLE_SECONDS(5)));
+    bench_require(isle_as_int(answer) == 7, "answer of the call");
+}
+
+static void timer_one(struct bystander *one)
+{
+    (void)one;
+    isle_timer_cancel(isle_timer_start(ISLE_SECONDS(60), never, NULL));
+}
+
+static void port_one(struct bystander *one)
+{
+    (void)one;
+    isle_port_close(isle_port_open());
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct bystander *one);
+} operations[] = {{"spawn", spawn_one},
+                  {"round-trip", trip_one},
+                  {"call", call_one},
+                  {"timer", timer_one},
+                  {"port", port_one}};
+
+static double operation_time(void (*run)(struct bystander *one), struct bystander *one)
+{
+    int64_t count = bench_scaled(20000, 200), best = INT64_MAX;
+    for (int turn = 0; turn < REPEATS; turn++) {
+        int64_t start = bench_now_ns();
+        for (int64_t i = 0; i < count; i++) {
+            ISLE_SCOPE;
+            run(one);
+        }
+        int64_t time = bench_now_ns() - start;
+        best = time < best ? time : best;
+    }
+    return (double)best / (double)count;
+}
+
+static isle_value scaling_drive(isle_value crowd)
+{
+    crowds[isle_as_int(crowd)](crowd_size());
+    struct bystander one = {.port = isle_port_open()};
+    one.echo = isle_spawn(bench_echo, isle_port_value(one.port), NULL).default_port;
+    one.server = isle_spawn(server_main, isle_null(), NULL).default_port;
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        bench_figure_named(operations[i].name, operation_time(operations[i].run, &one));
+    bench_leave();
+}
+
+static int64_t cpu_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Processor time for each second in which a thousand idle ones, a thousand suspended ones and a
+ * pending timer wait. */
+static isle_value waiting_drive(isle_value parameter)
+{
+    (void)parameter;
+    int64_t wait = bench_scaled(ISLE_SECONDS(10), ISLE_SECONDS(1));
+    crowd_of_isolates(1000);
+    crowd_of_suspended(1000);
+    isle_timer *timer = isle_timer_start(ISLE_SECONDS(3600), never, NULL);
+    isle_sleep(ISLE_MS(100)); /* whoever still spins parks */
+    int64_t before = cpu_now_ns(), start = bench_now_ns();
+    isle_sleep(wait);
+    int64_t used = cpu_now_ns() - before, time = bench_now_ns() - start;
+    isle_timer_cancel(timer);
+    bench_figure((double)used * 1e9 / (double)time);
+    return isle_null();
+}
+
+const struct workload scaling_workloads[] = {
+    {"scaling-isolates", scaling_drive, 0, false},
+    {"scaling-suspended", scaling_drive, 1, false},
+    {"scaling-ports", scaling_drive, 2, false},
+    {"scaling-timers", scaling_drive, 3, false},
+    {"scaling-messages", scaling_drive, 4, false},
+    {"waiting", waiting_drive, 0, false},
+    {NULL, NULL, 0, false},
+};

@@ -39,7 +39,7 @@ static void call_main(isle_value order)
 
 static int64_t number(void)
 {
-    return savina_size(25, 3);
+    return savina_size(25, 20);
 }
 
 static isle_value run(void)

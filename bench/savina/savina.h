@@ -13,7 +13,8 @@
  *     PROGRAM [--iterations 12] [--scale 1] [--workers N] [--figure]
  *
  * prints `NAME ITERATIONS best-ms median-ms ns-per-op verified`, or with --figure the one line
- * `savina-NAME VALUE` of bench/run. Status 1, and a sentence on stderr, if a result is wrong. */
+ * `savina-NAME VALUE` of bench/run, whose BENCH_SCALE and BENCH_THREADS stand for the options.
+ * Status 1, and a sentence on stderr, if a result is wrong. */
 #ifndef SAVINA_H
 #define SAVINA_H
 

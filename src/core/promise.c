@@ -106,7 +106,7 @@ static void promise_keep_value(struct isle__promise *promise)
 /* A deferred task of the promise's scope. */
 static void promise_scope_ended(void *argument)
 {
-    struct isle__isolate *isolate = isle__isolate_need("isle_defer");
+    struct isle__isolate *isolate = isle__isolate_of(isle__heap_current());
     struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, argument);
     if (promise == NULL)
         return;
