@@ -337,9 +337,8 @@ static bool loop_step(struct isle__isolate *isolate)
         return false;
     }
     isle__sched_beat();
-    if (!isle__isolate_paused(isolate) && loop_run_event(isolate))
-        return true;
-    if (loop_take_mail(isolate))
+    /* One that is paused takes its mail and leaves it: to go idle it must have looked at all. */
+    if (isle__isolate_paused(isolate) ? loop_take_mail(isolate) : loop_run_event(isolate))
         return true;
     if (ISLE__UNLIKELY(!isolate_lives(isolate))) {
         if (isle__isolate_may_end(isolate))
