@@ -56,11 +56,13 @@ void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
     atomic_fetch_add_explicit(&queue->count, count, memory_order_seq_cst);
 }
 
-void isle__queue_push(struct isle__queue *queue, struct isle__task *task)
+size_t isle__queue_push(struct isle__queue *queue, struct isle__task *task)
 {
     isle__queue_lock(queue);
     isle__queue_append(queue, task, task, 1);
+    size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
     isle__queue_unlock(queue);
+    return count;
 }
 
 struct isle__task *isle__queue_pop(struct isle__queue *queue)

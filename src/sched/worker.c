@@ -4,9 +4,9 @@
  * what is pinned to them. Without a pool (no threads here) the attached one runs everything.
  *
  * Who wakes whom. A task made ready by a pool worker goes to that worker's hand-off slot and wakes
- * nobody: most likely the worker takes it in a microsecond. If it was not the only one waiting, one
- * idle worker is woken. What waits behind a worker that does not come back is the monitor's
- * business (monitor.c). From other threads a task goes to the injected queue and wakes one.
+ * nobody: most likely the worker takes it in a microsecond. What it displaces goes to the worker's
+ * queue, and when a few wait there, one idle worker is woken: to wake a core costs more than a few
+ * short turns. What waits longer is the monitor's business (monitor.c). From other threads a task goes to the injected queue and wakes one.
  *
  * A worker that parks has put itself on the idle list, then looked at all queues once more; who
  * queues looks at the idle count after queuing. Both sides are sequentially consistent, so one of
@@ -18,6 +18,7 @@
 enum {
     HANDOFF_MAX = 32,           /* in a row, then the queue has its turn */
     INJECTED_EVERY = 31,        /* so often the shared queue and others come before one's own */
+    WAKE_BACKLOG = 4,           /* tasks in one's queue that are worth another worker at once */
     SPIN_ROUNDS = 200,          /* of looking everywhere before parking, about 20 us */
     OWN_SPIN_ROUNDS = 800,      /* of looking at one's own queue, the same time */
     LINGER_NS = 5 * 1000 * 1000 /* of a worker more than wanted, before it ends */
@@ -416,7 +417,7 @@ void isle__sched_ready(struct isle__task *task)
     struct isle__worker *self = isle__worker_current();
     bool scatter = atomic_load_explicit(&isle__sched_scatter, memory_order_relaxed);
     if (self == NULL || self->kind != ISLE__WORKER_POOL || scatter) {
-        isle__queue_push(&isle__sched.injected, task);
+        (void)isle__queue_push(&isle__sched.injected, task);
         if (!isle__sched.pool)
             return;
         if (atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
@@ -427,8 +428,8 @@ void isle__sched_ready(struct isle__task *task)
         atomic_exchange_explicit(&self->handoff, task, memory_order_seq_cst);
     if (displaced == NULL)
         return;
-    isle__queue_push(&self->queue, displaced);
-    if (atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
+    if (isle__queue_push(&self->queue, displaced) >= WAKE_BACKLOG &&
+        atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
         isle__sched_wake_one();
 }
 
@@ -439,7 +440,7 @@ void isle__sched_yielded(struct isle__task *task)
         self->kind != ISLE__WORKER_POOL)
         isle__sched_ready(task);
     else
-        isle__queue_push(&self->queue, task);
+        (void)isle__queue_push(&self->queue, task);
 }
 
 /* --- start and stop */

@@ -73,7 +73,7 @@ extern struct isle__sched isle__sched;
 void isle__queue_init(struct isle__queue *queue);
 void isle__queue_lock(struct isle__queue *queue);
 void isle__queue_unlock(struct isle__queue *queue);
-void isle__queue_push(struct isle__queue *queue, struct isle__task *task);
+size_t isle__queue_push(struct isle__queue *queue, struct isle__task *task); /* how many wait now */
 /* A chain of `count` tasks; the caller holds the lock. */
 void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
                         struct isle__task *last, size_t count);
