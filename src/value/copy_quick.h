@@ -16,7 +16,15 @@ struct isle__quick_mark {
 };
 
 /* One thing to do for a struct: a run of bytes, or fields that lead on. */
+enum isle__quick_code {
+    ISLE__QUICK_WORD, /* 8 bytes */
+    ISLE__QUICK_BYTES,
+    ISLE__QUICK_STRING,
+    ISLE__QUICK_COUNTED, /* a pointer to an array */
+    ISLE__QUICK_INLINE   /* elements in the struct itself */
+};
 struct isle__quick_op {
+    enum isle__quick_code code;
     int kind;            /* of the field; 0: bytes */
     bool counted;        /* a pointer to an array */
     uint8_t count_size;  /* of the member that counts it */

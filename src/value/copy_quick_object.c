@@ -112,6 +112,16 @@ static const struct isle__quick_plan *quick_plan(struct isle__quick *quick, cons
     if (!quick_plan_type(plan, type, 0, &covered))
         return NULL;
     plan->whole = covered == type->size;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct isle__quick_op *op = &plan->ops[i];
+        if (op->kind == 0)
+            op->code = op->size == 8 ? ISLE__QUICK_WORD : ISLE__QUICK_BYTES;
+        else if (op->counted)
+            op->code = ISLE__QUICK_COUNTED;
+        else
+            op->code = op->kind == ISLE_FIELD_KIND_STRING && op->count == 1 ? ISLE__QUICK_STRING
+                                                                            : ISLE__QUICK_INLINE;
+    }
     quick->plan_count++;
     return plan;
 }
@@ -188,21 +198,28 @@ void isle__quick_structs_fini(struct isle__quick *quick)
 
 /* --- copying */
 
-static bool quick_strings(struct isle__quick *quick, const char *source, char *dest, size_t count)
+static inline bool quick_string(struct isle__quick *quick, const char *source, char *dest)
 {
     struct isle__chunk *chunk;
-    for (size_t i = 0; i < count; i++, source += sizeof(char *), dest += sizeof(char *)) {
-        const char *text;
-        char *copied = NULL;
-        memcpy(&text, source, sizeof(text));
-        if (text != NULL) {
-            size_t size = strlen(text) + 1;
-            copied = isle__quick_bump(quick, size, &chunk);
-            if (copied == NULL)
-                return false;
-            memcpy(copied, text, size);
-        }
-        memcpy(dest, &copied, sizeof(copied));
+    const char *text;
+    char *copied = NULL;
+    memcpy(&text, source, sizeof(text));
+    if (text != NULL) {
+        size_t size = strlen(text) + 1;
+        copied = isle__quick_bump(quick, size, &chunk);
+        if (copied == NULL)
+            return false;
+        memcpy(copied, text, size);
+    }
+    memcpy(dest, &copied, sizeof(copied));
+    return true;
+}
+
+static bool quick_strings(struct isle__quick *quick, const char *source, char *dest, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!quick_string(quick, source + i * sizeof(char *), dest + i * sizeof(char *)))
+            return false;
     }
     return true;
 }
@@ -268,15 +285,14 @@ static bool quick_op_elements(struct isle__quick *quick, const struct isle__quic
     }
 }
 
-static bool quick_counted(struct isle__quick *quick, const struct isle__quick_op *op,
-                          const char *source, char *dest, unsigned depth)
+static bool quick_array(struct isle__quick *quick, const struct isle__quick_op *op,
+                        const char *source, char *dest, unsigned depth)
 {
     const char *array;
     char *copied = NULL;
     size_t count;
     struct isle__chunk *chunk;
     memcpy(&array, source + op->offset, sizeof(array));
-    memcpy(dest + op->count_offset, source + op->count_offset, op->count_size);
     if (!isle__copy_count(source + op->count_offset, op->count_size, op->size, &count))
         return false;
     if (array != NULL && count != 0) {
@@ -288,24 +304,50 @@ static bool quick_counted(struct isle__quick *quick, const struct isle__quick_op
     return copied == NULL || quick_op_elements(quick, op, array, copied, count, depth);
 }
 
+static inline bool quick_counted(struct isle__quick *quick, const struct isle__quick_op *op,
+                                 const char *source, char *dest, unsigned depth)
+{
+    const char *none = NULL;
+    uint32_t count;
+    if (op->count_size == sizeof(count)) {
+        memcpy(&count, source + op->count_offset, sizeof(count));
+        memcpy(dest + op->count_offset, &count, sizeof(count));
+        if (count == 0) {
+            memcpy(dest + op->offset, &none, sizeof(none));
+            return true;
+        }
+    } else {
+        memcpy(dest + op->count_offset, source + op->count_offset, op->count_size);
+    }
+    return quick_array(quick, op, source, dest, depth);
+}
+
+/* What no field lists is zero already. */
 static bool quick_struct(struct isle__quick *quick, const struct isle__quick_plan *plan,
                          const char *source, char *dest, unsigned depth)
 {
-    if (!plan->whole)
-        memset(dest, 0, plan->type->size);
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const struct isle__quick_op *op = &plan->ops[i];
+    const struct isle__quick_op *op = plan->ops, *end = op + plan->count;
+    for (; op != end; op++) {
         bool done = true;
-        if (op->kind == 0 && op->size == 8)
+        switch (op->code) {
+        case ISLE__QUICK_WORD:
             memcpy(dest + op->offset, source + op->offset, 8);
-        else if (op->kind == 0)
+            break;
+        case ISLE__QUICK_BYTES:
             memcpy(dest + op->offset, source + op->offset, op->size);
-        else if (op->counted)
+            break;
+        case ISLE__QUICK_STRING:
+            done = quick_string(quick, source + op->offset, dest + op->offset);
+            break;
+        case ISLE__QUICK_COUNTED:
             done = quick_counted(quick, op, source, dest, depth);
-        else
+            break;
+        case ISLE__QUICK_INLINE:
             done = quick_op_elements(quick, op, source + op->offset, dest + op->offset, op->count,
                                      depth);
-        if (!done)
+            break;
+        }
+        if (ISLE__UNLIKELY(!done))
             return false;
     }
     return true;
@@ -314,13 +356,14 @@ static bool quick_struct(struct isle__quick *quick, const struct isle__quick_pla
 static bool quick_elements(struct isle__quick *quick, const struct isle__quick_plan *plan,
                            const char *source, char *dest, size_t count, unsigned depth)
 {
+    size_t size = plan->type->size;
     if (depth >= ISLE__QUICK_DEPTH)
         return false;
-    for (size_t i = 0; i < count; i++) {
+    if (!plan->whole)
+        memset(dest, 0, count * size);
+    for (; count > 0; count--, source += size, dest += size) {
         if (!quick_struct(quick, plan, source, dest, depth))
             return false;
-        source += plan->type->size;
-        dest += plan->type->size;
     }
     return true;
 }
@@ -330,7 +373,7 @@ bool isle__quick_structs(struct isle__quick *quick)
     while (quick->structs_done < quick->struct_count) {
         struct isle__quick_struct work = quick->structs[quick->structs_done++];
         const struct isle__quick_plan *plan = quick_plan(quick, work.type);
-        if (plan == NULL || !quick_struct(quick, plan, work.source, work.dest, 0))
+        if (plan == NULL || !quick_elements(quick, plan, work.source, work.dest, 1, 0))
             return false;
     }
     return true;
