@@ -102,7 +102,7 @@ struct isle__isolate {
     /* The members below outlive a life. */
     /* The clock's, under its lock. */
     int64_t clock_deadline;
-    _Atomic size_t clock_position;   /* 0: not there */
+    _Atomic size_t clock_position; /* 0: not there */
     struct isle__isolate *next_free; /* bodies that nobody has */
 };
 

@@ -213,8 +213,7 @@ isle_timer *isle_timer_periodic(int64_t period_ns, isle_task *task, void *contex
 void isle_timer_cancel(isle_timer *handle)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    struct isle_timer_body *timer =
-        isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
+    struct isle_timer_body *timer = isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
     if (timer == NULL)
         return;
     isle__timer_remove(isolate, &timer->node);
@@ -226,8 +225,7 @@ struct isle__drop **isle__timer_drops(struct isle__isolate *isolate, const char 
 {
     if (handle == NULL)
         isle__throw(ISLE_EINVAL, "%s: the timer is NULL", function);
-    struct isle_timer_body *timer =
-        isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
+    struct isle_timer_body *timer = isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
     if (timer == NULL)
         isle__throw(ISLE_ESTALE, "%s: the timer is over, or another isolate's", function);
     return &timer->drops;
