@@ -123,6 +123,9 @@ void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner,
 
 /* copy_object.c */
 isle_err isle__copy_object(struct isle__copy *copy, uint32_t at);
+/* Reads the member that counts an array with elements `stride` apart. False: no count that memory
+ * could have. */
+bool isle__copy_count(const char *counter, size_t counter_size, size_t stride, size_t *ret_count);
 isle_err isle__copy_struct(struct isle__copy *copy, uint32_t at);
 
 /* copy_path.c: the text of a refusal, into memory of the platform; NULL: none. */

@@ -199,15 +199,12 @@ static isle_err object_elements(struct isle__copy *copy, const isle_field *field
     }
 }
 
-/* False: no count that memory could have. */
-static bool object_count(const isle_field *field, const char *source, size_t stride,
-                         size_t *ret_count)
+bool isle__copy_count(const char *counter, size_t counter_size, size_t stride, size_t *ret_count)
 {
-    const char *counter = source + field->count_offset;
     uint64_t count = 0;
     uint32_t four;
     uint16_t two;
-    switch (field->count_size) {
+    switch (counter_size) {
     case 1:
         count = *(const unsigned char *)counter;
         break;
@@ -237,7 +234,7 @@ static isle_err object_counted(struct isle__copy *copy, const isle_field *field,
     const char *array;
     char *copied = NULL;
     memcpy(&array, source + field->offset, sizeof(array));
-    if (!object_count(field, source, stride, &count))
+    if (!isle__copy_count(source + field->count_offset, field->count_size, stride, &count))
         return isle__copy_refuse(copy, (uintptr_t)array, at, ISLE_ERANGE,
                                  "an array of a count that cannot be (field %s)", field->name);
     if (array != NULL && count != 0) {

@@ -1,45 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The quick way to copy a message: for graphs of lists, maps, sets, strings, bytes and numbers,
- * which most messages are.
+/* The quick way to copy a message: for graphs of lists, maps, sets, strings, bytes, numbers
+ * and structs of the program (copy_quick_object.c), which most messages are.
  *
  * How. Each cell is copied and its children looked into in one go, depth first, so that source and
  * copy are read and written in the order in which they lie. The log has nothing but what the marks
- * overwrote. Whatever is not plain (an object, a transferable, a map with removed entries, more
- * than QUICK_DEPTH levels, anything that is refused, no memory) makes it give up: all is undone,
- * and the general copier (copy.c) does the whole, or tells why it cannot be done.
+ * overwrote. Whatever is not plain (a transferable, a resource, a map with removed entries, more
+ * than ISLE__QUICK_DEPTH levels, anything that is refused, no memory) makes it give up: all is
+ * undone, and the general copier (copy.c) does the whole, or tells why it cannot be done.
  *
  * The laws of copy.h hold: marks are taken off before anybody can see them; a frozen block is held
  * once; short strings are not marked. */
 #include <string.h>
 
-#include "value/copy.h"
+#include "value/copy_quick.h"
 
-#define QUICK_DEPTH 64
-#define QUICK_LOG 32
+static bool quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot,
+                       unsigned depth);
 
-struct quick_mark {
-    struct isle__forward *source;
-    uint64_t word; /* after the header, as it was */
-};
-
-struct quick {
-    struct isle__copy *copy;
-    const struct isle__region *plain; /* the region that was looked at last: its cells are copied */
-    struct quick_mark *log;
-    size_t count, capacity;
-    struct {
-        const struct isle__cell *source;
-        struct isle__cell *dest;
-    } strings[ISLE__COPY_STRINGS];
-    struct quick_mark first[QUICK_LOG];
-};
-
-static bool quick_slot(struct quick *quick, isle_value value, isle_value *slot, unsigned depth);
-
-static bool quick_grow(struct quick *quick)
+static bool quick_grow(struct isle__quick *quick)
 {
     size_t old = quick->capacity * sizeof(*quick->log), size = old * 4;
-    struct quick_mark *log;
+    struct isle__quick_mark *log;
     if (quick->log == quick->first) {
         log = isle__memory_alloc(size);
         if (log != NULL)
@@ -55,28 +36,23 @@ static bool quick_grow(struct quick *quick)
 }
 
 /* Memory for the copy of a cell, its header filled in. */
-static inline struct isle__cell *quick_new(struct quick *quick, const struct isle__cell *source,
-                                           size_t size)
+static inline struct isle__cell *quick_new(struct isle__quick *quick,
+                                           const struct isle__cell *source, size_t size)
 {
-    struct isle__chunk *chunk = quick->copy->last;
-    size = (size + 15) & ~(size_t)15;
-    if (ISLE__UNLIKELY(size > chunk->size - chunk->used)) {
-        chunk = isle__copy_add_chunk(quick->copy, size);
-        if (chunk == NULL)
-            return NULL;
-    }
-    struct isle__cell *cell = (struct isle__cell *)(void *)((char *)chunk + chunk->used);
+    struct isle__chunk *chunk;
+    struct isle__cell *cell = isle__quick_bump(quick, size, &chunk);
+    if (cell == NULL)
+        return NULL;
     cell->kind = source->kind;
     cell->flags = source->flags;
     cell->element = source->element;
-    cell->offset = (uint32_t)(chunk->used / 16);
-    chunk->used += size;
+    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)chunk) / 16);
     return cell;
 }
 
 /* The same for a cell that others may refer to: it is marked. */
-static inline struct isle__cell *quick_new_marked(struct quick *quick, struct isle__cell *source,
-                                                  size_t size)
+static inline struct isle__cell *quick_new_marked(struct isle__quick *quick,
+                                                  struct isle__cell *source, size_t size)
 {
     struct isle__forward *forward = (struct isle__forward *)source;
     if (ISLE__UNLIKELY(quick->count == quick->capacity && !quick_grow(quick)))
@@ -84,7 +60,7 @@ static inline struct isle__cell *quick_new_marked(struct quick *quick, struct is
     struct isle__cell *cell = quick_new(quick, source, size);
     if (cell == NULL)
         return NULL;
-    quick->log[quick->count++] = (struct quick_mark){forward, forward->to.bits};
+    quick->log[quick->count++] = (struct isle__quick_mark){forward, forward->to.bits};
     source->flags |= ISLE__CELL_FORWARDED | ISLE__CELL_VISITED;
     return cell;
 }
@@ -94,7 +70,7 @@ static inline void quick_forward(struct isle__cell *source, const struct isle__c
     ((struct isle__forward *)source)->to = isle__value_of(dest);
 }
 
-static bool quick_string(struct quick *quick, struct isle__cell *source, isle_value *slot)
+static bool quick_string(struct isle__quick *quick, struct isle__cell *source, isle_value *slot)
 {
     struct isle__string *string = (struct isle__string *)source;
     size_t size = isle__string_size(string->size);
@@ -121,7 +97,7 @@ static bool quick_string(struct quick *quick, struct isle__cell *source, isle_va
     return true;
 }
 
-static bool quick_list(struct quick *quick, struct isle__cell *source, isle_value *slot,
+static bool quick_list(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
                        unsigned depth)
 {
     const struct isle__list *from = (const struct isle__list *)source;
@@ -142,7 +118,7 @@ static bool quick_list(struct quick *quick, struct isle__cell *source, isle_valu
     return true;
 }
 
-static bool quick_map(struct quick *quick, struct isle__cell *source, isle_value *slot,
+static bool quick_map(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
                       unsigned depth)
 {
     const struct isle__map *from = (const struct isle__map *)source;
@@ -176,7 +152,7 @@ static bool quick_map(struct quick *quick, struct isle__cell *source, isle_value
     return true;
 }
 
-static bool quick_bytes(struct quick *quick, struct isle__cell *source, isle_value *slot,
+static bool quick_bytes(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
                         unsigned depth)
 {
     const struct isle__bytes *from = (const struct isle__bytes *)source;
@@ -195,7 +171,7 @@ static bool quick_bytes(struct quick *quick, struct isle__cell *source, isle_val
     return true;
 }
 
-static bool quick_store(struct quick *quick, struct isle__cell *source, isle_value *slot)
+static bool quick_store(struct isle__quick *quick, struct isle__cell *source, isle_value *slot)
 {
     const struct isle__store *from = (const struct isle__store *)source;
     size_t size = from->size;
@@ -213,7 +189,7 @@ static bool quick_store(struct quick *quick, struct isle__cell *source, isle_val
     return true;
 }
 
-static bool quick_flat(struct quick *quick, struct isle__cell *source, isle_value *slot,
+static bool quick_flat(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
                        size_t size)
 {
     struct isle__cell *dest = quick_new(quick, source, size);
@@ -224,8 +200,26 @@ static bool quick_flat(struct quick *quick, struct isle__cell *source, isle_valu
     return true;
 }
 
+static bool quick_object(struct isle__quick *quick, struct isle__cell *source, isle_value *slot)
+{
+    const struct isle__object_cell *from = (const struct isle__object_cell *)source;
+    const isle_type *type = from->type;
+    void *object = from->object, *copied;
+    struct isle__object_cell *to =
+        (struct isle__object_cell *)quick_new_marked(quick, source, sizeof(*to));
+    if (to == NULL || type->unsendable)
+        return false;
+    quick_forward(source, &to->cell);
+    *slot = isle__value_of(to);
+    if (!isle__quick_object(quick, type, object, &copied))
+        return false;
+    to->type = type;
+    to->object = copied;
+    return true;
+}
+
 /* A cell of a region not met last: of this heap, and so to be copied; or frozen, and held. */
-static bool quick_region(struct quick *quick, struct isle__cell *cell,
+static bool quick_region(struct isle__quick *quick, struct isle__cell *cell,
                          const struct isle__region *region, isle_value *slot, bool *ret_held)
 {
     *ret_held = false;
@@ -241,7 +235,7 @@ static bool quick_region(struct quick *quick, struct isle__cell *cell,
 }
 
 /* False: it gives up. */
-static bool quick_cell(struct quick *quick, struct isle__cell *cell, isle_value *slot,
+static bool quick_cell(struct isle__quick *quick, struct isle__cell *cell, isle_value *slot,
                        unsigned depth)
 {
     while (ISLE__UNLIKELY((cell->flags & ISLE__CELL_FORWARDED) != 0)) {
@@ -264,10 +258,10 @@ static bool quick_cell(struct quick *quick, struct isle__cell *cell, isle_value 
     case ISLE_STRING:
         return quick_string(quick, cell, slot);
     case ISLE_LIST:
-        return depth < QUICK_DEPTH && quick_list(quick, cell, slot, depth + 1);
+        return depth < ISLE__QUICK_DEPTH && quick_list(quick, cell, slot, depth + 1);
     case ISLE_MAP:
     case ISLE_SET:
-        return depth < QUICK_DEPTH && quick_map(quick, cell, slot, depth + 1);
+        return depth < ISLE__QUICK_DEPTH && quick_map(quick, cell, slot, depth + 1);
     case ISLE_INT:
     case ISLE_DOUBLE:
         return quick_flat(quick, cell, slot, sizeof(struct isle__box));
@@ -277,12 +271,14 @@ static bool quick_cell(struct quick *quick, struct isle__cell *cell, isle_value 
         return quick_bytes(quick, cell, slot, depth);
     case ISLE__KIND_STORE:
         return quick_store(quick, cell, slot);
+    case ISLE_OBJECT:
+        return quick_object(quick, cell, slot);
     default:
         return false;
     }
 }
 
-static inline bool quick_slot(struct quick *quick, isle_value value, isle_value *slot,
+static inline bool quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot,
                               unsigned depth)
 {
     *slot = value;
@@ -293,19 +289,30 @@ static inline bool quick_slot(struct quick *quick, isle_value value, isle_value 
     return quick_cell(quick, isle__cell_of(value), slot, depth);
 }
 
+bool isle__quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot, unsigned depth)
+{
+    return quick_slot(quick, value, slot, depth);
+}
+
 bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
 {
-    struct quick quick;
+    struct isle__quick quick;
     quick.copy = copy;
     quick.plain = NULL;
     quick.log = quick.first;
     quick.count = 0;
-    quick.capacity = QUICK_LOG;
+    quick.capacity = ISLE__QUICK_LOG;
+    quick.structs = NULL;
+    quick.struct_count = quick.struct_capacity = quick.structs_done = 0;
+    quick.index = NULL;
+    quick.index_size = 0;
+    quick.plan_count = 0;
     memset(quick.strings, 0, sizeof(quick.strings));
     bool busy = copy->heap->busy;
     copy->heap->busy = true;
     isle_value copied;
-    bool done = quick_slot(&quick, *root, &copied, 0);
+    bool done = quick_slot(&quick, *root, &copied, 0) &&
+                (quick.struct_count == 0 || isle__quick_structs(&quick));
     for (size_t i = 0; i < quick.count; i++) {
         struct isle__forward *source = quick.log[i].source;
         source->cell.flags &= (uint8_t) ~(ISLE__CELL_FORWARDED | ISLE__CELL_VISITED);
@@ -313,6 +320,8 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
     }
     if (quick.log != quick.first)
         isle__memory_free(quick.log, quick.capacity * sizeof(*quick.log));
+    if (quick.struct_capacity != 0)
+        isle__quick_structs_fini(&quick);
     copy->heap->busy = busy;
     if (done)
         *root = copied;

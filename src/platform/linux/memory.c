@@ -397,7 +397,9 @@ static ISLE__OPAQUE void memory_free_slow(struct memory_thread *mine, void *memo
         }
     }
     memory_count(mine, -(int64_t)size);
-    if (!ISLE__ASAN && size > MEMORY_MIDDLE_MAX)
+    if (ISLE__ASAN)
+        free(memory);
+    else if (size > MEMORY_MIDDLE_MAX)
         isle__memory_large_free(memory, size);
     else
         memory_put_back(mine, memory, memory_class(size));
