@@ -129,7 +129,7 @@ static bool activity_is_protected(const struct isle__activity *activity)
 void isle__activities_unwind(struct isle__isolate *isolate)
 {
     struct isle__activity *activity;
-    isolate->ready = isolate->ready_last = NULL;
+    isolate->ready = NULL;
     while ((activity = activity_newest(isolate)) != NULL) {
         if (activity_is_protected(activity)) {
             activity->is_ready = false;
@@ -144,7 +144,7 @@ void isle__activities_unwind(struct isle__isolate *isolate)
 void isle__activities_abandon(struct isle__isolate *isolate)
 {
     struct isle__activity *activity;
-    isolate->ready = isolate->ready_last = NULL;
+    isolate->ready = NULL;
     while ((activity = activity_newest(isolate)) != NULL)
         activity_abandon(activity);
 }
@@ -204,23 +204,24 @@ void isle__activity_wake(struct isle__activity *activity)
     if (activity->is_ready || !activity->is_suspended)
         return;
     activity->is_ready = true;
-    activity->next_ready = NULL;
-    if (isolate->ready_last != NULL)
-        isolate->ready_last->next_ready = activity;
-    else
-        isolate->ready = activity;
-    isolate->ready_last = activity;
+    if (isolate->ready != NULL) {
+        activity->next_ready = isolate->ready->next_ready;
+        isolate->ready->next_ready = activity;
+    } else {
+        activity->next_ready = activity;
+    }
+    isolate->ready = activity;
     isle__main_made_work(isolate);
 }
 
 struct isle__activity *isle__activity_take_ready(struct isle__isolate *isolate)
 {
-    struct isle__activity *activity = isolate->ready;
-    if (activity == NULL)
-        return NULL;
-    isolate->ready = activity->next_ready;
     if (isolate->ready == NULL)
-        isolate->ready_last = NULL;
+        return NULL;
+    struct isle__activity *activity = isolate->ready->next_ready;
+    isolate->ready->next_ready = activity->next_ready;
+    if (isolate->ready == activity)
+        isolate->ready = NULL;
     activity->is_ready = false;
     return activity;
 }

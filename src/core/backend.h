@@ -19,6 +19,11 @@ struct isle__backend_ops {
 };
 
 extern const struct isle__backend_ops isle__backend_thread;
+extern const struct isle__backend_ops *const isle__backends[ISLE_NODE + 1]; /* by kind */
+static inline const struct isle__backend_ops *isle__backend_of(const struct isle__isolate *isolate)
+{
+    return isle__backends[isolate->backend];
+}
 /* The table of a kind, or NULL if this build has none. */
 const struct isle__backend_ops *isle__backend_find(isle_backend kind);
 

@@ -100,6 +100,17 @@ void isle__control_init_body(struct isle__isolate *isolate)
     atomic_init(&isolate->controls, &control_closed);
 }
 
+/* The oldest; there is one. */
+static struct isle__control *deferred_take(struct isle__isolate *isolate)
+{
+    struct isle__control *control = isolate->deferred->next;
+    isolate->deferred->next = control->next;
+    if (isolate->deferred == control)
+        isolate->deferred = NULL;
+    atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
+    return control;
+}
+
 void isle__control_drop_all(struct isle__isolate *isolate)
 {
     struct isle__control *list = control_take(isolate, &control_closed);
@@ -108,55 +119,74 @@ void isle__control_drop_all(struct isle__isolate *isolate)
         control_refuse(list);
         list = next;
     }
-    while (isolate->deferred != NULL) {
-        list = isolate->deferred;
-        isolate->deferred = list->next;
-        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
-        control_refuse(list);
-    }
-    isolate->deferred_last = NULL;
+    while (isolate->deferred != NULL)
+        control_refuse(deferred_take(isolate));
 }
 
 /* --- what each does, in the target */
 
+/* False: out of memory. */
+static bool pauses_grow(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    if (cold == NULL)
+        return false;
+    if (isolate->pause_count < cold->pause_capacity)
+        return true;
+    size_t old = cold->pause_capacity, new = old == 0 ? 2 : old * 2;
+    void *memory = new > UINT32_MAX ? NULL
+                                    : isle__memory_resize(cold->pauses, old * sizeof(uint64_t),
+                                                          new * sizeof(uint64_t));
+    if (memory == NULL)
+        return false;
+    isle__heap_charge_always(&isolate->heap, (new - old) * sizeof(uint64_t));
+    cold->pauses = memory;
+    cold->pause_capacity = (uint32_t) new;
+    return true;
+}
+
+/* The key's place, or where one more would go. */
+static uint32_t pauses_find(const struct isle__isolate *isolate, uint64_t key)
+{
+    uint32_t at = 0;
+    while (at < isolate->pause_count && isle__isolate_has_cold(isolate)->pauses[at] != key)
+        at++;
+    return at;
+}
+
 static void pauses_add(struct isle__isolate *isolate, uint64_t key)
 {
-    for (size_t i = 0; i < isolate->pause_count; i++)
-        if (isolate->pauses[i] == key)
-            return;
-    if (isolate->pause_count == isolate->pause_capacity) {
-        size_t old = isolate->pause_capacity, new = old == 0 ? 2 : old * 2;
-        void *memory =
-            isle__memory_resize(isolate->pauses, old * sizeof(uint64_t), new * sizeof(uint64_t));
-        if (memory == NULL) {
-            /* Not pausing would be the worse answer: whoever paused relies on it. */
-            isolate->ending = true;
-            isle__uncaught(isolate, isle__error_out_of_memory());
-            return;
-        }
-        isle__heap_charge_always(&isolate->heap, (new - old) * sizeof(uint64_t));
-        isolate->pauses = memory;
-        isolate->pause_capacity = new;
+    if (pauses_find(isolate, key) < isolate->pause_count)
+        return;
+    if (!pauses_grow(isolate)) {
+        /* Not pausing would be the worse answer: whoever paused relies on it. */
+        isolate->ending = true;
+        isle__uncaught(isolate, isle__error_out_of_memory());
+        return;
     }
-    isolate->pauses[isolate->pause_count++] = key;
+    isle__isolate_has_cold(isolate)->pauses[isolate->pause_count++] = key;
 }
 
 static void pauses_remove(struct isle__isolate *isolate, uint64_t key)
 {
-    for (size_t i = 0; i < isolate->pause_count; i++)
-        if (isolate->pauses[i] == key) {
-            isolate->pauses[i] = isolate->pauses[--isolate->pause_count];
-            return;
-        }
+    uint32_t at = pauses_find(isolate, key);
+    if (at == isolate->pause_count)
+        return;
+    uint64_t *pauses = isle__isolate_has_cold(isolate)->pauses;
+    pauses[at] = pauses[--isolate->pause_count];
 }
 
 void isle__pauses_fini(struct isle__isolate *isolate)
 {
-    size_t size = isolate->pause_capacity * sizeof(uint64_t);
-    isle__memory_free(isolate->pauses, size);
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    isolate->pause_count = 0;
+    if (cold == NULL)
+        return;
+    size_t size = cold->pause_capacity * sizeof(uint64_t);
+    isle__memory_free(cold->pauses, size);
     isle__heap_discharge(&isolate->heap, size);
-    isolate->pauses = NULL;
-    isolate->pause_count = isolate->pause_capacity = 0;
+    cold->pauses = NULL;
+    cold->pause_capacity = 0;
 }
 
 isle_err isle__isolate_start_paused(struct isle__isolate *isolate)
@@ -184,7 +214,7 @@ static void listener_remove(struct isle__listener **list, uint64_t port)
 }
 
 /* Takes the mail. Once per port: the last response counts. */
-isle_err isle__listener_add(struct isle__listener **list, uint64_t port, struct isle__mail *mail)
+static isle_err listener_add(struct isle__listener **list, uint64_t port, struct isle__mail *mail)
 {
     struct isle__listener **at = listener_find(list, port);
     if (*at == NULL) {
@@ -200,6 +230,26 @@ isle_err isle__listener_add(struct isle__listener **list, uint64_t port, struct 
     }
     (*at)->mail = mail;
     return ISLE_OK;
+}
+
+isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,
+                                 struct isle__mail *mail)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    if (cold != NULL)
+        return listener_add(&cold->exit_listeners, port, mail);
+    isle__mail_drop(mail);
+    return ISLE_ENOMEM;
+}
+
+isle_err isle__error_listener_add(struct isle__isolate *isolate, uint64_t port,
+                                  struct isle__mail *mail)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    if (cold != NULL)
+        return listener_add(&cold->error_listeners, port, mail);
+    isle__mail_drop(mail);
+    return ISLE_ENOMEM;
 }
 
 void isle__listeners_free(struct isle__listener *list)
@@ -223,6 +273,7 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
     bool may_pause = control->capability == isle__isolate_capability(isolate->id, 1).id;
     bool may_end = control->capability == isle__isolate_capability(isolate->id, 2).id;
     struct isle__mail *mail = control->mail;
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
 
     switch (control->kind) {
     case ISLE__CONTROL_PAUSE:
@@ -247,18 +298,21 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
         bool is_exit = control->kind == ISLE__CONTROL_ADD_EXIT;
         control->mail = NULL;
         /* Without memory for a list entry the isolate must not go on as if nobody listened. */
-        if (isle__listener_add(is_exit ? &isolate->exit_listeners : &isolate->error_listeners,
-                               control->port, mail) != ISLE_OK) {
+        isle_err err = is_exit ? isle__exit_listener_add(isolate, control->port, mail)
+                               : isle__error_listener_add(isolate, control->port, mail);
+        if (err != ISLE_OK) {
             isolate->ending = true;
             isle__uncaught(isolate, isle__error_out_of_memory());
         }
         break;
     }
     case ISLE__CONTROL_REMOVE_EXIT:
-        listener_remove(&isolate->exit_listeners, control->port);
+        if (cold != NULL)
+            listener_remove(&cold->exit_listeners, control->port);
         break;
     case ISLE__CONTROL_REMOVE_ERROR:
-        listener_remove(&isolate->error_listeners, control->port);
+        if (cold != NULL)
+            listener_remove(&cold->error_listeners, control->port);
         break;
     case ISLE__CONTROL_ERRORS_FATAL:
         if (may_end)
@@ -272,12 +326,13 @@ static void control_defer(struct isle__isolate *isolate, struct isle__control *c
 {
     /* It waits on, so it counts on: an event that only comes to checkpoints piles up nothing. */
     atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed);
-    control->next = NULL;
-    if (isolate->deferred_last != NULL)
-        isolate->deferred_last->next = control;
-    else
-        isolate->deferred = control;
-    isolate->deferred_last = control;
+    if (isolate->deferred != NULL) {
+        control->next = isolate->deferred->next;
+        isolate->deferred->next = control;
+    } else {
+        control->next = control;
+    }
+    isolate->deferred = control;
 }
 
 void isle__control_run(struct isle__isolate *isolate, bool running)
@@ -299,19 +354,14 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
             control_do(isolate, list);
         list = next;
     }
-    while (!running && isolate->deferred != NULL && !isolate->ending) {
-        struct isle__control *control = isolate->deferred;
-        isolate->deferred = control->next;
-        if (isolate->deferred == NULL)
-            isolate->deferred_last = NULL;
-        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
-        control_do(isolate, control);
-    }
+    while (!running && isolate->deferred != NULL && !isolate->ending)
+        control_do(isolate, deferred_take(isolate));
 }
 
 void isle__deadline_check(struct isle__isolate *isolate)
 {
-    if (isolate->deadline.position != 0 && isle__clock_now() >= isolate->deadline.deadline)
+    if (isolate->has_deadline &&
+        isle__clock_now() >= isle__isolate_has_cold(isolate)->deadline.deadline)
         control_kill(isolate);
 }
 

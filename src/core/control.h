@@ -60,7 +60,7 @@ static inline void isle__attend(struct isle__isolate *isolate)
 {
     if (ISLE__UNLIKELY(atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
                        isolate->ending || isolate->heap.frame->pending_end ||
-                       isolate->deadline.position != 0))
+                       isolate->has_deadline))
         isle__attend_to(isolate);
 }
 void isle__deadline_check(
@@ -74,7 +74,9 @@ struct isle__listener {
 };
 
 /* Takes the mail. Once per port, the last counts. ISLE_ENOMEM. */
-ISLE_MUST_CHECK isle_err isle__listener_add(struct isle__listener **list, uint64_t port,
-                                            struct isle__mail *mail);
+ISLE_MUST_CHECK isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,
+                                                 struct isle__mail *mail);
+ISLE_MUST_CHECK isle_err isle__error_listener_add(struct isle__isolate *isolate, uint64_t port,
+                                                  struct isle__mail *mail);
 
 #endif

@@ -78,7 +78,7 @@ struct watch_body {
 
 static void watch_free(struct isle__isolate *isolate, struct watch_body *watch)
 {
-    struct watch_body **at = (struct watch_body **)&isolate->watches;
+    struct watch_body **at = (struct watch_body **)&isle__isolate_has_cold(isolate)->watches;
     while (*at != watch)
         at = &(*at)->next;
     *at = watch->next;
@@ -91,8 +91,9 @@ static void watch_free(struct isle__isolate *isolate, struct watch_body *watch)
 
 void isle__watches_fini(struct isle__isolate *isolate)
 {
-    while (isolate->watches != NULL)
-        watch_free(isolate, isolate->watches);
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    while (cold != NULL && cold->watches != NULL)
+        watch_free(isolate, cold->watches);
 }
 
 void isle__io_stop(struct isle__isolate *isolate)
@@ -111,7 +112,8 @@ isle_watch *isle_fd_watch(int fd, unsigned events, isle_send_port port)
     if (isle_send_port_is_none(port))
         isle__throw(ISLE_EINVAL, "isle_fd_watch: the port is none");
     isle__heap_charge(&isolate->heap, sizeof(struct watch_body));
-    struct watch_body *watch = isle__memory_alloc(sizeof *watch);
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    struct watch_body *watch = cold == NULL ? NULL : isle__memory_alloc(sizeof *watch);
     isle_err err = watch == NULL ? ISLE_ENOMEM : ISLE_OK;
     if (err == ISLE_OK) {
         struct isle__watch_request request = {.fd = fd, .events = events, .target = port.id};
@@ -127,8 +129,8 @@ isle_watch *isle_fd_watch(int fd, unsigned events, isle_send_port port)
         errno = saved;
         io_refused(__func__, err, fd);
     }
-    watch->next = isolate->watches;
-    isolate->watches = watch;
+    watch->next = cold->watches;
+    cold->watches = watch;
     isolate->alive++;
     return watch->handle;
 }

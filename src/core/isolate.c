@@ -40,8 +40,9 @@ isle_err isle__isolate_ask(struct isle__isolate **ret_isolate)
 /* All members of one life begin as zero, but for those that senders may be looking at. */
 static void isolate_reset(struct isle__isolate *isolate)
 {
-    size_t own = offsetof(struct isle__isolate, backend);
-    memset((char *)isolate + own, 0, offsetof(struct isle__isolate, clock_deadline) - own);
+    size_t own = offsetof(struct isle__isolate, id);
+    memset((char *)isolate + own, 0, sizeof *isolate - own);
+    isolate->timer_count = 0;
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     isolate->errors_fatal = true;
     atomic_store_explicit(&isolate->attention, 0, memory_order_relaxed);
@@ -58,6 +59,33 @@ static size_t limit_within(size_t limit, uint64_t most)
     return limit < most ? limit : (size_t)most;
 }
 
+struct isle__cold *isle__isolate_cold(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL)
+        return cold;
+    cold = isle__memory_alloc(sizeof *cold);
+    if (cold == NULL)
+        return NULL;
+    memset(cold, 0, sizeof *cold);
+    /* Release: the end of the program may be reading its name. */
+    atomic_store_explicit(&isolate->cold, cold, memory_order_release);
+    return cold;
+}
+
+/* False: out of memory. */
+static bool isolate_set_name(struct isle__isolate *isolate, const char *text, size_t length)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    char *name = cold == NULL ? NULL : isle__memory_alloc(length + 1);
+    if (name == NULL)
+        return false;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    atomic_store_explicit(&cold->debug_name, name, memory_order_release);
+    return true;
+}
+
 static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options)
 {
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
@@ -67,18 +95,15 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
         &isolate->mailbox_max_bytes,
         limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20), ISLE__ROOM_BYTES_MAX),
         memory_order_relaxed);
-    atomic_store_explicit(&isolate->mailbox_max_messages,
-                          limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
-                                       ISLE__ROOM_COUNT_MAX),
-                          memory_order_relaxed);
+    atomic_store_explicit(
+        &isolate->mailbox_max_messages,
+        (uint32_t)limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
+                               ISLE__ROOM_COUNT_MAX),
+        memory_order_relaxed);
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
-        size_t size = strlen(options->debug_name) + 1;
-        char *name = isle__memory_alloc(size);
-        if (name == NULL)
+        if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
             return ISLE_ENOMEM;
-        memcpy(name, options->debug_name, size);
-        atomic_store_explicit(&isolate->debug_name, name, memory_order_release);
     }
     return ISLE_OK;
 }
@@ -88,14 +113,13 @@ static isle_err isolate_listen(struct isle__isolate *isolate, const isle_options
     if (options->on_exit.id != 0) {
         struct isle__mail *mail =
             isle__mail_make(isle_null(), ISLE__MAIL_DATA, options->on_exit.id);
-        if (mail == NULL ||
-            isle__listener_add(&isolate->exit_listeners, options->on_exit.id, mail) != ISLE_OK)
+        if (mail == NULL || isle__exit_listener_add(isolate, options->on_exit.id, mail) != ISLE_OK)
             return ISLE_ENOMEM;
     }
     if (options->on_error.id != 0) {
         struct isle__mail *mail = isle__notice_reserve(options->on_error.id);
         if (mail == NULL ||
-            isle__listener_add(&isolate->error_listeners, options->on_error.id, mail) != ISLE_OK)
+            isle__error_listener_add(isolate, options->on_error.id, mail) != ISLE_OK)
             return ISLE_ENOMEM;
     }
     return options->paused ? isle__isolate_start_paused(isolate) : ISLE_OK;
@@ -104,7 +128,19 @@ static isle_err isolate_listen(struct isle__isolate *isolate, const isle_options
 static void isolate_deadline(struct isle__isolate *isolate, struct isle__timer_node *node)
 {
     (void)node;
+    isolate->has_deadline = false;
     isolate->ending = isolate->killed = true;
+}
+
+static isle_err isolate_limit_time(struct isle__isolate *isolate, int64_t duration)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    if (cold == NULL)
+        return ISLE_ENOMEM;
+    cold->deadline.fire = isolate_deadline;
+    isle_err err = isle__timer_add(isolate, &cold->deadline, isle__deadline_of(duration));
+    isolate->has_deadline = err == ISLE_OK;
+    return err;
 }
 
 isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate)
@@ -114,27 +150,22 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
         return ISLE_ENOMEM;
     isolate_reset(isolate);
     isolate->task.run = isle__isolate_turn;
-    isolate->slot = isle__slot_open(ISLE__SLOT_ISOLATE, isolate, isolate);
-    if (isolate->slot == NULL) {
+    struct isle__slot *slot = isle__slot_open(ISLE__SLOT_ISOLATE, isolate, isolate);
+    if (slot == NULL) {
         isle__body_give(isolate);
         return ISLE_ENOMEM;
     }
-    isolate->id = atomic_load_explicit(&isolate->slot->id, memory_order_relaxed);
-    isolate->backend = isle__backend_find(options->backend);
+    isolate->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
+    isolate->backend = (uint8_t)options->backend;
     isle_err err = isolate_configure(isolate, options);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);
-    if (err == ISLE_OK && options->deadline_ns > 0) {
-        isolate->deadline.fire = isolate_deadline;
-        err = isle__timer_add(isolate, &isolate->deadline, isle__deadline_of(options->deadline_ns));
-    }
+    if (err == ISLE_OK && options->deadline_ns > 0)
+        err = isolate_limit_time(isolate, options->deadline_ns);
     isle__control_open(isolate);
     if (err == ISLE_OK)
-        err = isolate->backend->prepare(isolate, options);
-    else
-        isolate->backend = NULL;
+        err = isle__backend_of(isolate)->prepare(isolate, options);
     if (err != ISLE_OK) {
-        isolate->backend = NULL;
         isle__isolate_destroy(isolate);
         return err;
     }
@@ -142,42 +173,61 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     return ISLE_OK;
 }
 
+static void isolate_forget_entry(struct isle__isolate *isolate)
+{
+    if (isolate->entered)
+        return;
+    struct isle__mail *first = isolate->first;
+    if (first != NULL)
+        isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(first)));
+    isle__mail_drop(first);
+    isle__isolate_entering(isolate);
+}
+
+static bool isolate_has_watches(const struct isle__isolate *isolate)
+{
+    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    return cold != NULL && cold->watches != NULL;
+}
+
 /* Returns what one life holds beside its heap. The id is given up first, so that nothing new is
  * addressed to it. */
 static void isolate_release(struct isle__isolate *isolate)
 {
-    isle__slot_end(isolate->slot);
+    isle__slot_end(isle__slot_find(isolate->id));
+    isolate_forget_entry(isolate);
     do { /* drops are code of the program: what they make anew is returned as well */
         isle__ports_fini(isolate);
         isle__watches_fini(isolate);
         isle__promises_fini(isolate);
         isle__timers_fini(isolate);
         isle__microtasks_drop(isolate);
-    } while (isle__handles_have(&isolate->handles, ISLE__HANDLE_PORT) || isolate->watches != NULL ||
-             isolate->promises != NULL || isolate->timer_count > 0);
+    } while (isle__handles_have(&isolate->handles, ISLE__HANDLE_PORT) ||
+             isolate_has_watches(isolate) || isolate->promises != NULL || isolate->timer_count > 0);
     isle__clock_unset(isolate);
     isle__pauses_fini(isolate);
-    isle__listeners_free(isolate->error_listeners);
-    isolate->error_listeners = NULL;
-    if (isolate->first != NULL)
-        isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(isolate->first)));
-    isle__mail_drop(isolate->first);
-    isle__mail_drop(isolate->run_mail);
-    isolate->first = isolate->run_mail = NULL;
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL) {
+        isle__listeners_free(cold->error_listeners);
+        cold->error_listeners = NULL;
+    }
     isle__handles_fini(isolate);
     isle__heap_fini(&isolate->heap);
 }
 
-/* The end of the program may be reading names. */
-static void isolate_forget_name(struct isle__isolate *isolate)
+/* The end of the program may be reading the name. */
+static void isolate_forget_cold(struct isle__isolate *isolate)
 {
-    char *name = atomic_load_explicit(&isolate->debug_name, memory_order_relaxed);
-    if (name == NULL)
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL)
         return;
+    char *name = atomic_load_explicit(&cold->debug_name, memory_order_relaxed);
     isle__mutex_lock(&isle__program.lock);
-    atomic_store_explicit(&isolate->debug_name, NULL, memory_order_relaxed);
+    atomic_store_explicit(&isolate->cold, NULL, memory_order_relaxed);
     isle__mutex_unlock(&isle__program.lock);
-    isle__memory_free(name, strlen(name) + 1);
+    if (name != NULL)
+        isle__memory_free(name, strlen(name) + 1);
+    isle__memory_free(cold, sizeof *cold);
 }
 
 static void mails_refuse(struct isle__isolate *isolate, struct isle__mail *mail)
@@ -194,10 +244,11 @@ static void mails_refuse(struct isle__isolate *isolate, struct isle__mail *mail)
 static void isolate_close_mailbox(struct isle__isolate *isolate)
 {
     mails_refuse(isolate, isolate->inbox);
-    mails_refuse(isolate, isolate->orphans);
+    struct isle__mail *last;
+    mails_refuse(isolate, isle__orphans_take(isolate, &last));
     mails_refuse(isolate, atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED,
                                                    memory_order_acq_rel));
-    isolate->inbox = isolate->inbox_last = isolate->orphans = isolate->orphans_last = NULL;
+    isolate->inbox = isolate->inbox_last = NULL;
 }
 
 void isle__isolate_destroy(struct isle__isolate *isolate)
@@ -205,9 +256,11 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
     isolate_release(isolate);
     isolate_close_mailbox(isolate);
     isle__control_drop_all(isolate);
-    isle__listeners_free(isolate->exit_listeners);
-    isolate->exit_listeners = NULL;
-    isolate_forget_name(isolate);
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL)
+        isle__listeners_free(cold->exit_listeners);
+    isle__mail_drop(isolate->run_mail);
+    isolate_forget_cold(isolate);
     isle__body_give(isolate);
 }
 
@@ -227,7 +280,7 @@ void isle__isolate_ready(struct isle__isolate *isolate)
 {
     if (isolate->classic)
         isle__classic_busy();
-    isolate->backend->wake(isolate);
+    isle__backend_of(isolate)->wake(isolate);
 }
 
 void isle__isolate_wake(struct isle__isolate *isolate)
@@ -240,43 +293,69 @@ void isle__isolate_wake(struct isle__isolate *isolate)
 
 /* --- the end */
 
+/* isle_exit's message. */
+static void isolate_post_final(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL)
+        return;
+    isle__mail_post_reserved(cold->final_mail);
+    cold->final_mail = NULL;
+}
+
+static struct isle__listener *isolate_take_listeners(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    struct isle__listener *listeners = cold == NULL ? NULL : cold->exit_listeners;
+    if (cold != NULL)
+        cold->exit_listeners = NULL;
+    return listeners;
+}
+
+static void listeners_tell(struct isle__listener *listeners)
+{
+    for (struct isle__listener *listener = listeners; listener != NULL; listener = listener->next) {
+        isle__mail_post_reserved(listener->mail);
+        listener->mail = NULL;
+    }
+    isle__listeners_free(listeners);
+}
+
+/* What the system lent to it. */
+static void isolate_return(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL && cold->library != NULL)
+        isle__library_close(cold->library);
+    isle__backend_of(isolate)->ended(isolate);
+    isolate_forget_cold(isolate);
+}
+
 void isle__isolate_finish(struct isle__isolate *isolate)
 {
     isle__io_stop(isolate);
     isle__activities_abandon(isolate);
-    bool answered = isolate->final_mail != NULL && isolate->final_mail->kind != ISLE__MAIL_DATA;
-    isle__mail_post_reserved(isolate->final_mail);
-    isolate->final_mail = NULL;
-    if (answered) { /* the run has its result: a second answer would count as a late one */
-        isle__mail_drop(isolate->run_mail);
+    isolate_post_final(isolate);
+    if (isolate->run_answered) { /* it is the result, not the notice that there is none */
+        isle__mail_post_reserved(isolate->run_mail);
         isolate->run_mail = NULL;
     }
-    struct isle__mail *no_result = isolate->run_mail;
-    isolate->run_mail = NULL;
-    struct isle__listener *listeners = isolate->exit_listeners;
-    isolate->exit_listeners = NULL;
+    struct isle__listener *listeners = isolate_take_listeners(isolate);
     isolate_release(isolate);
     isle__activities_discard(isolate);
-    isle__mail_post_reserved(isolate->final_mail); /* of an isle_exit in what isolate_release ran */
-    isolate->final_mail = NULL;
+    isolate_post_final(isolate); /* of an isle_exit in what isolate_release ran */
     isolate_close_mailbox(isolate);
     isle__control_drop_all(isolate);
     isle__heap_set_current(NULL);
-    isolate_forget_name(isolate);
-    if (isolate->library != NULL)
-        isle__library_close(isolate->library);
-    isolate->backend->ended(isolate);
+    isolate_return(isolate);
+    struct isle__mail *no_result = isolate->run_mail;
     bool classic = isolate->classic;
     /* The root's task may still be in its worker's queue, or on its way there: its body rests until
      * the program's end. */
     if (!isolate->is_root)
         isle__body_give(isolate);
     isle__mail_post_reserved(no_result);
-    for (struct isle__listener *listener = listeners; listener != NULL; listener = listener->next) {
-        isle__mail_post_reserved(listener->mail);
-        listener->mail = NULL;
-    }
-    isle__listeners_free(listeners);
+    listeners_tell(listeners);
     if (classic)
         isle__classic_idle();
     isle__tally_add(ISLE__TALLY_ENDED);
@@ -299,9 +378,15 @@ isle_isolate isle_current(void)
     return isle__isolate_handle(isle__isolate_need(__func__));
 }
 
+const char *isle__isolate_given_name(const struct isle__isolate *isolate)
+{
+    const struct isle__cold *cold = atomic_load_explicit(&isolate->cold, memory_order_acquire);
+    return cold == NULL ? NULL : atomic_load_explicit(&cold->debug_name, memory_order_acquire);
+}
+
 void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t size)
 {
-    const char *name = atomic_load_explicit(&isolate->debug_name, memory_order_acquire);
+    const char *name = isle__isolate_given_name(isolate);
     if (name != NULL)
         (void)snprintf(text, size, "%s", name);
     else
@@ -311,16 +396,11 @@ void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t 
 const char *isle_debug_name(void)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    char *name = atomic_load_explicit(&isolate->debug_name, memory_order_relaxed);
-    if (name == NULL) {
+    if (isle__isolate_given_name(isolate) == NULL) {
         char text[40];
         int length = snprintf(text, sizeof text, "isolate-%llu", (unsigned long long)isolate->id);
-        size_t size = (size_t)length + 1;
-        name = isle__memory_alloc(size);
-        if (name == NULL)
+        if (!isolate_set_name(isolate, text, (size_t)length))
             isle__throw(ISLE_ENOMEM, "Out of Memory");
-        memcpy(name, text, size);
-        atomic_store_explicit(&isolate->debug_name, name, memory_order_release);
     }
-    return name;
+    return isle__isolate_given_name(isolate);
 }

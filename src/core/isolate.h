@@ -30,6 +30,12 @@ struct isle__mail;
 struct isle__port;
 struct isle__promise;
 
+struct isle__clock_entry { /* under the clock's lock */
+    struct isle__isolate *isolate;
+    int64_t deadline;
+    _Atomic size_t position; /* 0: not there */
+};
+
 struct isle__microtask {
     struct isle__microtask *next;
     void (*run)(void *argument); /* in an event of its own */
@@ -42,68 +48,93 @@ struct isle__microtask {
 
 struct isle__backend_ops;
 
+/* What few isolates have, or only those that do more than wait for mail: made on first use
+ * (isle__isolate_cold), freed with the life. Bookkeeping like the body: not charged. */
+struct isle__cold {
+    struct isle__timer_node **timers; /* timer.c */
+    uint32_t timer_capacity;
+    struct isle__timer_node deadline;
+    struct isle__clock_entry clock; /* reactor.c */
+    void *watches;                  /* all; io.c's */
+    uint64_t *pauses;
+    uint32_t pause_capacity;
+    struct isle__listener *exit_listeners, *error_listeners;
+    struct isle__mail *final_mail; /* isle_exit's */
+    void *library;
+    struct isle__worker *own_worker;
+    _Atomic(char *) debug_name; /* freed under isle__program.lock, as this struct itself */
+};
+
+enum isle__entry_kind { ISLE__ENTRY, ISLE__ENTRY_RUN, ISLE__ENTRY_CLASSIC, ISLE__ENTRY_URI };
+union isle__entry_point {
+    isle_entry *entry;
+    isle_computation *computation; /* of isle_run */
+    void (*classic)(void);
+    isle_value (*uri)(isle_value args, isle_value message);
+};
+
+enum isle__default_state { ISLE__DEFAULT_UNASKED, ISLE__DEFAULT_OPEN, ISLE__DEFAULT_CLOSED };
+
 struct isle__isolate {
-    struct isle__task task; /* first */
-    /* Senders write. */
-    _Alignas(64) _Atomic(struct isle__mail *) mailbox;
+    /* A line that senders write, and who wakes it. */
+    _Alignas(64) struct isle__task task; /* first */
+    _Atomic(struct isle__mail *) mailbox;
     _Atomic(struct isle__control *) controls;
     _Atomic uint32_t attention;
     _Atomic uint32_t control_count;
-    _Atomic size_t mailbox_max_messages, mailbox_max_bytes, memory_max;
-    /* Its own, hot. */
+    _Atomic uint32_t mailbox_max_messages;
+    uint32_t timer_count;
+    _Atomic size_t mailbox_max_bytes;
+    /* Its own. */
     _Alignas(64) struct isle__heap heap;
-    const struct isle__backend_ops *backend;
+    _Atomic size_t memory_max;
+    /* What follows begins as zero. */
     uint64_t id;
-    struct isle__slot *slot;
+    _Atomic(struct isle__cold *) cold;     /* NULL: not needed yet */
     struct isle__mail *inbox, *inbox_last; /* taken off the mailbox, oldest first */
-    struct isle__activity *running;        /* the activity whose code runs */
-    struct isle__activity *ready, *ready_last;
-    struct isle__activity *suspended; /* newest first */
-    struct isle__activity
-        *abandoned; /* unwound by the end; their stacks stand until nothing leads there any more */
-    struct isle__microtask *microtasks, *microtasks_last;
-    struct isle__port *pending, *pending_last; /* have a handler and mail that waited */
-    struct isle__port *default_port;           /* NULL until asked for */
-    bool default_closed;
-    struct isle__mail *orphans, *orphans_last; /* for the default port, before it is asked for */
+    union {
+        struct isle__activity *running;  /* the activity whose code runs */
+        struct isle__isolate *next_free; /* of a body that nobody has (body.c) */
+    };
+    struct isle__activity *ready;        /* the last that can go on: a ring by next_ready */
+    struct isle__activity *suspended;    /* newest first */
+    struct isle__microtask *microtasks;  /* the last: a ring */
+    union {                              /* by default_state */
+        struct isle__mail *orphans;      /* unasked: mail that waits for it, the last: a ring */
+        struct isle__port *default_port; /* open */
+    };
+    union {
+        struct {                           /* until it is entered */
+            struct isle__mail *first;      /* the entry's message, then NULL */
+            union isle__entry_point entry; /* entry_kind says which */
+        };
+        struct {
+            struct isle__port *pending; /* the last with a handler and mail that waited: a ring */
+            struct isle__activity *abandoned; /* unwound by the end; their stacks stand until
+                                                 nothing leads there any more */
+        };
+    };
     struct isle__handle_table handles;
-    struct isle__timer_node **timers;
-    size_t timer_count, timer_capacity;
-    uint64_t timer_order, arrivals;
-    size_t alive; /* ports, timers, calls, watches that keep it alive */
-    int budget;   /* events left in this turn */
+    uint64_t arrivals;                /* of mail, and of timers */
+    struct isle__promise *promises;   /* all */
+    struct isle__promise *unobserved; /* complete with an error that nobody has asked for */
+    struct isle__control *deferred;   /* beforeNextEvent ones, the last: a ring */
+    struct isle__mail *run_mail;      /* of isle_run, reserved: "Computation ended without result";
+                                         then its result (run_answered) */
+    uint32_t alive;                   /* ports, timers, calls, watches that keep it alive */
+    uint32_t pause_count;
+    int budget;      /* events left in this turn */
+    uint8_t backend; /* isle_backend */
+    uint8_t entry_kind, default_state;
     bool entered; /* its first event has begun */
     bool ending;  /* at the next return to the loop it ends */
     bool killed, failed;
     bool errors_fatal;
-    bool turn_timer; /* take a timer before the next mail */
-    /* Cold. */
-    struct isle__promise *promises;   /* all */
-    void *watches;                    /* all; io.c's */
-    struct isle__promise *unobserved; /* complete with an error that nobody has asked for */
-    struct isle__control *deferred, *deferred_last; /* beforeNextEvent ones */
-    uint64_t *pauses;
-    size_t pause_count, pause_capacity;
-    struct isle__listener *exit_listeners, *error_listeners;
-    struct isle__mail *first; /* the entry's message, then NULL */
-    isle_entry *entry;
-    isle_computation *computation; /* of isle_run; its result goes to run_reply */
-    void (*classic_entry)(void);
-    isle_value (*uri_entry)(isle_value args, isle_value message);
-    void *library;
-    uint64_t run_reply;
-    struct isle__mail *run_mail;   /* reserved: "Computation ended without result" */
-    struct isle__mail *final_mail; /* isle_exit's */
-    _Atomic(char *) debug_name;    /* freed under isle__program.lock */
-    struct isle__timer_node deadline;
-    struct isle__worker *own_worker;
+    bool turn_timer;   /* take a timer before the next mail */
+    bool has_deadline; /* cold->deadline is set */
+    bool run_answered;
     bool classic; /* the end of the program waits until it is idle */
     bool is_root;
-    /* The members below outlive a life. */
-    /* The clock's, under its lock. */
-    int64_t clock_deadline;
-    _Atomic size_t clock_position; /* 0: not there */
-    struct isle__isolate *next_free; /* bodies that nobody has */
 };
 
 /* What all isolates share. */
@@ -141,6 +172,20 @@ static inline struct isle__isolate *isle__isolate_need(const char *function)
 {
     return isle__isolate_of(isle__heap_need(function));
 }
+/* What is rare of it: NULL if there is none, or (the second) no memory for it. */
+static inline struct isle__cold *isle__isolate_has_cold(const struct isle__isolate *isolate)
+{
+    return atomic_load_explicit(&isolate->cold, memory_order_relaxed);
+}
+struct isle__cold *isle__isolate_cold(struct isle__isolate *isolate);
+/* Its entry and first message have been taken: their place has other uses from here on. */
+static inline void isle__isolate_entering(struct isle__isolate *isolate)
+{
+    isolate->entered = true;
+    isolate->pending = NULL;
+    isolate->abandoned = NULL;
+}
+const char *isle__isolate_given_name(const struct isle__isolate *isolate); /* NULL: none */
 void isle__isolate_name(const struct isle__isolate *isolate, char *text,
                         size_t size); /* as isle_debug_name, cut to fit */
 ISLE_MUST_CHECK isle_err isle__isolate_ask(struct isle__isolate **ret_isolate);

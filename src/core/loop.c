@@ -51,21 +51,22 @@ void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), 
 
 void isle__microtask_add(struct isle__isolate *isolate, struct isle__microtask *microtask)
 {
-    microtask->next = NULL;
-    if (isolate->microtasks_last != NULL)
-        isolate->microtasks_last->next = microtask;
-    else
-        isolate->microtasks = microtask;
-    isolate->microtasks_last = microtask;
+    if (isolate->microtasks != NULL) {
+        microtask->next = isolate->microtasks->next;
+        isolate->microtasks->next = microtask;
+    } else {
+        microtask->next = microtask;
+    }
+    isolate->microtasks = microtask;
     isle__main_made_work(isolate);
 }
 
 static struct isle__microtask *microtask_take(struct isle__isolate *isolate)
 {
-    struct isle__microtask *microtask = isolate->microtasks;
-    isolate->microtasks = microtask->next;
-    if (isolate->microtasks == NULL)
-        isolate->microtasks_last = NULL;
+    struct isle__microtask *microtask = isolate->microtasks->next;
+    isolate->microtasks->next = microtask->next;
+    if (isolate->microtasks == microtask)
+        isolate->microtasks = NULL;
     return microtask;
 }
 
@@ -220,7 +221,7 @@ static bool loop_run_event(struct isle__isolate *isolate)
 
 static bool isolate_lives(const struct isle__isolate *isolate)
 {
-    size_t timers = isolate->timer_count - (isolate->deadline.position != 0 ? 1 : 0);
+    uint32_t timers = isolate->timer_count - (isolate->has_deadline ? 1 : 0);
     return isolate->alive > 0 || timers > 0 || isle__isolate_paused(isolate);
 }
 
@@ -259,7 +260,7 @@ static bool loop_go_idle(struct isle__isolate *isolate)
 static bool loop_has_special(const struct isle__isolate *isolate)
 {
     return atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
-           isolate->ending || isolate->is_root || isolate->deadline.position != 0 ||
+           isolate->ending || isolate->is_root || isolate->has_deadline ||
            isolate->microtasks != NULL || isolate->unobserved != NULL || isolate->deferred != NULL;
 }
 

@@ -64,16 +64,14 @@ struct isle__port *isle__port_open(struct isle__isolate *isolate)
 static void pending_remove(struct isle__port *port)
 {
     struct isle__isolate *isolate = port->isolate;
-    struct isle__port **at = &isolate->pending, *previous = NULL;
     if (!port->is_pending)
         return;
-    while (*at != port) {
-        previous = *at;
-        at = &(*at)->next_pending;
-    }
-    *at = port->next_pending;
-    if (isolate->pending_last == port)
-        isolate->pending_last = previous;
+    struct isle__port *previous = isolate->pending;
+    while (previous->next_pending != port)
+        previous = previous->next_pending;
+    previous->next_pending = port->next_pending;
+    if (isolate->pending == port)
+        isolate->pending = previous == port ? NULL : previous;
     port->is_pending = false;
 }
 
@@ -82,12 +80,13 @@ static void pending_add(struct isle__port *port)
     struct isle__isolate *isolate = port->isolate;
     if (port->is_pending || port->queue == NULL || port->style == ISLE__PORT_QUIET)
         return;
-    port->next_pending = NULL;
-    if (isolate->pending_last != NULL)
-        isolate->pending_last->next_pending = port;
-    else
-        isolate->pending = port;
-    isolate->pending_last = port;
+    if (isolate->pending != NULL) {
+        port->next_pending = isolate->pending->next_pending;
+        isolate->pending->next_pending = port;
+    } else {
+        port->next_pending = port;
+    }
+    isolate->pending = port;
     port->is_pending = true;
     isle__main_made_work(isolate);
 }
@@ -106,16 +105,15 @@ static void port_free(struct isle__port *port)
     bool ends = isle__slot_find(isolate->id) == NULL; /* with its isolate */
     if (port->signal != 0)
         isle__reactor_signal_remove(port->signal, port->id);
-    if (port->id == isolate->id)
-        isolate->default_closed = true;
-    else if (ends)
+    if (port->id == isolate->id) {
+        isolate->default_state = ISLE__DEFAULT_CLOSED;
+        isolate->default_port = NULL;
+    } else if (ends)
         isle__slot_end(isle__slot_find(port->id));
     else
         isle__slot_close(isle__slot_find(port->id));
     isle__port_set_alive(port, false, false);
     pending_remove(port);
-    if (isolate->default_port == port)
-        isolate->default_port = NULL;
     isle__handle_close(isolate, port->handle);
     struct isle__mail *mail = port->queue;
     while (mail != NULL) {
@@ -310,15 +308,39 @@ static void mail_undeliverable(struct isle__isolate *isolate, struct isle__mail 
     isle__mail_refuse(mail);
 }
 
+static void orphan_add(struct isle__isolate *isolate, struct isle__mail *mail)
+{
+    if (isolate->orphans != NULL) {
+        mail->next = isolate->orphans->next;
+        isolate->orphans->next = mail;
+    } else {
+        mail->next = mail;
+    }
+    isolate->orphans = mail;
+}
+
+struct isle__mail *isle__orphans_take(struct isle__isolate *isolate, struct isle__mail **ret_last)
+{
+    struct isle__mail *last = NULL, *first = NULL;
+    if (isolate->default_state == ISLE__DEFAULT_UNASKED && isolate->orphans != NULL) {
+        last = isolate->orphans;
+        first = last->next;
+        last->next = NULL;
+        isolate->orphans = NULL;
+    }
+    *ret_last = last;
+    return first;
+}
+
 void isle__port_dispatch(struct isle__isolate *isolate, struct isle__mail *mail)
 {
     if (mail->target == isolate->id) {
-        if (isolate->default_port != NULL)
+        if (isolate->default_state == ISLE__DEFAULT_OPEN)
             port_accept(isolate->default_port, mail);
-        else if (isolate->default_closed)
+        else if (isolate->default_state == ISLE__DEFAULT_CLOSED)
             mail_undeliverable(isolate, mail);
         else
-            mails_append(&isolate->orphans, &isolate->orphans_last, mail);
+            orphan_add(isolate, mail);
         return;
     }
     struct isle__slot *slot = isle__slot_find(mail->target);
@@ -334,7 +356,7 @@ bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail 
 {
     struct isle__port *port = NULL;
     if (mail->target == isolate->id) {
-        port = isolate->default_port;
+        port = isolate->default_state == ISLE__DEFAULT_OPEN ? isolate->default_port : NULL;
     } else {
         struct isle__slot *slot = isle__slot_find(mail->target);
         if (slot != NULL && atomic_load_explicit(&slot->isolate, memory_order_relaxed) == isolate &&
@@ -379,9 +401,9 @@ void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port 
 
 bool isle__port_run_pending(struct isle__isolate *isolate)
 {
-    struct isle__port *port = isolate->pending;
-    if (port == NULL)
+    if (isolate->pending == NULL)
         return false;
+    struct isle__port *port = isolate->pending->next_pending;
     struct isle__mail *mail = port->style == ISLE__PORT_QUIET ? NULL : isle__port_take(port);
     if (port->style == ISLE__PORT_QUIET || port->queue == NULL)
         pending_remove(port);
@@ -400,16 +422,15 @@ isle_receive_port *isle_port_open(void)
 isle_receive_port *isle_default_port(void)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    if (isolate->default_port == NULL) {
-        if (isolate->default_closed)
-            isle__throw(ISLE_ECLOSED, "isle_default_port: it was closed");
+    if (isolate->default_state == ISLE__DEFAULT_CLOSED)
+        isle__throw(ISLE_ECLOSED, "isle_default_port: it was closed");
+    if (isolate->default_state == ISLE__DEFAULT_UNASKED) {
         struct isle__port *port = port_make(isolate);
         port->id = isolate->id;
         port->keep_alive = true;
-        port->queue = isolate->orphans;
-        port->queue_last = isolate->orphans_last;
-        isolate->orphans = isolate->orphans_last = NULL;
+        port->queue = isle__orphans_take(isolate, &port->queue_last);
         isolate->default_port = port;
+        isolate->default_state = ISLE__DEFAULT_OPEN;
     }
     return isolate->default_port->handle;
 }

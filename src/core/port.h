@@ -50,6 +50,8 @@ bool isle__port_run_pending(
 /* Puts a mail into the queue of its port if that has no handler. False: it is still the caller's.
  */
 bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail *mail);
+/* The mail that waits for the default port; NULL: none. */
+struct isle__mail *isle__orphans_take(struct isle__isolate *isolate, struct isle__mail **ret_last);
 void isle__ports_fini(struct isle__isolate *isolate);              /* closes all, newest first */
 struct isle__port *isle__port_open(struct isle__isolate *isolate); /* throws */
 

@@ -317,7 +317,7 @@ static bool overflow_seen(void *address, bool in_system_code, void (**ret_resume
         *ret_resume = overflow_resume;
         return true;
     }
-    const char *name = atomic_load_explicit(&isolate->debug_name, memory_order_relaxed);
+    const char *name = isle__isolate_given_name(isolate);
     strncat(line, name == NULL ? "an isolate" : name, 100);
     strncat(line, ", where it cannot be unwound safely: the program ends", 80);
     isle__report(line);

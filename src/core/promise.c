@@ -36,7 +36,7 @@ static void promise_link(struct isle__promise *promise)
 static void promise_set_alive(struct isle__promise *promise, bool alive)
 {
     if (alive != promise->keeps_alive)
-        promise->isolate->alive += alive ? 1 : SIZE_MAX;
+        promise->isolate->alive += alive ? 1 : UINT32_MAX;
     promise->keeps_alive = alive;
 }
 

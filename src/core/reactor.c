@@ -34,7 +34,7 @@ static struct {
     struct isle__thread thread;
     bool threaded;
     _Atomic bool stopping;
-    struct isle__isolate **heap; /* by clock_deadline */
+    struct isle__clock_entry **heap; /* by deadline */
     size_t count, capacity;
     struct watch *watches; /* by descriptor */
     size_t watch_capacity;
@@ -44,52 +44,51 @@ static struct {
 
 /* --- the clock's heap, under the lock */
 
-static size_t clock_position(const struct isle__isolate *isolate)
+static size_t clock_position(const struct isle__clock_entry *entry)
 {
-    return atomic_load_explicit(&isolate->clock_position, memory_order_relaxed);
+    return atomic_load_explicit(&entry->position, memory_order_relaxed);
 }
 
-static void clock_put(size_t position, struct isle__isolate *isolate)
+static void clock_put(size_t position, struct isle__clock_entry *entry)
 {
-    reactor.heap[position - 1] = isolate;
-    atomic_store_explicit(&isolate->clock_position, position, memory_order_relaxed);
+    reactor.heap[position - 1] = entry;
+    atomic_store_explicit(&entry->position, position, memory_order_relaxed);
 }
 
-static void clock_rise(size_t position, struct isle__isolate *isolate)
+static void clock_rise(size_t position, struct isle__clock_entry *entry)
 {
-    while (position > 1 &&
-           isolate->clock_deadline < reactor.heap[position / 2 - 1]->clock_deadline) {
+    while (position > 1 && entry->deadline < reactor.heap[position / 2 - 1]->deadline) {
         clock_put(position, reactor.heap[position / 2 - 1]);
         position /= 2;
     }
-    clock_put(position, isolate);
+    clock_put(position, entry);
 }
 
-static void clock_sink(size_t position, struct isle__isolate *isolate)
+static void clock_sink(size_t position, struct isle__clock_entry *entry)
 {
     size_t child;
     while ((child = position * 2) <= reactor.count) {
         if (child < reactor.count &&
-            reactor.heap[child]->clock_deadline < reactor.heap[child - 1]->clock_deadline)
+            reactor.heap[child]->deadline < reactor.heap[child - 1]->deadline)
             child++;
-        if (reactor.heap[child - 1]->clock_deadline >= isolate->clock_deadline)
+        if (reactor.heap[child - 1]->deadline >= entry->deadline)
             break;
         clock_put(position, reactor.heap[child - 1]);
         position = child;
     }
-    clock_put(position, isolate);
+    clock_put(position, entry);
 }
 
-static void clock_remove(struct isle__isolate *isolate)
+static void clock_remove(struct isle__clock_entry *entry)
 {
-    size_t position = clock_position(isolate);
+    size_t position = clock_position(entry);
     if (position == 0)
         return;
-    atomic_store_explicit(&isolate->clock_position, 0, memory_order_relaxed);
-    struct isle__isolate *last = reactor.heap[--reactor.count];
-    if (last == isolate)
+    atomic_store_explicit(&entry->position, 0, memory_order_relaxed);
+    struct isle__clock_entry *last = reactor.heap[--reactor.count];
+    if (last == entry)
         return;
-    if (position > 1 && last->clock_deadline < reactor.heap[position / 2 - 1]->clock_deadline)
+    if (position > 1 && last->deadline < reactor.heap[position / 2 - 1]->deadline)
         clock_rise(position, last);
     else
         clock_sink(position, last);
@@ -113,18 +112,20 @@ static bool clock_grow(void)
  * if the clock takes it off meanwhile, it wakes it as well. */
 void isle__clock_set(struct isle__isolate *isolate, int64_t deadline)
 {
-    if (clock_position(isolate) != 0 && isolate->clock_deadline <= deadline)
+    struct isle__clock_entry *entry = &isle__isolate_has_cold(isolate)->clock;
+    if (clock_position(entry) != 0 && entry->deadline <= deadline)
         return;
     isle__mutex_lock(&reactor.lock);
-    bool earlier = clock_position(isolate) == 0 || deadline < isolate->clock_deadline;
+    bool earlier = clock_position(entry) == 0 || deadline < entry->deadline;
     bool first = false;
-    if (earlier && (clock_position(isolate) != 0 || clock_grow())) {
-        size_t position = clock_position(isolate);
+    if (earlier && (clock_position(entry) != 0 || clock_grow())) {
+        size_t position = clock_position(entry);
         if (position == 0)
             position = ++reactor.count;
-        isolate->clock_deadline = deadline;
-        clock_rise(position, isolate);
-        first = clock_position(isolate) == 1;
+        entry->isolate = isolate;
+        entry->deadline = deadline;
+        clock_rise(position, entry);
+        first = clock_position(entry) == 1;
     } else if (earlier) {
         /* No memory for an entry: the isolate stays awake and looks at the time itself. */
         atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_TIMER, memory_order_seq_cst);
@@ -134,12 +135,15 @@ void isle__clock_set(struct isle__isolate *isolate, int64_t deadline)
         isle__poller_wake(reactor.poller);
 }
 
+/* Under the lock if it was ever set: the entry's memory goes next, and the clock may just be
+ * looking at it. */
 void isle__clock_unset(struct isle__isolate *isolate)
 {
-    if (clock_position(isolate) == 0)
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL || cold->clock.isolate == NULL)
         return;
     isle__mutex_lock(&reactor.lock);
-    clock_remove(isolate);
+    clock_remove(&cold->clock);
     isle__mutex_unlock(&reactor.lock);
 }
 
@@ -152,10 +156,10 @@ static int64_t clock_fire(void)
         int64_t wait = ISLE_FOREVER;
         isle__mutex_lock(&reactor.lock);
         if (reactor.count > 0) {
-            wait = reactor.heap[0]->clock_deadline - now;
+            wait = reactor.heap[0]->deadline - now;
             if (wait <= 0) {
-                due = reactor.heap[0];
-                clock_remove(due);
+                due = reactor.heap[0]->isolate;
+                clock_remove(reactor.heap[0]);
                 /* Under the lock: an isolate that ends takes itself off first, so it is alive here.
                  */
                 atomic_fetch_or_explicit(&due->attention, ISLE__ATTEND_TIMER, memory_order_seq_cst);

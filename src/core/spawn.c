@@ -43,13 +43,15 @@ static isle_err options_read(const char *function, const isle_options *given, si
 
 struct entering {
     struct isle__isolate *isolate;
-    isle_value result;
+    struct isle__mail *first;
+    union isle__entry_point entry;
+    isle_value value; /* the message, then the result */
 };
 
-static isle_value entering_message(struct isle__isolate *isolate)
+static isle_value entering_message(struct entering *entering)
 {
-    struct isle__mail *mail = isolate->first;
-    isolate->first = NULL;
+    struct isle__isolate *isolate = entering->isolate;
+    struct isle__mail *mail = entering->first;
     if (mail == NULL)
         return isle_null();
     isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(mail)));
@@ -68,52 +70,68 @@ static void entering_finish(struct isle__isolate *isolate, isle_value result, bo
             return; /* "Computation ended without result" then */
     }
     isle__parcel_commit(&parcel);
-    isolate->final_mail = isle__mail_of(
-        &parcel, is_error ? ISLE__MAIL_REPLY_ERROR : ISLE__MAIL_REPLY, isolate->run_reply);
+    if (isolate->run_mail == NULL) { /* the caller has been told of an error already */
+        isle__parcel_drop(&parcel);
+        return;
+    }
+    uint64_t reply = isolate->run_mail->target;
+    isle__mail_drop(isolate->run_mail);
+    isolate->run_mail =
+        isle__mail_of(&parcel, is_error ? ISLE__MAIL_REPLY_ERROR : ISLE__MAIL_REPLY, reply);
+    isolate->run_answered = true;
     isolate->ending = true;
 }
 
 static void entering_compute(void *argument)
 {
     struct entering *entering = argument;
-    struct isle__isolate *isolate = entering->isolate;
-    entering->result = isolate->computation(entering_message(isolate));
+    entering->value = entering->entry.computation(entering->value);
+}
+
+static void entering_run(struct entering *entering)
+{
+    struct isle__catch catch;
+    enum isle__unwinding how = isle__catch_do(&entering->isolate->heap, &catch, ISLE__CATCH_TRY,
+                                              entering_compute, entering);
+    bool failed = how == ISLE__UNWIND_ERROR;
+    entering_finish(entering->isolate, failed ? catch.error : entering->value, failed);
 }
 
 static void entering_event(void *argument)
 {
-    struct isle__isolate *isolate = argument;
-    if (isolate->computation != NULL) {
-        struct entering entering = {isolate, isle_null()};
-        struct isle__catch catch;
-        enum isle__unwinding how =
-            isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, entering_compute, &entering);
-        bool failed = how == ISLE__UNWIND_ERROR;
-        entering_finish(isolate, failed ? catch.error : entering.result, failed);
-    } else if (isolate->classic_entry != NULL) {
-        isolate->classic_entry();
-    } else if (isolate->uri_entry != NULL) {
-        isle_value both = entering_message(isolate);
-        (void)isolate->uri_entry(isle_list_get(both, 0), isle_list_get(both, 1));
-    } else if (isolate->entry != NULL) {
-        isolate->entry(entering_message(isolate));
+    struct entering *entering = argument;
+    entering->value = entering_message(entering);
+    switch ((enum isle__entry_kind)entering->isolate->entry_kind) {
+    case ISLE__ENTRY:
+        entering->entry.entry(entering->value);
+        break;
+    case ISLE__ENTRY_RUN:
+        entering_run(entering);
+        break;
+    case ISLE__ENTRY_CLASSIC:
+        entering->entry.classic();
+        break;
+    case ISLE__ENTRY_URI:
+        (void)entering->entry.uri(isle_list_get(entering->value, 0),
+                                  isle_list_get(entering->value, 1));
+        break;
     }
 }
 
 void isle__isolate_enter(struct isle__isolate *isolate)
 {
-    isle__event_run(isolate, entering_event, isolate);
+    struct entering entering = {isolate, isolate->first, isolate->entry, isle_null()};
+    isle__isolate_entering(isolate);
+    isle__event_run(isolate, entering_event, &entering);
 }
 
 /* --- making one */
 
 struct isle__spawn_what {
-    isle_entry *entry;
-    isle_computation *computation;
-    void (*classic)(void);
-    isle_value (*uri_entry)(isle_value, isle_value);
-    void *library;
-    uint64_t run_reply;
+    enum isle__entry_kind kind;
+    union isle__entry_point entry;
+    void *library;      /* of a URI */
+    uint64_t run_reply; /* of a run */
 };
 
 static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *isolate,
@@ -121,7 +139,8 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
 {
     struct isle__parcel parcel;
     if (isle__travels_bare(message)) {
-        if (ISLE__MAIL_BARE_SIZE <= atomic_load_explicit(&isolate->memory_max, memory_order_relaxed))
+        if (ISLE__MAIL_BARE_SIZE <=
+            atomic_load_explicit(&isolate->memory_max, memory_order_relaxed))
             isolate->first = isle__mail_make(message, ISLE__MAIL_DATA, 0);
         if (isolate->first == NULL)
             return isle__fail(ISLE_ENOMEM, "Out of Memory");
@@ -152,27 +171,27 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
         return isle__fail(ISLE_ENOMEM, "Out of Memory");
     if (err != ISLE_OK)
         return err;
-    if (what->run_reply != 0) {
+    if (what->kind == ISLE__ENTRY_RUN) {
         isolate->run_mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, what->run_reply);
         if (isolate->run_mail == NULL)
             err = isle__fail(ISLE_ENOMEM, "Out of Memory");
         else
             isolate->run_mail->code = ISLE_ENORESULT;
     }
+    if (what->library != NULL && isle__isolate_cold(isolate) == NULL)
+        err = isle__fail(ISLE_ENOMEM, "Out of Memory");
     if (err == ISLE_OK) /* last: what it takes from the caller is not given back */
         err = spawn_message(self, isolate, message);
     if (err != ISLE_OK) {
-        isolate->backend->ended(isolate);
+        isle__backend_of(isolate)->ended(isolate);
         isle__isolate_destroy(isolate);
         return err;
     }
+    if (what->library != NULL)
+        isle__isolate_has_cold(isolate)->library = what->library;
     isolate->entry = what->entry;
-    isolate->computation = what->computation;
-    isolate->classic_entry = what->classic;
-    isolate->classic = what->classic != NULL;
-    isolate->uri_entry = what->uri_entry;
-    isolate->library = what->library;
-    isolate->run_reply = what->run_reply;
+    isolate->entry_kind = (uint8_t)what->kind;
+    isolate->classic = what->kind == ISLE__ENTRY_CLASSIC;
     *ret_handle = isle__isolate_handle(isolate);
     if (ret_isolate != NULL)
         *ret_isolate = isolate;
@@ -189,7 +208,7 @@ static isle_err spawn_entry(const char *function, isle_entry *entry, isle_value 
     isle_err err = options_read(function, given, size, &options);
     if (err != ISLE_OK)
         return err;
-    struct isle__spawn_what what = {.entry = entry};
+    struct isle__spawn_what what = {.kind = ISLE__ENTRY, .entry.entry = entry};
     return spawn_run(&options, &what, message, NULL, ret_isolate);
 }
 
@@ -225,7 +244,7 @@ isle_send_port isle_spawn_function(void (*entry)(void))
     isle__attend(isle__isolate_need(__func__));
     if (entry == NULL)
         isle__throw(ISLE_EINVAL, "isle_spawn_function: the entry is NULL");
-    struct isle__spawn_what what = {.classic = entry};
+    struct isle__spawn_what what = {.kind = ISLE__ENTRY_CLASSIC, .entry.classic = entry};
     if (spawn_run(&options, &what, isle_null(), NULL, &isolate) != ISLE_OK)
         isle_throw(isle_last_error());
     return isolate.default_port;
@@ -265,7 +284,8 @@ static void run_start(void *argument)
         isle_throw(isle_last_error());
     options.errors_not_fatal = false;
     struct isle__spawn_what what = {
-        .computation = running->computation,
+        .kind = ISLE__ENTRY_RUN,
+        .entry.computation = running->computation,
         .run_reply = atomic_load_explicit(&running->promise->slot->id, memory_order_relaxed),
     };
     if (spawn_run(&options, &what, running->argument, NULL, &running->promise->target) != ISLE_OK)
@@ -365,7 +385,7 @@ isle_isolate isle__spawn_uri(const char *uri, isle_value args, isle_value messag
                                        "default for code at a URI; for code that you trust like "
                                        "your own, set .backend = ISLE_THREAD");
     isle_value both = uri_message(args, message);
-    struct isle__spawn_what what = {0};
+    struct isle__spawn_what what = {.kind = ISLE__ENTRY_URI};
     void *symbol;
     char text[512];
     isle_err err = isle__library_open(path, entry, &what.library, &symbol, text, sizeof text);
@@ -374,7 +394,7 @@ isle_isolate isle__spawn_uri(const char *uri, isle_value args, isle_value messag
     if (err != ISLE_OK)
         isle__throw(err == ISLE_EUNSUPPORTED ? err : ISLE_ESPAWN, "Unable to spawn isolate: %s",
                     text);
-    memcpy(&what.uri_entry, &symbol, sizeof symbol);
+    memcpy(&what.entry.uri, &symbol, sizeof symbol);
     isle_isolate isolate;
     if (spawn_run(&options, &what, both, NULL, &isolate) != ISLE_OK) {
         isle__library_close(what.library);
@@ -390,12 +410,15 @@ void isle_exit(isle_send_port final_port, isle_value message)
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     if (final_port.id != 0) {
         struct isle__parcel parcel;
+        struct isle__cold *cold = isle__isolate_cold(isolate);
+        if (cold == NULL)
+            isle__throw(ISLE_ENOMEM, "Out of Memory");
         if (isle__parcel_move(&isolate->heap, message, sizeof(struct isle__mail), &parcel) !=
             ISLE_OK)
             isle_throw(isle_last_error());
         isle__parcel_commit(&parcel);
-        isle__mail_drop(isolate->final_mail);
-        isolate->final_mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, final_port.id);
+        isle__mail_drop(cold->final_mail);
+        cold->final_mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, final_port.id);
     }
     isolate->ending = true;
     isle__io_stop(isolate);

@@ -33,16 +33,22 @@ static bool timer_before(const struct isle__timer_node *a, const struct isle__ti
     return a->deadline != b->deadline ? a->deadline < b->deadline : a->order < b->order;
 }
 
+static struct isle__timer_node **timers_of(const struct isle__isolate *isolate)
+{
+    return isle__isolate_has_cold(isolate)->timers;
+}
+
 static void heap_put(struct isle__isolate *isolate, size_t position, struct isle__timer_node *node)
 {
-    isolate->timers[position - 1] = node;
+    timers_of(isolate)[position - 1] = node;
     node->position = position;
 }
 
 static void heap_rise(struct isle__isolate *isolate, size_t position, struct isle__timer_node *node)
 {
-    while (position > 1 && timer_before(node, isolate->timers[position / 2 - 1])) {
-        heap_put(isolate, position, isolate->timers[position / 2 - 1]);
+    struct isle__timer_node **timers = timers_of(isolate);
+    while (position > 1 && timer_before(node, timers[position / 2 - 1])) {
+        heap_put(isolate, position, timers[position / 2 - 1]);
         position /= 2;
     }
     heap_put(isolate, position, node);
@@ -50,38 +56,49 @@ static void heap_rise(struct isle__isolate *isolate, size_t position, struct isl
 
 static void heap_sink(struct isle__isolate *isolate, size_t position, struct isle__timer_node *node)
 {
+    struct isle__timer_node **timers = timers_of(isolate);
     size_t child;
     while ((child = position * 2) <= isolate->timer_count) {
-        if (child < isolate->timer_count &&
-            timer_before(isolate->timers[child], isolate->timers[child - 1]))
+        if (child < isolate->timer_count && timer_before(timers[child], timers[child - 1]))
             child++;
-        if (!timer_before(isolate->timers[child - 1], node))
+        if (!timer_before(timers[child - 1], node))
             break;
-        heap_put(isolate, position, isolate->timers[child - 1]);
+        heap_put(isolate, position, timers[child - 1]);
         position = child;
     }
     heap_put(isolate, position, node);
 }
 
+/* Room for one more; false: out of memory. */
+static bool timers_reserve(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    if (cold == NULL)
+        return false;
+    if (isolate->timer_count < cold->timer_capacity)
+        return true;
+    size_t old = cold->timer_capacity, new = old == 0 ? 2 : old * 2;
+    size_t grown = (new - old) * sizeof *cold->timers;
+    if (new > UINT32_MAX || !isle__heap_try_charge(&isolate->heap, grown))
+        return false;
+    void *timers =
+        isle__memory_resize(cold->timers, old * sizeof *cold->timers, new * sizeof *cold->timers);
+    if (timers == NULL) {
+        isle__heap_discharge(&isolate->heap, grown);
+        return false;
+    }
+    cold->timers = timers;
+    cold->timer_capacity = (uint32_t) new;
+    return true;
+}
+
 isle_err isle__timer_add(struct isle__isolate *isolate, struct isle__timer_node *node,
                          int64_t deadline)
 {
-    if (isolate->timer_count == isolate->timer_capacity) {
-        size_t old = isolate->timer_capacity, new = old == 0 ? 4 : old * 2;
-        size_t grown = (new - old) * sizeof *isolate->timers;
-        if (!isle__heap_try_charge(&isolate->heap, grown))
-            return ISLE_ENOMEM;
-        void *timers = isle__memory_resize(isolate->timers, old * sizeof *isolate->timers,
-                                           new * sizeof *isolate->timers);
-        if (timers == NULL) {
-            isle__heap_discharge(&isolate->heap, grown);
-            return ISLE_ENOMEM;
-        }
-        isolate->timers = timers;
-        isolate->timer_capacity = new;
-    }
+    if (!timers_reserve(isolate))
+        return ISLE_ENOMEM;
     node->deadline = deadline;
-    node->order = isolate->timer_order++;
+    node->order = isolate->arrivals++;
     isolate->timer_count++;
     heap_rise(isolate, isolate->timer_count, node);
     isle__main_made_work(isolate);
@@ -94,10 +111,10 @@ void isle__timer_remove(struct isle__isolate *isolate, struct isle__timer_node *
     if (position == 0)
         return;
     node->position = 0;
-    struct isle__timer_node *last = isolate->timers[--isolate->timer_count];
+    struct isle__timer_node **timers = timers_of(isolate), *last = timers[--isolate->timer_count];
     if (last == node)
         return;
-    if (position > 1 && timer_before(last, isolate->timers[position / 2 - 1]))
+    if (position > 1 && timer_before(last, timers[position / 2 - 1]))
         heap_rise(isolate, position, last);
     else
         heap_sink(isolate, position, last);
@@ -105,9 +122,9 @@ void isle__timer_remove(struct isle__isolate *isolate, struct isle__timer_node *
 
 bool isle__timer_fire_due(struct isle__isolate *isolate)
 {
-    if (isolate->timer_count == 0 || isolate->timers[0]->deadline > isle__clock_now())
+    if (isolate->timer_count == 0 || timers_of(isolate)[0]->deadline > isle__clock_now())
         return false;
-    struct isle__timer_node *node = isolate->timers[0];
+    struct isle__timer_node *node = timers_of(isolate)[0];
     isle__timer_remove(isolate, node);
     node->fire(isolate, node);
     return true;
@@ -118,10 +135,10 @@ bool isle__timer_fire_due(struct isle__isolate *isolate)
 void isle__timer_register(struct isle__isolate *isolate)
 {
     if (isolate->pause_count > 0) {
-        if (isolate->deadline.position != 0)
-            isle__clock_set(isolate, isolate->deadline.deadline);
+        if (isolate->has_deadline)
+            isle__clock_set(isolate, isle__isolate_has_cold(isolate)->deadline.deadline);
     } else if (isolate->timer_count > 0)
-        isle__clock_set(isolate, isolate->timers[0]->deadline);
+        isle__clock_set(isolate, timers_of(isolate)[0]->deadline);
 }
 
 int64_t isle__deadline_of(int64_t timeout_ns)
@@ -213,7 +230,8 @@ isle_timer *isle_timer_periodic(int64_t period_ns, isle_task *task, void *contex
 void isle_timer_cancel(isle_timer *handle)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    struct isle_timer_body *timer = isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
+    struct isle_timer_body *timer =
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
     if (timer == NULL)
         return;
     isle__timer_remove(isolate, &timer->node);
@@ -225,7 +243,8 @@ struct isle__drop **isle__timer_drops(struct isle__isolate *isolate, const char 
 {
     if (handle == NULL)
         isle__throw(ISLE_EINVAL, "%s: the timer is NULL", function);
-    struct isle_timer_body *timer = isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
+    struct isle_timer_body *timer =
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_TIMER, handle);
     if (timer == NULL)
         isle__throw(ISLE_ESTALE, "%s: the timer is over, or another isolate's", function);
     return &timer->drops;
@@ -235,16 +254,20 @@ struct isle__drop **isle__timer_drops(struct isle__isolate *isolate, const char 
 void isle__timers_fini(struct isle__isolate *isolate)
 {
     while (isolate->timer_count > 0) {
-        struct isle__timer_node *node = isolate->timers[0];
+        struct isle__timer_node *node = timers_of(isolate)[0];
         isle__timer_remove(isolate, node);
         if (node->fire == timer_fire)
             timer_free((struct isle_timer_body *)node);
     }
-    size_t size = isolate->timer_capacity * sizeof *isolate->timers;
-    isle__memory_free(isolate->timers, size);
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    isolate->has_deadline = false;
+    if (cold == NULL)
+        return;
+    size_t size = cold->timer_capacity * sizeof *cold->timers;
+    isle__memory_free(cold->timers, size);
     isle__heap_discharge(&isolate->heap, size);
-    isolate->timers = NULL;
-    isolate->timer_capacity = 0;
+    cold->timers = NULL;
+    cold->timer_capacity = 0;
 }
 
 /* The rest of this turn's events first: a reply to oneself comes after all that is there now. */

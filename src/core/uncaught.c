@@ -111,7 +111,7 @@ static void telling_listeners(struct telling *telling, bool readable)
 {
     struct isle__isolate *isolate = telling->isolate;
     struct isle__catch catch;
-    struct isle__listener *listener = isolate->error_listeners;
+    struct isle__listener *listener = isle__isolate_has_cold(isolate)->error_listeners;
     for (; listener != NULL; listener = listener->next) {
         struct notice notice = {telling, listener};
         if (!readable || isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, notice_run,
@@ -135,7 +135,7 @@ static void telling_caller(void *argument)
         return;
     isle__parcel_commit(&parcel);
     isle__mail_post_reserved(
-        isle__mail_of(&parcel, ISLE__MAIL_REPLY_ERROR, telling->isolate->run_reply));
+        isle__mail_of(&parcel, ISLE__MAIL_REPLY_ERROR, telling->isolate->run_mail->target));
     isle__mail_drop(telling->isolate->run_mail); /* "ended without result" would come second */
     telling->isolate->run_mail = NULL;
 }
@@ -166,10 +166,12 @@ void isle__uncaught(struct isle__isolate *isolate, isle_value error)
         return;
     }
     bool readable = how == ISLE__UNWIND_NONE;
-    if (isolate->run_reply != 0 && readable && isolate->final_mail == NULL)
+    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    bool exits = cold != NULL && cold->final_mail != NULL;
+    if (isolate->run_mail != NULL && !isolate->run_answered && readable && !exits)
         (void)isle__catch_do(heap, &catch, ISLE__CATCH_PROTECT, telling_caller, &telling);
-    if (isolate->error_listeners != NULL)
+    if (cold != NULL && cold->error_listeners != NULL)
         telling_listeners(&telling, readable);
-    else if (isolate->run_reply == 0)
+    else if (isolate->entry_kind != ISLE__ENTRY_RUN)
         telling_print(&telling, readable);
 }

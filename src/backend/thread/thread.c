@@ -9,14 +9,15 @@ static isle_err thread_prepare(struct isle__isolate *isolate, const isle_options
     if (options->thread != ISLE_THREAD_OWN)
         return ISLE_OK;
     const char *name = options->debug_name == NULL ? "isle-own" : options->debug_name;
-    isle_err err = isle__worker_start_pinned(name, &isolate->own_worker);
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    isle_err err = cold == NULL ? ISLE_ENOMEM : isle__worker_start_pinned(name, &cold->own_worker);
     if (err == ISLE_EUNSUPPORTED)
         return isle__fail(err, "this system has no threads");
     if (err == ISLE_ENOMEM)
         return err;
     if (err != ISLE_OK)
         return isle__fail(ISLE_ESPAWN, "Unable to spawn isolate: the system refuses a thread");
-    atomic_store_explicit(&isolate->task.home, isolate->own_worker, memory_order_release);
+    atomic_store_explicit(&isolate->task.home, cold->own_worker, memory_order_release);
     return ISLE_OK;
 }
 
@@ -27,9 +28,11 @@ static void thread_wake(struct isle__isolate *isolate)
 
 static void thread_ended(struct isle__isolate *isolate)
 {
-    if (isolate->own_worker != NULL)
-        isle__worker_release_pinned(isolate->own_worker);
-    isolate->own_worker = NULL;
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL || cold->own_worker == NULL)
+        return;
+    isle__worker_release_pinned(cold->own_worker);
+    cold->own_worker = NULL;
 }
 
 const struct isle__backend_ops isle__backend_thread = {
