@@ -32,6 +32,7 @@
 #define MEMORY_MIDDLE_MAX ((size_t)64 * 1024)
 #define MEMORY_SMALL_CLASSES 64u /* 16, 32, … 1,024 */
 #define MEMORY_CLASSES (MEMORY_SMALL_CLASSES + 24u)
+#define MEMORY_DEPOT_LOCKS 8u
 #define MEMORY_DEPOT_CLASSES (MEMORY_SMALL_CLASSES + 8u) /* up to 4 KiB */
 #define MEMORY_HELD_MAX ((int64_t)256 * 1024)
 #define MEMORY_DEPOT_MAX ((int64_t)1024 * 1024)
@@ -65,8 +66,7 @@ struct memory_thread {
 };
 
 struct memory_shelf { /* of the depot: batches of one class */
-    pthread_mutex_t lock;
-    _Atomic(struct memory_block *) first; /* written under the lock; read without it as a hint */
+    _Atomic(struct memory_block *) first; /* written under a lock; read without it as a hint */
 };
 
 static struct memory_cache memory_no_cache;
@@ -78,6 +78,8 @@ static pthread_once_t memory_once = PTHREAD_ONCE_INIT;
 static pthread_key_t memory_key;
 static bool memory_key_made;
 static struct memory_shelf memory_depot[MEMORY_DEPOT_CLASSES];
+/* One for several classes: a fork holds them all, and the thread sanitizer counts. */
+static pthread_mutex_t memory_depot_locks[MEMORY_DEPOT_LOCKS];
 static _Atomic int64_t memory_depot_room = MEMORY_DEPOT_MAX; /* bytes that still fit */
 
 static unsigned memory_class(size_t size)
@@ -132,10 +134,10 @@ static void memory_depot_put(unsigned class, struct memory_block *batch)
     }
     struct memory_shelf *shelf = &memory_depot[class];
     atomic_fetch_sub_explicit(&memory_depot_room, size, memory_order_relaxed);
-    pthread_mutex_lock(&shelf->lock);
+    pthread_mutex_lock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
     batch->next_batch = atomic_load_explicit(&shelf->first, memory_order_relaxed);
     atomic_store_explicit(&shelf->first, batch, memory_order_relaxed);
-    pthread_mutex_unlock(&shelf->lock);
+    pthread_mutex_unlock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
 }
 
 static struct memory_block *memory_depot_take(unsigned class)
@@ -144,11 +146,11 @@ static struct memory_block *memory_depot_take(unsigned class)
         atomic_load_explicit(&memory_depot[class].first, memory_order_relaxed) == NULL)
         return NULL;
     struct memory_shelf *shelf = &memory_depot[class];
-    pthread_mutex_lock(&shelf->lock);
+    pthread_mutex_lock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
     struct memory_block *batch = atomic_load_explicit(&shelf->first, memory_order_relaxed);
     if (batch != NULL)
         atomic_store_explicit(&shelf->first, batch->next_batch, memory_order_relaxed);
-    pthread_mutex_unlock(&shelf->lock);
+    pthread_mutex_unlock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
     if (batch != NULL)
         atomic_fetch_add_explicit(&memory_depot_room,
                                   (int64_t)(memory_class_size(class) * memory_batch(class)),
@@ -235,16 +237,16 @@ static void memory_thread_ends(void *argument)
 static void memory_fork_prepare(void)
 {
     pthread_mutex_lock(&memory_lock);
-    for (unsigned class = 0; class < MEMORY_DEPOT_CLASSES; class ++)
-        pthread_mutex_lock(&memory_depot[class].lock);
+    for (unsigned i = 0; i < MEMORY_DEPOT_LOCKS; i++)
+        pthread_mutex_lock(&memory_depot_locks[i]);
     isle__memory_large_lock();
 }
 
 static void memory_fork_parent(void)
 {
     isle__memory_large_unlock();
-    for (unsigned class = 0; class < MEMORY_DEPOT_CLASSES; class ++)
-        pthread_mutex_unlock(&memory_depot[class].lock);
+    for (unsigned i = 0; i < MEMORY_DEPOT_LOCKS; i++)
+        pthread_mutex_unlock(&memory_depot_locks[i]);
     pthread_mutex_unlock(&memory_lock);
 }
 
@@ -268,8 +270,8 @@ static void memory_fork_child(void)
 
 static void memory_start(void)
 {
-    for (unsigned class = 0; class < MEMORY_DEPOT_CLASSES; class ++)
-        pthread_mutex_init(&memory_depot[class].lock, NULL);
+    for (unsigned i = 0; i < MEMORY_DEPOT_LOCKS; i++)
+        pthread_mutex_init(&memory_depot_locks[i], NULL);
     memory_key_made = pthread_key_create(&memory_key, memory_thread_ends) == 0;
     pthread_atfork(memory_fork_prepare, memory_fork_parent, memory_fork_child);
 }
