@@ -17,24 +17,26 @@ static _Atomic uint32_t local_slots; /* given out so far */
 static size_t alloc_slot(const struct isle__heap *heap, const struct isle__allocation *allocation)
 {
     uint64_t mixed = ((uintptr_t)allocation >> 4) * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(mixed >> 32) & (heap->allocation_capacity - 1);
+    return (size_t)(mixed >> 32) & (heap->more->allocation_capacity - 1);
 }
 
 /* The slot that has it, or the empty one where it would go. */
 static size_t alloc_find(const struct isle__heap *heap, const struct isle__allocation *allocation)
 {
     size_t at = alloc_slot(heap, allocation);
-    while (heap->allocations[at] != NULL && heap->allocations[at] != allocation)
-        at = (at + 1) & (heap->allocation_capacity - 1);
+    while (heap->more->allocations[at] != NULL && heap->more->allocations[at] != allocation)
+        at = (at + 1) & (heap->more->allocation_capacity - 1);
     return at;
 }
 
 /* Makes room for one more. */
 static bool alloc_reserve(struct isle__heap *heap)
 {
-    struct isle__allocation **old = heap->allocations;
-    size_t old_capacity = heap->allocation_capacity;
-    if ((heap->allocation_count + 1) * 2 <= old_capacity)
+    if (!isle__heap_more(heap))
+        return false;
+    struct isle__allocation **old = heap->more->allocations;
+    size_t old_capacity = heap->more->allocation_capacity;
+    if ((heap->more->allocation_count + 1) * 2 <= old_capacity)
         return true;
     size_t capacity = old_capacity == 0 ? 8 : old_capacity * 2;
     size_t size = capacity * sizeof(*old);
@@ -46,8 +48,8 @@ static bool alloc_reserve(struct isle__heap *heap)
         return false;
     }
     memset(table, 0, size);
-    heap->allocations = table;
-    heap->allocation_capacity = capacity;
+    heap->more->allocations = table;
+    heap->more->allocation_capacity = capacity;
     for (size_t i = 0; i < old_capacity; i++) {
         if (old[i] != NULL)
             table[alloc_find(heap, old[i])] = old[i];
@@ -59,17 +61,17 @@ static bool alloc_reserve(struct isle__heap *heap)
 
 static void alloc_remove(struct isle__heap *heap, size_t at)
 {
-    size_t mask = heap->allocation_capacity - 1;
+    size_t mask = heap->more->allocation_capacity - 1;
     size_t hole = at;
-    for (size_t i = (at + 1) & mask; heap->allocations[i] != NULL; i = (i + 1) & mask) {
-        size_t home = alloc_slot(heap, heap->allocations[i]);
+    for (size_t i = (at + 1) & mask; heap->more->allocations[i] != NULL; i = (i + 1) & mask) {
+        size_t home = alloc_slot(heap, heap->more->allocations[i]);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
-            heap->allocations[hole] = heap->allocations[i];
+            heap->more->allocations[hole] = heap->more->allocations[i];
             hole = i;
         }
     }
-    heap->allocations[hole] = NULL;
-    heap->allocation_count--;
+    heap->more->allocations[hole] = NULL;
+    heap->more->allocation_count--;
 }
 
 static struct isle__allocation *alloc_make(struct isle__heap *heap, size_t size)
@@ -89,8 +91,8 @@ static struct isle__allocation *alloc_make(struct isle__heap *heap, size_t size)
 
 static void alloc_enter(struct isle__heap *heap, struct isle__allocation *allocation)
 {
-    heap->allocations[alloc_find(heap, allocation)] = allocation;
-    heap->allocation_count++;
+    heap->more->allocations[alloc_find(heap, allocation)] = allocation;
+    heap->more->allocation_count++;
 }
 
 static void alloc_free(struct isle__heap *heap, struct isle__allocation *allocation)
@@ -104,27 +106,29 @@ static void alloc_free(struct isle__heap *heap, struct isle__allocation *allocat
 static size_t alloc_need(struct isle__heap *heap, const char *function, void *pointer)
 {
     struct isle__allocation *allocation = (struct isle__allocation *)pointer - 1;
-    size_t at = heap->allocation_capacity == 0 ? 0 : alloc_find(heap, allocation);
-    if (heap->allocation_capacity == 0 || heap->allocations[at] == NULL)
+    size_t at = heap->more->allocation_capacity == 0 ? 0 : alloc_find(heap, allocation);
+    if (heap->more->allocation_capacity == 0 || heap->more->allocations[at] == NULL)
         isle__throw(ISLE_EINVAL, "%s: %p is not memory of this isolate", function, pointer);
     return at;
 }
 
 void isle__allocations_free(struct isle__heap *heap)
 {
-    for (size_t i = 0; i < heap->allocation_capacity; i++) {
-        if (heap->allocations[i] != NULL)
-            alloc_free(heap, heap->allocations[i]);
+    for (size_t i = 0; i < heap->more->allocation_capacity; i++) {
+        if (heap->more->allocations[i] != NULL)
+            alloc_free(heap, heap->more->allocations[i]);
     }
-    size_t size = heap->allocation_capacity * sizeof(*heap->allocations);
-    isle__memory_free(heap->allocations, size);
+    if (heap->more == &isle__heap_none)
+        return;
+    size_t size = heap->more->allocation_capacity * sizeof(*heap->more->allocations);
+    isle__memory_free(heap->more->allocations, size);
     isle__heap_discharge(heap, size);
-    heap->allocations = NULL;
-    heap->allocation_capacity = heap->allocation_count = 0;
-    isle__memory_free(heap->locals, heap->local_count * sizeof(void *));
-    isle__heap_discharge(heap, heap->local_count * sizeof(void *));
-    heap->locals = NULL;
-    heap->local_count = 0;
+    heap->more->allocations = NULL;
+    heap->more->allocation_capacity = heap->more->allocation_count = 0;
+    isle__memory_free(heap->more->locals, heap->more->local_count * sizeof(void *));
+    isle__heap_discharge(heap, heap->more->local_count * sizeof(void *));
+    heap->more->locals = NULL;
+    heap->more->local_count = 0;
 }
 
 void *isle_alloc(size_t size)
@@ -143,7 +147,7 @@ void *isle_realloc(void *pointer, size_t size)
     if (pointer == NULL)
         return isle_alloc(size);
     size_t at = alloc_need(heap, "isle_realloc", pointer);
-    struct isle__allocation *old = heap->allocations[at];
+    struct isle__allocation *old = heap->more->allocations[at];
     size_t old_size = old->size;
     size_t header = sizeof(*old);
     if (size > SIZE_MAX - header ||
@@ -172,7 +176,7 @@ void isle_free(void *pointer)
         return;
     struct isle__heap *heap = isle__heap_need("isle_free");
     size_t at = alloc_need(heap, "isle_free", pointer);
-    struct isle__allocation *allocation = heap->allocations[at];
+    struct isle__allocation *allocation = heap->more->allocations[at];
     alloc_remove(heap, at);
     alloc_free(heap, allocation);
 }
@@ -197,20 +201,22 @@ void *isle__local(isle_local *local)
     if (local == NULL)
         isle__throw(ISLE_EINVAL, "isle__local: NULL");
     size_t at = local_slot(local) - 1;
-    if (at >= heap->local_count) {
-        size_t old_size = heap->local_count * sizeof(void *);
+    if (at >= heap->more->local_count) {
+        size_t old_size = heap->more->local_count * sizeof(void *);
         size_t count = (at + 8) & ~(size_t)7;
+        if (!isle__heap_more(heap))
+            isle__throw(ISLE_ENOMEM, "isle__local");
         isle__heap_charge(heap, count * sizeof(void *) - old_size);
-        void **locals = isle__memory_resize(heap->locals, old_size, count * sizeof(void *));
+        void **locals = isle__memory_resize(heap->more->locals, old_size, count * sizeof(void *));
         if (locals == NULL) {
             isle__heap_discharge(heap, count * sizeof(void *) - old_size);
             isle__throw(ISLE_ENOMEM, "isle__local");
         }
-        memset(locals + heap->local_count, 0, count * sizeof(void *) - old_size);
-        heap->locals = locals;
-        heap->local_count = count;
+        memset(locals + heap->more->local_count, 0, count * sizeof(void *) - old_size);
+        heap->more->locals = locals;
+        heap->more->local_count = count;
     }
-    if (heap->locals[at] == NULL)
-        heap->locals[at] = isle_alloc(local->size);
-    return heap->locals[at];
+    if (heap->more->locals[at] == NULL)
+        heap->more->locals[at] = isle_alloc(local->size);
+    return heap->more->locals[at];
 }

@@ -169,11 +169,14 @@ struct isle__reference {
  * in further chunks. */
 struct isle__kept {
     struct isle__kept *next;
-    struct isle__kept *pending; /* the collector's list of blocks to look into */
-    struct isle__hold *holds;   /* of this block; in its own memory */
-    struct isle__reference *references;
-    uint64_t exposed; /* id of the scope that has it as a handle last: a filter */
-    size_t owned;     /* bytes of separately allocated tables, charged */
+    union {
+        uint64_t exposed; /* id of the scope that has it as a handle last: a filter; 0: none */
+        struct isle__kept *pending; /* while marked: the collector's list of blocks to look into */
+    } as;
+    union { /* an object's references, anything else's holds, in the block's own memory */
+        struct isle__hold *holds;
+        struct isle__reference *references;
+    } has;
     uint32_t keep_count;
     bool marked;
     _Alignas(16) struct isle__chunk

@@ -185,7 +185,7 @@ void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner,
     if (copy->target == ISLE__COPY_SCOPE)
         list = &copy->scope->holds;
     else if (copy->target == ISLE__COPY_KEPT)
-        list = &isle__kept_of(owner)->holds;
+        list = &isle__kept_of(owner)->has.holds;
     hold->shared = shared;
     hold->next = *list;
     *list = hold;

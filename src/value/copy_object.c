@@ -26,8 +26,8 @@ static isle_err object_refer(struct isle__copy *copy, uint32_t owner, struct isl
     struct isle__reference *reference = isle__copy_data(copy, owner, sizeof(*reference));
     if (reference == NULL)
         return ISLE_ENOMEM;
-    *reference = (struct isle__reference){block->references, cell};
-    block->references = reference;
+    *reference = (struct isle__reference){block->has.references, cell};
+    block->has.references = reference;
     return ISLE_OK;
 }
 

@@ -35,6 +35,26 @@ isle_err isle__heap_ask(struct isle__heap **ret_heap)
     return ISLE_OK;
 }
 
+struct isle__heap_more isle__heap_none;
+
+bool isle__heap_more(struct isle__heap *heap)
+{
+    if (heap->more != &isle__heap_none)
+        return true;
+    if (!isle__heap_try_charge(heap, sizeof(*heap->more)))
+        return false;
+    struct isle__heap_more *more = isle__memory_alloc(sizeof(*more));
+    if (more == NULL) {
+        isle__heap_discharge(heap, sizeof(*more));
+        return false;
+    }
+    memset(more, 0, sizeof(*more));
+    for (const struct isle__hold *hold = heap->held_single; hold != NULL; hold = hold->chain)
+        more->held_count++;
+    heap->more = more;
+    return true;
+}
+
 void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag)
 {
     /* Senders that still hold the id of a former life may be counting: the rooms are balanced by
@@ -45,6 +65,7 @@ void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag)
     heap->kept.kind = ISLE__REGION_KEPT;
     heap->kept.heap = heap;
     heap->kept_threshold = HEAP_KEPT_THRESHOLD;
+    heap->more = &isle__heap_none;
     heap->next_scope_id = 1;
     heap->next_identity = 1;
     heap->tag = tag;
@@ -56,12 +77,13 @@ void isle__heap_fini(struct isle__heap *heap)
         isle__frame_fini(heap->frames);
     isle__kept_free_all(heap);
     isle__allocations_free(heap);
-    if (heap->held != NULL) {
-        isle__memory_free(heap->held, heap->held_capacity * sizeof(struct isle__hold *));
-        isle__heap_discharge(heap, heap->held_capacity * sizeof(struct isle__hold *));
+    if (heap->more != &isle__heap_none) {
+        size_t size = heap->more->held_capacity * sizeof(struct isle__hold *);
+        isle__memory_free(heap->more->held, size);
+        isle__memory_free(heap->more, sizeof(*heap->more));
+        isle__heap_discharge(heap, size + sizeof(*heap->more));
+        heap->more = &isle__heap_none;
     }
-    heap->held = NULL;
-    heap->held_capacity = 0;
     /* What was charged has been given back to the byte: the next life of the body begins with it.
      */
     assert(atomic_load_explicit(&heap->used, memory_order_relaxed) == 0);

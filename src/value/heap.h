@@ -204,6 +204,17 @@ static inline void isle__room_leave(struct isle__room *room, uint64_t amount)
     atomic_store_explicit(&room->out, out + amount, memory_order_release);
 }
 
+/* The part of a heap that is made when it is needed first. */
+struct isle__heap_more {
+    struct isle__allocation **allocations; /* isle_alloc's, a hash table of addresses (alloc.c) */
+    size_t allocation_count, allocation_capacity;
+    void **locals;
+    size_t local_count;
+    struct isle__hold **held; /* table of leaders */
+    size_t held_count, held_capacity;
+    struct isle__hold *kept_holds; /* on frozen blocks that kept values lead to */
+};
+
 struct isle__heap {
     struct isle__room data;     /* mail that waits and counts against the limits of the mailbox */
     struct isle__room reserved; /* replies and notices: they count as memory only */
@@ -214,17 +225,11 @@ struct isle__heap {
     struct isle__region kept;   /* the kept heap's region */
     struct isle__kept *kept_blocks;
     size_t kept_size, kept_threshold;
-    struct isle__allocation **allocations; /* isle_alloc's, a hash table of addresses (alloc.c) */
-    size_t allocation_count, allocation_capacity;
-    void **locals;
-    size_t local_count;
-    struct isle__hold **held; /* table of leaders */
-    size_t held_count, held_capacity;
-    struct isle__hold *kept_holds;  /* on frozen blocks that kept values lead to */
-    struct isle__hold *held_single; /* the table while it has no memory */
-    bool busy; /* the copier or the collector is at work: no collection may begin */
+    struct isle__heap_more *more;   /* what few heaps need; read-only until isle__heap_more */
+    struct isle__hold *held_single; /* the table of leaders while it has no memory */
     uint64_t next_scope_id;
     uint32_t next_identity;
+    bool busy; /* the copier or the collector is at work: no collection may begin */
     uint64_t tag; /* the isolate's id, for debug checks */
 };
 
@@ -268,6 +273,9 @@ bool isle__heap_try_charge(struct isle__heap *heap, size_t size);
 void isle__heap_charge_always(struct isle__heap *heap,
                               size_t size); /* adoption: was counted in the mailbox */
 void isle__heap_discharge(struct isle__heap *heap, size_t size);
+/* The heap's own, to be written to, charged; false: out of memory. */
+ISLE_MUST_CHECK bool isle__heap_more(struct isle__heap *heap);
+extern struct isle__heap_more isle__heap_none; /* of heaps that have no own: empty, never written */
 size_t isle__heap_waiting(const struct isle__heap *heap); /* bytes of mail */
 /* Called where an error meets no boundary at all (a program that keeps its own main): core's; must
  * not return. */

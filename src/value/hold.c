@@ -30,10 +30,10 @@ void isle__shared_unref(struct isle__shared *shared)
 static struct isle__hold **hold_bucket(const struct isle__heap *heap,
                                        const struct isle__shared *shared)
 {
-    if (heap->held_capacity == 0)
+    if (heap->more->held_capacity == 0)
         return (struct isle__hold **)(uintptr_t)&heap->held_single;
     uint64_t mixed = ((uintptr_t)shared >> 4) * UINT64_C(0x9E3779B97F4A7C15);
-    return &heap->held[(size_t)(mixed >> 32) & (heap->held_capacity - 1)];
+    return &heap->more->held[(size_t)(mixed >> 32) & (heap->more->held_capacity - 1)];
 }
 
 static void hold_chain(struct isle__heap *heap, struct isle__hold *hold)
@@ -53,15 +53,21 @@ static void hold_unchain(struct isle__heap *heap, struct isle__hold *hold)
 
 static void hold_grow(struct isle__heap *heap)
 {
-    struct isle__hold **old = heap->held, *single = heap->held_single;
-    size_t old_capacity = heap->held_capacity;
+    bool busy = heap->busy;
+    heap->busy = true; /* the hold that comes is in no list yet */
+    bool has_more = isle__heap_more(heap);
+    heap->busy = busy;
+    if (!has_more)
+        return;
+    struct isle__hold **old = heap->more->held, *single = heap->held_single;
+    size_t old_capacity = heap->more->held_capacity;
     size_t capacity = old_capacity == 0 ? 8 : old_capacity * 2;
     struct isle__hold **table = isle__memory_alloc(capacity * sizeof(*table));
     if (table == NULL)
         return;
     memset(table, 0, capacity * sizeof(*table));
-    heap->held = table;
-    heap->held_capacity = capacity;
+    heap->more->held = table;
+    heap->more->held_capacity = capacity;
     heap->held_single = NULL;
     for (size_t i = 0; i < (old_capacity == 0 ? 1 : old_capacity); i++) {
         struct isle__hold *next;
@@ -110,9 +116,10 @@ void isle__hold_link(struct isle__heap *heap, struct isle__hold *hold)
         return;
     }
     hold->ring_next = hold->ring_previous = hold;
-    if (heap->held_count >= heap->held_capacity)
+    if (heap->more->held_count >= heap->more->held_capacity)
         hold_grow(heap);
-    heap->held_count++;
+    if (heap->more != &isle__heap_none)
+        heap->more->held_count++;
     hold_chain(heap, hold);
     isle__heap_charge_always(heap, hold->shared->size);
 }
@@ -123,7 +130,8 @@ void isle__hold_unlink(struct isle__heap *heap, struct isle__hold *hold)
     if (hold->leader) {
         hold_unchain(heap, hold);
         if (next == hold) {
-            heap->held_count--;
+            if (heap->more != &isle__heap_none)
+                heap->more->held_count--;
             isle__heap_discharge(heap, hold->shared->size);
         } else {
             next->leader = true;

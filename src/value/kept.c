@@ -30,10 +30,35 @@ struct isle__kept *isle__kept_new(struct isle__heap *heap, size_t size)
     return block;
 }
 
+static bool kept_is_inside(const struct isle__kept *block, const void *memory)
+{
+    uintptr_t at = (uintptr_t)memory, begin = (uintptr_t)&block->chunk;
+    return memory == NULL || (at >= begin && at < begin + block->chunk.size);
+}
+
+/* Tables that were allocated singly, after the value was kept. */
+static size_t kept_tables(const struct isle__kept *block)
+{
+    const struct isle__cell *cell = (const struct isle__cell *)(&block->chunk + 1);
+    size_t size = 0;
+    if (cell->kind == ISLE_LIST) {
+        const struct isle__list *list = (const struct isle__list *)cell;
+        if (!kept_is_inside(block, list->items))
+            size += list->capacity * sizeof(isle_value);
+    } else if (cell->kind == ISLE_MAP || cell->kind == ISLE_SET) {
+        const struct isle__map *map = (const struct isle__map *)cell;
+        if (!kept_is_inside(block, map->entries))
+            size += map->capacity * sizeof(struct isle__entry);
+        if (!kept_is_inside(block, map->index))
+            size += map->index_size * sizeof(uint32_t);
+    }
+    return size;
+}
+
 /* Everything that goes when the block goes. */
 static size_t kept_weight(const struct isle__kept *block)
 {
-    size_t weight = offsetof(struct isle__kept, chunk) + block->chunk.size + block->owned;
+    size_t weight = offsetof(struct isle__kept, chunk) + block->chunk.size + kept_tables(block);
     for (const struct isle__chunk *chunk = block->chunk.next; chunk != NULL; chunk = chunk->next)
         weight += chunk->size;
     return weight;
@@ -46,12 +71,6 @@ void isle__kept_link(struct isle__heap *heap, struct isle__kept *block)
     heap->kept_size += kept_weight(block);
 }
 
-static bool kept_is_inside(const struct isle__kept *block, const void *memory)
-{
-    uintptr_t at = (uintptr_t)memory, begin = (uintptr_t)&block->chunk;
-    return memory == NULL || (at >= begin && at < begin + block->chunk.size);
-}
-
 static void kept_free_table(const struct isle__kept *block, void *table, size_t size)
 {
     if (!kept_is_inside(block, table))
@@ -62,7 +81,8 @@ void isle__kept_free(struct isle__heap *heap, struct isle__kept *block)
 {
     struct isle__cell *cell = isle__chunk_first_cell(&block->chunk);
     size_t weight = kept_weight(block);
-    isle__holds_drop(heap, block->holds);
+    if (cell->kind != ISLE_OBJECT)
+        isle__holds_drop(heap, block->has.holds);
     if (cell->kind == ISLE_LIST) {
         struct isle__list *list = (struct isle__list *)cell;
         kept_free_table(block, list->items, list->capacity * sizeof(isle_value));
@@ -90,7 +110,7 @@ static void kept_mark_block(struct kept_marker *marker, struct isle__kept *block
     if (block->marked)
         return;
     block->marked = true;
-    block->pending = marker->pending;
+    block->as.pending = marker->pending;
     marker->pending = block;
 }
 
@@ -121,8 +141,6 @@ static void kept_mark_map(struct kept_marker *marker, const struct isle__map *ma
 static void kept_look_into(struct kept_marker *marker, struct isle__kept *block)
 {
     struct isle__cell *cell = isle__chunk_first_cell(&block->chunk);
-    for (struct isle__reference *at = block->references; at != NULL; at = at->next)
-        kept_mark(marker, isle__value_of(at->cell));
     switch (cell->kind) {
     case ISLE_LIST: {
         const struct isle__list *list = (const struct isle__list *)cell;
@@ -140,6 +158,10 @@ static void kept_look_into(struct kept_marker *marker, struct isle__kept *block)
     case ISLE_ERROR:
         kept_mark(marker, ((const struct isle__error_cell *)cell)->text);
         kept_mark(marker, ((const struct isle__error_cell *)cell)->stack);
+        break;
+    case ISLE_OBJECT:
+        for (struct isle__reference *at = block->has.references; at != NULL; at = at->next)
+            kept_mark(marker, isle__value_of(at->cell));
         break;
     default:
         break;
@@ -163,7 +185,7 @@ static size_t kept_mark_all(struct kept_marker *marker)
     }
     while (marker->pending != NULL) {
         struct isle__kept *block = marker->pending;
-        marker->pending = block->pending;
+        marker->pending = block->as.pending;
         kept_look_into(marker, block);
     }
     return handles;
@@ -172,7 +194,7 @@ static size_t kept_mark_all(struct kept_marker *marker)
 static size_t kept_sweep_holds(struct isle__heap *heap)
 {
     size_t live = 0;
-    for (struct isle__hold **at = &heap->kept_holds; *at != NULL;) {
+    for (struct isle__hold **at = &heap->more->kept_holds; *at != NULL;) {
         struct isle__hold *hold = *at;
         if (hold->marked || hold->keep_count != 0) {
             hold->marked = false;
@@ -197,6 +219,7 @@ static size_t kept_sweep(struct isle__heap *heap)
         struct isle__kept *block = *at;
         if (block->marked) {
             block->marked = false;
+            block->as.exposed = 0;
             live += kept_weight(block);
             at = &block->next;
         } else {
@@ -243,7 +266,7 @@ void isle__kept_free_all(struct isle__heap *heap)
         heap->kept_blocks = block->next;
         isle__kept_free(heap, block);
     }
-    for (struct isle__hold *hold = heap->kept_holds; hold != NULL; hold = hold->next)
+    for (struct isle__hold *hold = heap->more->kept_holds; hold != NULL; hold = hold->next)
         hold->keep_count = 0;
     kept_sweep_holds(heap);
     heap->kept_size = 0;
@@ -255,7 +278,8 @@ struct isle__hold *isle__kept_hold(struct isle__heap *heap, struct isle__shared 
     if (leader != NULL && leader->kept != NULL)
         return leader->kept;
     size_t size = sizeof(struct isle__hold);
-    if (!isle__hold_admit(heap, shared) || !isle__heap_try_charge(heap, size))
+    if (!isle__heap_more(heap) || !isle__hold_admit(heap, shared) ||
+        !isle__heap_try_charge(heap, size))
         return NULL;
     struct isle__hold *hold = isle__memory_alloc(size);
     if (hold == NULL) {
@@ -265,8 +289,8 @@ struct isle__hold *isle__kept_hold(struct isle__heap *heap, struct isle__shared 
     isle__shared_ref(shared);
     hold->shared = shared;
     isle__hold_link(heap, hold);
-    hold->next = heap->kept_holds;
-    heap->kept_holds = hold;
+    hold->next = heap->more->kept_holds;
+    heap->more->kept_holds = hold;
     isle__hold_find(heap, shared)->kept = hold;
     heap->kept_size += shared->size;
     return hold;

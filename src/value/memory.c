@@ -145,7 +145,6 @@ void *isle__region_alloc(struct isle__heap *heap, const struct isle__cell *owner
     }
     if (table == NULL)
         isle__throw(ISLE_ENOMEM, "isle__region_alloc");
-    isle__kept_of(owner)->owned += size;
     heap->kept_size += size;
     return table;
 }
@@ -159,7 +158,6 @@ void isle__region_free(struct isle__heap *heap, const struct isle__cell *owner, 
         return;
     if (at >= begin && at < begin + chunk->size)
         return;
-    isle__kept_of(owner)->owned -= size;
     heap->kept_size -= size;
     isle__memory_free(table, size);
     isle__heap_discharge(heap, size);

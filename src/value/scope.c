@@ -208,13 +208,13 @@ static void scope_dedupe_handles(struct isle__scope *scope)
     uint32_t count = 0;
     for (size_t i = 0; i < scope->handle_count; i++) {
         struct isle__kept *block = isle__kept_of(scope->handles[i]);
-        if (block->exposed == stamp)
+        if (block->as.exposed == stamp)
             continue;
-        block->exposed = stamp;
+        block->as.exposed = stamp;
         scope->handles[count++] = scope->handles[i];
     }
     for (size_t i = 0; i < count; i++)
-        isle__kept_of(scope->handles[i])->exposed = scope->id;
+        isle__kept_of(scope->handles[i])->as.exposed = scope->id;
     scope->handle_count = count;
 }
 
@@ -253,12 +253,12 @@ static bool scope_grow_handles(struct isle__scope *scope)
 bool isle__scope_handle(struct isle__scope *scope, struct isle__cell *cell)
 {
     struct isle__kept *block = isle__kept_of(cell);
-    if (block->exposed == scope->id)
+    if (block->as.exposed == scope->id)
         return true;
     if (scope->handle_count == scope->handle_capacity && !scope_grow_handles(scope))
         return false;
     scope->handles[scope->handle_count++] = cell;
-    block->exposed = scope->id;
+    block->as.exposed = scope->id;
     return true;
 }
 
