@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bodies: the memory of isolates, in slabs of many.
+/* Bodies: the memory of isolates, in slabs of many. The first slabs are small; each next one is
+ * about as large as half of all before it, up to a huge page, so that a million isolates cost a few
+ * hundred page faults. Bodies are zeroed one by one, when they are first taken.
  *
  * Law: a body is type-stable. It is recycled and never returned while the program runs, so that a
  * sender may look at one that ends under its hands; a free one's mailbox is closed and its control
@@ -12,21 +14,24 @@
 #include "core/isolate.h"
 #include "core/shelf.h"
 
-enum { SLAB_BODIES = 64, BATCH = ISLE__SHELF_BODIES / 2, CACHE_LINE = 64 };
+enum { BATCH = ISLE__SHELF_BODIES / 2, CACHE_LINE = 64 };
+#define SLAB_MIN ((size_t)32 * 1024)
+#define SLAB_MAX ((size_t)2 * 1024 * 1024)
 
-struct slab {
+struct slab { /* before its bodies */
     struct slab *next;
     void *memory; /* before it was aligned */
-    _Alignas(CACHE_LINE) struct isle__isolate bodies[SLAB_BODIES];
+    size_t size;
 };
-/* A line more than its size, so that it can be aligned and still be freed by its size. */
-#define SLAB_SIZE (sizeof(struct slab) + CACHE_LINE)
 
 static struct {
     struct isle__mutex lock;
     struct slab *slabs;
     struct isle__isolate *free;
-    size_t free_count, slab_count;
+    struct isle__isolate *fresh; /* of the last slab, never used; so many: */
+    size_t fresh_count;
+    size_t free_count, made_count; /* made: taken for the first time */
+    size_t slab_bytes;
 } store;
 
 void isle__bodies_init(void)
@@ -40,9 +45,9 @@ void isle__bodies_fini(void)
     while (store.slabs != NULL) {
         struct slab *slab = store.slabs;
         store.slabs = slab->next;
-        isle__memory_free(slab->memory, SLAB_SIZE);
+        isle__memory_free(slab->memory, slab->size);
     }
-    store.free = NULL;
+    store.free = store.fresh = NULL;
     isle__mutex_destroy(&store.lock);
 }
 
@@ -57,30 +62,40 @@ static void store_put(struct isle__isolate *body)
 /* Under the lock; false: out of memory. */
 static bool store_grow(void)
 {
-    void *memory = isle__memory_alloc(SLAB_SIZE);
+    size_t size = SLAB_MIN;
+    while (size < SLAB_MAX && size * 2 <= store.slab_bytes / 2)
+        size *= 2;
+    char *memory = isle__memory_alloc(size);
     if (memory == NULL)
         return false;
-    struct slab *slab =
-        (void *)(((uintptr_t)memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
-    memset(slab, 0, sizeof *slab);
-    slab->memory = memory;
-    slab->next = store.slabs;
+    uintptr_t at = ((uintptr_t)memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1);
+    struct slab *slab = (void *)at;
+    *slab = (struct slab){.next = store.slabs, .memory = memory, .size = size};
     store.slabs = slab;
-    store.slab_count++;
-    for (size_t i = SLAB_BODIES; i-- > 0;) {
-        atomic_init(&slab->bodies[i].mailbox, ISLE__MAILBOX_CLOSED);
-        isle__control_init_body(&slab->bodies[i]);
-        store_put(&slab->bodies[i]);
-    }
+    store.slab_bytes += size;
+    store.fresh = (void *)(at + CACHE_LINE);
+    store.fresh_count = (size_t)(memory + size - (char *)store.fresh) / sizeof *store.fresh;
     return true;
+}
+
+/* Under the lock. */
+static struct isle__isolate *store_make(void)
+{
+    struct isle__isolate *body = store.fresh++;
+    store.fresh_count--;
+    store.made_count++;
+    memset(body, 0, sizeof *body);
+    atomic_init(&body->mailbox, ISLE__MAILBOX_CLOSED);
+    isle__control_init_body(body);
+    return body;
 }
 
 /* Under the lock. */
 static struct isle__isolate *store_take(void)
 {
-    if (store.free == NULL && !store_grow())
-        return NULL;
     struct isle__isolate *body = store.free;
+    if (body == NULL)
+        return store.fresh_count > 0 || store_grow() ? store_make() : NULL;
     store.free = body->next_free;
     store.free_count--;
     return body;
@@ -114,8 +129,8 @@ struct isle__isolate *isle__body_take(void)
     isle__mutex_lock(&store.lock);
     body = store_take();
     struct isle__isolate *more;
-    for (int i = 1; i < BATCH && body != NULL && shelf != NULL && store.free != NULL &&
-                    (more = store_take()) != NULL;
+    for (int i = 1; i < BATCH && body != NULL && shelf != NULL &&
+                    (store.free != NULL || store.fresh_count > 0) && (more = store_take()) != NULL;
          i++)
         shelf_put(shelf, more);
     isle__mutex_unlock(&store.lock);
@@ -154,9 +169,9 @@ void isle__bodies_take_back(struct isle__shelf *shelf)
 size_t isle__bodies_reserved(void)
 {
     isle__mutex_lock(&store.lock);
-    size_t free = store.free_count, slabs = store.slab_count;
+    size_t used = store.made_count - store.free_count, bytes = store.slab_bytes;
     isle__mutex_unlock(&store.lock);
-    free += isle__shelves_bodies();
-    return free * sizeof(struct isle__isolate) +
-           slabs * (SLAB_SIZE - SLAB_BODIES * sizeof(struct isle__isolate));
+    size_t shelved = isle__shelves_bodies();
+    used = used > shelved ? used - shelved : 0;
+    return bytes - used * sizeof(struct isle__isolate);
 }

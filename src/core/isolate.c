@@ -42,7 +42,7 @@ static void isolate_reset(struct isle__isolate *isolate)
 {
     size_t own = offsetof(struct isle__isolate, id);
     memset((char *)isolate + own, 0, sizeof *isolate - own);
-    isolate->timer_count = 0;
+    isolate->timer_count = isolate->pause_count = 0;
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     isolate->errors_fatal = true;
     atomic_store_explicit(&isolate->attention, 0, memory_order_relaxed);
@@ -91,15 +91,13 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
     isle__heap_init(&isolate->heap, memory_max, isolate->id);
     atomic_store_explicit(&isolate->memory_max, memory_max, memory_order_relaxed);
-    atomic_store_explicit(
-        &isolate->mailbox_max_bytes,
-        limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20), ISLE__ROOM_BYTES_MAX),
-        memory_order_relaxed);
-    atomic_store_explicit(
-        &isolate->mailbox_max_messages,
-        (uint32_t)limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
-                               ISLE__ROOM_COUNT_MAX),
-        memory_order_relaxed);
+    size_t bytes =
+        limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20), ISLE__ROOM_BYTES_MAX);
+    size_t count = limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
+                                ISLE__ROOM_COUNT_MAX);
+    /* Downwards: what waits is rounded up. */
+    size_t whole = bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
+    atomic_store_explicit(&isolate->limits, isle__room_of(count, whole), memory_order_relaxed);
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
@@ -156,7 +154,7 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
         return ISLE_ENOMEM;
     }
     isolate->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
-    isolate->backend = (uint8_t)options->backend;
+    isolate->backend = (unsigned)options->backend & 7u;
     isle_err err = isolate_configure(isolate, options);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);
@@ -278,7 +276,7 @@ void isle__isolate_start(struct isle__isolate *isolate)
 
 void isle__isolate_ready(struct isle__isolate *isolate)
 {
-    if (isolate->classic)
+    if (isle__isolate_is_classic(isolate))
         isle__classic_busy();
     isle__backend_of(isolate)->wake(isolate);
 }
@@ -349,7 +347,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     isle__heap_set_current(NULL);
     isolate_return(isolate);
     struct isle__mail *no_result = isolate->run_mail;
-    bool classic = isolate->classic;
+    bool classic = isle__isolate_is_classic(isolate);
     /* The root's task may still be in its worker's queue, or on its way there: its body rests until
      * the program's end. */
     if (!isolate->is_root)

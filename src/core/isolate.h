@@ -82,9 +82,8 @@ struct isle__isolate {
     _Atomic(struct isle__control *) controls;
     _Atomic uint32_t attention;
     _Atomic uint32_t control_count;
-    _Atomic uint32_t mailbox_max_messages;
-    uint32_t timer_count;
-    _Atomic size_t mailbox_max_bytes;
+    _Atomic uint64_t limits; /* of the mailbox: a room's most (isle__room_of) */
+    uint32_t timer_count, pause_count;
     /* Its own. */
     _Alignas(64) struct isle__heap heap;
     _Atomic size_t memory_max;
@@ -122,19 +121,18 @@ struct isle__isolate {
     struct isle__mail *run_mail;      /* of isle_run, reserved: "Computation ended without result";
                                          then its result (run_answered) */
     uint32_t alive;                   /* ports, timers, calls, watches that keep it alive */
-    uint32_t pause_count;
-    int budget;      /* events left in this turn */
-    uint8_t backend; /* isle_backend */
-    uint8_t entry_kind, default_state;
-    bool entered; /* its first event has begun */
-    bool ending;  /* at the next return to the loop it ends */
-    bool killed, failed;
-    bool errors_fatal;
-    bool turn_timer;   /* take a timer before the next mail */
-    bool has_deadline; /* cold->deadline is set */
-    bool run_answered;
-    bool classic; /* the end of the program waits until it is idle */
-    bool is_root;
+    int16_t budget;                   /* events left in this turn */
+    bool entered : 1;                 /* its first event has begun */
+    bool ending : 1;                  /* at the next return to the loop it ends */
+    bool killed : 1, failed : 1;
+    bool errors_fatal : 1;
+    bool turn_timer : 1;   /* take a timer before the next mail */
+    bool has_deadline : 1; /* cold->deadline is set */
+    bool run_answered : 1;
+    bool is_root : 1;
+    uint8_t backend : 3;       /* isle_backend */
+    uint8_t entry_kind : 2;    /* isle__entry_kind */
+    uint8_t default_state : 2; /* isle__default_state */
 };
 
 /* What all isolates share. */
@@ -178,6 +176,11 @@ static inline struct isle__cold *isle__isolate_has_cold(const struct isle__isola
     return atomic_load_explicit(&isolate->cold, memory_order_relaxed);
 }
 struct isle__cold *isle__isolate_cold(struct isle__isolate *isolate);
+/* Of isle_spawn_function: the end of the program waits until it is idle. */
+static inline bool isle__isolate_is_classic(const struct isle__isolate *isolate)
+{
+    return isolate->entry_kind == ISLE__ENTRY_CLASSIC;
+}
 /* Its entry and first message have been taken: their place has other uses from here on. */
 static inline void isle__isolate_entering(struct isle__isolate *isolate)
 {

@@ -110,11 +110,10 @@ void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail 
 static bool mail_fits(struct isle__isolate *isolate, uint64_t before, size_t size)
 {
     size_t bytes = isle__room_bytes(before);
-    size_t max = atomic_load_explicit(&isolate->mailbox_max_bytes, memory_order_relaxed);
+    uint64_t limits = atomic_load_explicit(&isolate->limits, memory_order_relaxed);
+    size_t max = isle__room_bytes(limits);
     size_t memory_max = atomic_load_explicit(&isolate->memory_max, memory_order_relaxed);
-    if (isle__room_count(before) >=
-            atomic_load_explicit(&isolate->mailbox_max_messages, memory_order_relaxed) ||
-        size > max || bytes > max - size)
+    if (isle__room_count(before) >= isle__room_count(limits) || size > max || bytes > max - size)
         return false;
     if (memory_max == SIZE_MAX)
         return true;
