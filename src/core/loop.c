@@ -140,17 +140,12 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     struct isle__mail *newest =
         atomic_exchange_explicit(&isolate->mailbox, NULL, memory_order_acq_rel);
     struct isle__mail *last = newest, *oldest = NULL;
-    uint64_t count = 0;
-    for (struct isle__mail *mail = newest, *next; mail != NULL; mail = next, count++) {
-        next = mail->next;
-        mail->next = oldest;
-        mail->arrival = count;
-        oldest = mail;
+    while (newest != NULL) {
+        struct isle__mail *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
     }
-    /* They were met newest first. */
-    isolate->arrivals += count;
-    for (struct isle__mail *mail = oldest; mail != NULL; mail = mail->next)
-        mail->arrival = isolate->arrivals - mail->arrival;
     if (isolate->inbox_last != NULL)
         isolate->inbox_last->next = oldest;
     else
@@ -168,6 +163,7 @@ static bool loop_run_mail(struct isle__isolate *isolate)
     if (isolate->inbox == NULL)
         isolate->inbox_last = NULL;
     mail->next = NULL;
+    mail->arrival = ++isolate->arrivals;
     isle__port_dispatch(isolate, mail);
     return true;
 }
@@ -182,6 +178,7 @@ void isle__poll_mail(struct isle__isolate *isolate)
     while (mail != NULL) {
         struct isle__mail *next = mail->next;
         mail->next = NULL;
+        mail->arrival = ++isolate->arrivals; /* what stays is numbered once more, when it is taken */
         if (!isle__port_accept_quietly(isolate, mail)) {
             if (isolate->inbox_last != NULL)
                 isolate->inbox_last->next = mail;
