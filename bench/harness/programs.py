@@ -77,10 +77,11 @@ def build_ours(build):
     """Isle and its neighbours, optimised, with everything compiled in."""
     options = ['-Dbench=true', '-Dexamples=false', '-Dcli=disabled', '-Dbuildtype=release',
                '-Db_lto=true', '-Db_ndebug=false']
+    targets = [f'bench/bench-{name}' for name in OURS]
     setup = ['meson', 'setup', build, *options]
     if os.path.exists(os.path.join(build, 'build.ninja')):
         setup.insert(2, '--reconfigure')
-    for command in (setup, ['ninja', '-C', build]):
+    for command in (setup, ['ninja', '-C', build, *targets]):
         done = subprocess.run(command, cwd=SOURCE, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
