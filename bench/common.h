@@ -37,6 +37,22 @@ static inline int64_t bench_scaled(int64_t count, int64_t least)
     return scaled > least ? scaled : least;
 }
 
+/* How many go before the `count` that are measured. */
+static inline int64_t bench_warm_up(int64_t count)
+{
+    return count / 20 < 2000 ? count / 20 : 2000;
+}
+
+/* Fewer than `count` where the `done` ones of the warm-up took so long that all would need more
+ * than a second; a count that is said exactly stays. */
+static inline int64_t bench_fit(int64_t count, int64_t done, int64_t time_ns)
+{
+    int64_t most = time_ns > 0 ? done * 1000000000 / time_ns : count;
+    if (getenv("BENCH_COUNT") != NULL || most >= count)
+        return count;
+    return most > done ? most : done;
+}
+
 /* How many threads the scheduler may have. */
 static inline unsigned bench_threads(void)
 {

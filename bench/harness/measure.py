@@ -120,6 +120,14 @@ class Measurement:
         return rest + whole * rounds_left
 
     def measure(self):
+        """All rounds; an interrupt ends it, and what was measured until then is told."""
+        try:
+            self.measure_rounds()
+        except KeyboardInterrupt:
+            self.progress.note('interrupted')
+        self.progress.end()
+
+    def measure_rounds(self):
         for number in range(1, self.rounds + 1):
             order = self.order(number)
             for index, run in enumerate(order):
@@ -127,7 +135,6 @@ class Measurement:
                 self.progress.show(number, self.rounds, run, left)
                 self.one(run)
                 self.progress.done += 1
-        self.progress.end()
 
     def order(self, number):
         """Workloads in turn; who of them goes first changes from round to round."""

@@ -101,7 +101,7 @@ def panel(title, unit, lines, top):
              for one in [line.isle, line.limit, *line.peers.values()] if one]
     axis = Axis(min(every), max(every), LEFT, WIDTH - RIGHT)
     bottom = top + 30 + ROW * len(lines)
-    parts = [text(24, top + 4, title, 'head')]
+    parts = [text(24, top + 4, title, 'text head')]
     for decade in axis.decades():
         x = axis.at(decade)
         parts += [f'<path d="M{x:.1f} {top + 14}V{bottom - 4}" class="grid"/>',

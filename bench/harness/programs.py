@@ -77,10 +77,11 @@ def build_ours(build):
     """Isle and its neighbours, optimised, with everything compiled in."""
     options = ['-Dbench=true', '-Dexamples=false', '-Dcli=disabled', '-Dbuildtype=release',
                '-Db_lto=true', '-Db_ndebug=false']
+    targets = [f'bench/bench-{name}' for name in OURS]
     setup = ['meson', 'setup', build, *options]
     if os.path.exists(os.path.join(build, 'build.ninja')):
         setup.insert(2, '--reconfigure')
-    for command in (setup, ['ninja', '-C', build]):
+    for command in (setup, ['ninja', '-C', build, *targets]):
         done = subprocess.run(command, cwd=SOURCE, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
@@ -88,8 +89,18 @@ def build_ours(build):
     return os.path.join(build, 'bench')
 
 
+def newest(folder):
+    """When a file below was last changed."""
+    return max(os.path.getmtime(os.path.join(place, file))
+               for place, _, files in os.walk(folder) for file in files)
+
+
 def build_peer(name, output):
-    """Builds a peer; returns why it cannot be had, or ''."""
+    """Builds a peer unless that was done since its sources changed; returns why it cannot be had,
+    or ''."""
+    program = os.path.join(output, f'bench-{name}')
+    if os.path.exists(program) and os.path.getmtime(program) > newest(os.path.join(BENCH, name)):
+        return ''
     os.makedirs(output, exist_ok=True)
     log = os.path.join(output, f'{name}.log')
     with open(log, 'w', encoding='utf-8') as file:

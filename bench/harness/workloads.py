@@ -8,7 +8,7 @@ import dataclasses
 @dataclasses.dataclass(frozen=True)
 class Workload:
     name: str
-    unit: str  # ns an operation, /s messages a second, B bytes each
+    unit: str  # ns an operation, /s messages a second, B bytes each, x a ratio
     text: str
     group: str = 'lines'
     job: str = ''      # the program's workload that prints this figure
@@ -89,6 +89,11 @@ SAVINA = [
 # What only Isle is asked.
 OWN = [
     Workload('waiting', 'ns', 'processor time a second while 2,000 wait', group='own'),
+    Workload('parallel', 'x', 'two that compute at once, in times of one alone', group='own'),
+    Workload('run', 'ns', 'a computation in an isolate of its own, awaited', group='own'),
+    Workload('pool', 'ns', 'calls to a pool of four, 64 under way', group='own'),
+    Workload('run-root', 'ns', 'the same from the root', group='own'),
+    Workload('pool-root', 'ns', 'the same from the root', group='own'),
 ]
 
 
@@ -154,6 +159,8 @@ COMPARED = ('lines', 'root', 'savina')  # groups that peers have too
 
 def format_value(unit, value):
     """A value as people read it, three digits."""
+    if unit == 'x':
+        return f'{value:.2f}×'
     steps = {'ns': [(1e9, 's'), (1e6, 'ms'), (1e3, 'µs'), (1, 'ns')],
              '/s': [(1e9, 'G/s'), (1e6, 'M/s'), (1e3, 'k/s'), (1, '/s')],
              'B': [(1e6, 'MB'), (1e4, 'kB'), (1, 'B')]}[unit]

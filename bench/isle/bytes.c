@@ -63,8 +63,10 @@ static void bytes_measure(void (*rounds)(const struct bytes_run *run, int64_t co
         .peer = isle_spawn(bench_echo, isle_port_value(port), NULL).default_port,
         .size = size,
     };
+    int64_t before = bench_now_ns();
     rounds(&run, WARM);
     int64_t start = bench_now_ns();
+    count = bench_fit(count, WARM, start - before);
     rounds(&run, count);
     int64_t time = bench_now_ns() - start;
     bench_figure((double)time / (double)count);

@@ -311,14 +311,19 @@ static void decode_until_told(isle_value bytes)
     }
 }
 
+static void expression_free(void *expression)
+{
+    regfree(expression);
+}
+
 static void match_until_told(isle_value text)
 {
     isle_value end;
     regex_t expression;
     bench_require(regcomp(&expression, "(x+x+)+y|(a|aa)+$", REG_EXTENDED) == 0, "the expression");
+    isle_defer(expression_free, &expression); /* the root's end kills who still matches */
     while (isle_port_try_receive(isle_default_port(), 0, &end) == ISLE_ETIMEDOUT)
         regexec(&expression, isle_as_string(text), 0, NULL, 0);
-    regfree(&expression);
 }
 
 static isle_value loop_latency(isle_entry *work, isle_value message)

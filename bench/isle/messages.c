@@ -47,8 +47,10 @@ static double round_trip_time(isle_entry *peer_main, const isle_options *options
 {
     isle_receive_port *port = isle_port_open();
     isle_send_port peer = isle_spawn(peer_main, isle_port_value(port), options).default_port;
-    round_trips(port, peer, count / 20);
+    int64_t before = bench_now_ns();
+    round_trips(port, peer, bench_warm_up(count));
     int64_t start = bench_now_ns();
+    count = bench_fit(count, bench_warm_up(count), start - before);
     int64_t sum = round_trips(port, peer, count);
     int64_t time = bench_now_ns() - start;
     bench_require(sum == count * (count - 1) / 2, "sum of the round trips");
@@ -117,8 +119,10 @@ static isle_value round_trip_handlers_drive(isle_value parameter)
     volley->port = isle_port_open();
     volley->peer = isle_spawn(bench_echo, isle_port_value(volley->port), NULL).default_port;
     isle_port_listen(volley->port, volley_handle, volley);
-    volley_play(volley, count / 20);
+    int64_t before = bench_now_ns();
+    volley_play(volley, bench_warm_up(count));
     int64_t start = bench_now_ns();
+    count = bench_fit(count, bench_warm_up(count), start - before);
     int64_t sum = volley_play(volley, count);
     int64_t time = bench_now_ns() - start;
     bench_require(sum == count * (count + 1) / 2, "sum of the volley");
@@ -174,8 +178,10 @@ static isle_value call_drive(isle_value parameter)
     (void)parameter;
     int64_t count = bench_scaled(500000, 1000);
     isle_send_port server = isle_spawn(call_server, isle_null(), NULL).default_port;
-    calls(server, count / 20);
+    int64_t before = bench_now_ns();
+    calls(server, bench_warm_up(count));
     int64_t start = bench_now_ns();
+    count = bench_fit(count, bench_warm_up(count), start - before);
     int64_t sum = calls(server, count);
     int64_t time = bench_now_ns() - start;
     bench_require(sum == count * (count - 1) / 2, "sum of the calls");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operation costs while BENCH_SIZE others are there: isolates that are idle or suspended,
  * ports, timers, messages in other mailboxes. It should cost the same beside one and beside a
- * million. And what a program costs in which everybody waits. */
+ * million. And what else only Isle is asked: a program in which all wait, or two compute; runs and
+ * a pool. */
 #include "bench.h"
 
 enum { REPEATS = 3, PAYLOAD_WORDS = 8, HOLDERS = 16 };
@@ -204,6 +205,74 @@ static isle_value waiting_drive(isle_value parameter)
     return isle_null();
 }
 
+/* Two that compute use two cores: the time of both at once, in times of one alone. */
+static isle_value compute(isle_value turns)
+{
+    uint64_t state = 1;
+    for (int64_t i = isle_as_int(turns); i > 0; i--)
+        bench_random(&state);
+    return isle_int((int64_t)(state >> 8));
+}
+
+static isle_value parallel_drive(isle_value parameter)
+{
+    (void)parameter;
+    isle_value turns = isle_int(bench_scaled(200000000, 1000000));
+    int64_t start = bench_now_ns();
+    int64_t one = isle_as_int(isle_await(isle_run(compute, turns, NULL)));
+    int64_t between = bench_now_ns();
+    isle_future *both[] = {isle_run(compute, turns, NULL), isle_run(compute, turns, NULL)};
+    for (int i = 0; i < 2; i++)
+        bench_require(isle_as_int(isle_await(both[i])) == one, "what was computed");
+    bench_figure((double)(bench_now_ns() - between) / (double)(between - start));
+    return isle_null();
+}
+
+/* A computation in an isolate of its own, awaited, one at a time. */
+static isle_value add_one(isle_value argument)
+{
+    return isle_int(isle_as_int(argument) + 1);
+}
+
+static isle_value run_drive(isle_value parameter)
+{
+    (void)parameter;
+    int64_t count = bench_scaled(200000, 1000), sum = 0, start = bench_now_ns();
+    for (int64_t i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        sum += isle_as_int(isle_await(isle_run(add_one, isle_int(i), NULL)));
+    }
+    int64_t time = bench_now_ns() - start;
+    bench_require(sum == count * (count + 1) / 2, "sum of the runs");
+    bench_figure((double)time / (double)count);
+    return isle_null();
+}
+
+/* Calls to a pool in turn, a window of them under way at a time. */
+static isle_value pool_drive(isle_value parameter)
+{
+    (void)parameter;
+    enum { WORKERS = 4, WINDOW = 64 };
+    int64_t count = bench_scaled(400000, 1000) / WINDOW * WINDOW, sum = 0;
+    isle_send_port pool[WORKERS];
+    for (int i = 0; i < WORKERS; i++)
+        pool[i] = isle_spawn(server_main, isle_null(), NULL).default_port;
+    int64_t start = bench_now_ns();
+    for (int64_t i = 0; i < count; i += WINDOW) {
+        ISLE_SCOPE;
+        isle_future *results[WINDOW];
+        for (int64_t k = 0; k < WINDOW; k++)
+            results[k] = isle_call(pool[k % WORKERS], isle_int(i + k), ISLE_SECONDS(5));
+        isle_value list = isle_await(isle_future_all(results, WINDOW));
+        for (size_t k = 0; k < WINDOW; k++)
+            sum += isle_as_int(isle_list_get(list, k));
+    }
+    int64_t time = bench_now_ns() - start;
+    bench_require(sum == count * (count - 1) / 2, "sum of the pool's answers");
+    bench_figure((double)time / (double)count);
+    return isle_null();
+}
+
 const struct workload scaling_workloads[] = {
     {"scaling-isolates", scaling_drive, 0, false},
     {"scaling-suspended", scaling_drive, 1, false},
@@ -211,5 +280,8 @@ const struct workload scaling_workloads[] = {
     {"scaling-timers", scaling_drive, 3, false},
     {"scaling-messages", scaling_drive, 4, false},
     {"waiting", waiting_drive, 0, false},
+    {"parallel", parallel_drive, 0, false},
+    {"run", run_drive, 0, true},
+    {"pool", pool_drive, 0, true},
     {NULL, NULL, 0, false},
 };

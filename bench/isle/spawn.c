@@ -24,8 +24,10 @@ static isle_value spawn_drive(isle_value parameter)
     (void)parameter;
     int64_t count = bench_scaled(200000, 1000);
     isle_receive_port *port = isle_port_open();
-    spawn_one_by_one(port, count / 20);
+    int64_t before = bench_now_ns();
+    spawn_one_by_one(port, bench_warm_up(count));
     int64_t start = bench_now_ns();
+    count = bench_fit(count, bench_warm_up(count), start - before);
     int64_t sum = spawn_one_by_one(port, count);
     int64_t time = bench_now_ns() - start;
     bench_require(sum == count, "answers of the spawned");
