@@ -133,8 +133,43 @@ static isle_err parcel_bytes(const struct isle__bytes *source, size_t header_siz
     return ISLE_OK;
 }
 
+/* A transferable that still has its bytes moves; until the commit it can be given back. */
+static isle_err parcel_transferable(struct isle__heap *heap, struct isle__transferable_cell *source,
+                                    size_t header_size, struct isle__parcel *ret_parcel)
+{
+    size_t head = (sizeof(*source) + 15) & ~(size_t)15;
+    struct isle__transferable_cell *cell = (struct isle__transferable_cell *)parcel_single(
+        header_size, head + sizeof(struct isle__moved), ret_parcel);
+    if (cell == NULL)
+        return ISLE_ENOMEM;
+    struct isle__moved *moved = (struct isle__moved *)(void *)((char *)cell + head);
+    *cell = *source;
+    parcel_place(ret_parcel, &cell->cell);
+    *moved = (struct isle__moved){.source = source,
+                                  .dest = cell,
+                                  .source_hold = source->hold,
+                                  .transfer = source->transfer};
+    if (source->hold != NULL) {
+        isle__hold_unlink(heap, source->hold);
+        source->hold->shared = NULL;
+    }
+    source->transfer = NULL;
+    cell->hold = &moved->hold;
+    moved->hold.shared = &cell->transfer->shared;
+    ret_parcel->holds = &moved->hold;
+    ret_parcel->moved = moved;
+    ret_parcel->size += cell->transfer->shared.size;
+    return ISLE_OK;
+}
+
+static bool parcel_has_bytes(const struct isle__transferable_cell *cell)
+{
+    return cell->transfer != NULL &&
+           atomic_load_explicit(&cell->transfer->data, memory_order_relaxed) != NULL;
+}
+
 /* Values that lead to no other need neither marks nor a log. False: the copier must look. */
-static bool parcel_leaf(struct isle__heap *heap, const struct isle__cell *cell, size_t header_size,
+static bool parcel_leaf(struct isle__heap *heap, struct isle__cell *cell, size_t header_size,
                         struct isle__parcel *ret_parcel, isle_err *ret_err)
 {
     const struct isle__region *region = isle__region_of(cell);
@@ -156,6 +191,13 @@ static bool parcel_leaf(struct isle__heap *heap, const struct isle__cell *cell, 
         if (isle__is_frozen_cell(&isle__bytes_store((const struct isle__bytes *)cell)->cell))
             return false;
         *ret_err = parcel_bytes((const struct isle__bytes *)cell, header_size, ret_parcel);
+        return true;
+    case ISLE_TRANSFERABLE:
+        if (region->kind == ISLE__REGION_SHOWN ||
+            !parcel_has_bytes((const struct isle__transferable_cell *)cell))
+            return false;
+        *ret_err = parcel_transferable(heap, (struct isle__transferable_cell *)cell, header_size,
+                                       ret_parcel);
         return true;
     default:
         return false;
