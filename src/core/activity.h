@@ -40,8 +40,8 @@ struct isle__activity *isle__activity_take_ready(struct isle__isolate *isolate);
 /* Opens and closes what an event's code runs in. */
 void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate);
 void isle__activity_leave(struct isle__activity *activity);
-/* The event's code has returned to where it was called, and left nothing open that its end would have
- * to care for: another event may run in the place of this one, after isle__scope_renew. */
+/* The event's code has returned to where it was called, and left nothing open that its end would
+ * have to care for: another event may run in the place of this one, after isle__scope_renew. */
 static inline bool isle__activity_is_clean(const struct isle__activity *activity)
 {
     const struct isle__frame *frame = &activity->frame;

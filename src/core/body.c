@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies: the memory of isolates, in slabs of many. The first slabs are small; each next one is
- * about as large as half of all before it, up to a huge page, so that a million isolates cost a few
- * hundred page faults. Bodies are zeroed one by one, when they are first taken.
+ * about as large as half of all before it, up to SLAB_MAX. Bodies are zeroed one by one, when they
+ * are first taken, so that a burst touches no page before it is needed. No huge pages: who spawns a
+ * million waits longer for the kernel to find and clear them than all the faults take.
  *
  * Law: a body is type-stable. It is recycled and never returned while the program runs, so that a
  * sender may look at one that ends under its hands; a free one's mailbox is closed and its control
@@ -16,7 +17,7 @@
 
 enum { BATCH = ISLE__SHELF_BODIES / 2, CACHE_LINE = 64 };
 #define SLAB_MIN ((size_t)32 * 1024)
-#define SLAB_MAX ((size_t)2 * 1024 * 1024)
+#define SLAB_MAX ((size_t)1024 * 1024)
 
 struct slab { /* before its bodies */
     struct slab *next;

@@ -329,7 +329,8 @@ void isle_future_cancel(isle_future *future)
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     if (future == NULL)
         isle__throw(ISLE_EINVAL, "isle_future_cancel: the future is NULL");
-    struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, future);
+    struct isle__promise *promise =
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, future);
     if (promise != NULL)
         isle__promise_cancel(promise);
 }

@@ -178,7 +178,8 @@ void isle__poll_mail(struct isle__isolate *isolate)
     while (mail != NULL) {
         struct isle__mail *next = mail->next;
         mail->next = NULL;
-        mail->arrival = ++isolate->arrivals; /* what stays is numbered once more, when it is taken */
+        mail->arrival =
+            ++isolate->arrivals; /* what stays is numbered once more, when it is taken */
         if (!isle__port_accept_quietly(isolate, mail)) {
             if (isolate->inbox_last != NULL)
                 isolate->inbox_last->next = mail;

@@ -15,8 +15,8 @@ enum isle__mail_kind {
     ISLE__MAIL_REPLY_ERROR /* an error for it */
 };
 
-/* The header of a parcel's first chunk; or, with an immediate value, an allocation of its own, bare:
- * it ends before `parcel`. */
+/* The header of a parcel's first chunk; or, with an immediate value, an allocation of its own,
+ * bare: it ends before `parcel`. */
 struct isle__mail {
     struct isle__mail *next;
     uint64_t target;
@@ -25,7 +25,7 @@ struct isle__mail {
     uint8_t kind;  /* isle__mail_kind */
     bool reserved; /* not counted against the mailbox's limits */
     bool is_bare;
-    isle_err code; /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
+    isle_err code;   /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
     isle_value root; /* of a parcel: the parcel's */
     struct isle__parcel parcel;
 };
@@ -68,7 +68,8 @@ bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other por
                                            request that nobody answers */
 /* Its content, in the scope; the mail is gone. */
 isle_value isle__mail_take(struct isle__mail *mail, struct isle__scope *scope);
-/* The receiver's side: takes it off the counts, and its content into the scope. The mail is gone. */
+/* The receiver's side: takes it off the counts, and its content into the scope. The mail is gone.
+ */
 isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
                            struct isle__scope *scope);
 /* Takes it off the counts alone. */

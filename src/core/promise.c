@@ -107,7 +107,8 @@ static void promise_keep_value(struct isle__promise *promise)
 static void promise_scope_ended(void *argument)
 {
     struct isle__isolate *isolate = isle__isolate_of(isle__heap_current());
-    struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, argument);
+    struct isle__promise *promise =
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, argument);
     if (promise == NULL)
         return;
     bool must_keep =
@@ -166,7 +167,8 @@ struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const ch
 {
     if (future == NULL)
         isle__throw(ISLE_EINVAL, "%s: the future is NULL", function);
-    struct isle__promise *promise = isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, future);
+    struct isle__promise *promise =
+        isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, future);
     if (promise == NULL)
         isle__throw(ISLE_ESTALE,
                     "%s: the future is over (complete and its scope ended), or another isolate's",

@@ -136,16 +136,16 @@ static bool reception_take(struct reception *reception)
         mail = isle__port_take(port);
     if (mail == NULL)
         return false;
-    reception->message = isle__mail_open(reception->isolate, mail,
-                                         isle__scope_current(&reception->isolate->heap));
+    reception->message =
+        isle__mail_open(reception->isolate, mail, isle__scope_current(&reception->isolate->heap));
     return true;
 }
 
 static void waiters_remove(struct reception *reception, struct isle__waiter *waiters)
 {
     for (size_t i = 0; i < reception->count; i++) {
-        struct isle__port *port =
-            isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT, reception->handles[i]);
+        struct isle__port *port = isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT,
+                                                    reception->handles[i]);
         if (port == NULL)
             continue;
         struct isle__waiter **at = &port->waiters;
@@ -159,8 +159,8 @@ static void waiters_remove(struct reception *reception, struct isle__waiter *wai
 static void waiters_add(struct reception *reception, struct isle__waiter *waiters)
 {
     for (size_t i = 0; i < reception->count; i++) {
-        struct isle__port *port =
-            isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT, reception->handles[i]);
+        struct isle__port *port = isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT,
+                                                    reception->handles[i]);
         if (port == NULL)
             continue;
         struct isle__waiter **at = &port->waiters;

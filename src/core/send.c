@@ -33,8 +33,7 @@ static isle_err sending_full(const struct sending *sending)
 /* An int, a port and their like: no graph, nothing to undo. */
 static isle_err sending_bare(const struct sending *sending)
 {
-    struct isle__mail *mail =
-        isle__mail_make(sending->message, ISLE__MAIL_DATA, sending->target);
+    struct isle__mail *mail = isle__mail_make(sending->message, ISLE__MAIL_DATA, sending->target);
     if (mail == NULL)
         return isle__fail(ISLE_ENOMEM, "%s", isle_err_text(ISLE_ENOMEM));
     mail->reply = sending->reply;

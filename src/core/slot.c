@@ -24,18 +24,14 @@ enum {
     PAGE_BITS = ISLE__SLOT_PAGE_BITS,
     PAGE_SLOTS = 1 << PAGE_BITS,
     PAGE_COUNT = ISLE__SLOT_PAGE_COUNT,
-    RUN_PAGES = 16, /* that many fill a huge page */
     SHELF_BATCH = ISLE__SHELF_SLOTS / 2
 };
 #define GENERATION_MAX (((uint64_t)1 << ISLE__GENERATION_BITS) - 1)
 #define FREE_END UINT32_MAX
 #define INDEX_MASK (((uint64_t)1 << SLOT_BITS) - 1)
 
-#define PAGE_BYTES (sizeof(struct isle__slot) * PAGE_SLOTS)
-
 static struct {
     struct isle__mutex lock;
-    struct isle__slot *run; /* the memory of this page and those that follow it */
     uint32_t page_count;
     uint32_t free; /* first free slot's index, last closed first */
 } slots;
@@ -47,24 +43,12 @@ void isle__slots_init(void)
     slots.free = FREE_END;
 }
 
-/* The first pages have memory of their own; later ones are asked for by the run, in huge pages. */
-static bool page_begins_run(uint32_t page)
-{
-    return page < RUN_PAGES || page % RUN_PAGES == 0;
-}
-
-static size_t run_size(uint32_t page)
-{
-    return page < RUN_PAGES ? PAGE_BYTES : PAGE_BYTES * RUN_PAGES;
-}
-
 void isle__slots_fini(void)
 {
     for (uint32_t i = 0; i < slots.page_count; i++) {
         struct isle__slot *page = atomic_load_explicit(&isle__slot_pages[i], memory_order_relaxed);
         atomic_store_explicit(&isle__slot_pages[i], NULL, memory_order_relaxed);
-        if (page_begins_run(i))
-            isle__memory_free(page, run_size(i));
+        isle__memory_free(page, sizeof *page * PAGE_SLOTS);
     }
     slots.page_count = 0;
     isle__mutex_destroy(&slots.lock);
@@ -73,11 +57,9 @@ void isle__slots_fini(void)
 size_t isle__slots_reserved(void)
 {
     isle__mutex_lock(&slots.lock);
-    size_t pages = slots.page_count;
+    size_t size = slots.page_count * sizeof(struct isle__slot) * PAGE_SLOTS;
     isle__mutex_unlock(&slots.lock);
-    if (pages > RUN_PAGES)
-        pages = (pages + RUN_PAGES - 1) / RUN_PAGES * RUN_PAGES;
-    return pages * PAGE_BYTES;
+    return size;
 }
 
 /* Under the lock. */
@@ -85,13 +67,10 @@ static bool slots_grow(void)
 {
     if (slots.page_count == PAGE_COUNT)
         return false;
-    struct isle__slot *page = slots.run;
-    if (page_begins_run(slots.page_count))
-        page = isle__memory_alloc(run_size(slots.page_count));
+    struct isle__slot *page = isle__memory_alloc(sizeof *page * PAGE_SLOTS);
     if (page == NULL)
         return false;
-    slots.run = page + PAGE_SLOTS;
-    memset(page, 0, PAGE_BYTES);
+    memset(page, 0, sizeof *page * PAGE_SLOTS);
     uint32_t first = slots.page_count << PAGE_BITS;
     for (uint32_t i = 0; i < PAGE_SLOTS; i++) {
         atomic_init(&page[i].id, ISLE__SLOT_FREE | (first + i));

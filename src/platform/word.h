@@ -13,7 +13,7 @@
 #if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
 #define ISLE__WORDS_IN_C 0
 /* The words themselves are in linux/word_x86_64.S, where no link-time optimizer moves them. */
-#define ISLE__WORD_ACCESS(word, offset)                                                             \
+#define ISLE__WORD_ACCESS(word, offset)                                                            \
     static inline void *isle__word_get_##word(void)                                                \
     {                                                                                              \
         void *value;                                                                               \

@@ -6,7 +6,8 @@
  * Who wakes whom. A task made ready by a pool worker goes to that worker's hand-off slot and wakes
  * nobody: most likely the worker takes it in a microsecond. What it displaces goes to the worker's
  * queue, and when a few wait there, one idle worker is woken: to wake a core costs more than a few
- * short turns. What waits longer is the monitor's business (monitor.c). From other threads a task goes to the injected queue and wakes one.
+ * short turns. What waits longer is the monitor's business (monitor.c). From other threads a task
+ * goes to the injected queue and wakes one.
  *
  * A worker that parks has put itself on the idle list, then looked at all queues once more; who
  * queues looks at the idle count after queuing. Both sides are sequentially consistent, so one of

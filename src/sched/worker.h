@@ -34,11 +34,11 @@ struct isle__worker {
         64) _Atomic(struct isle__task *) handoff; /* runs next; anybody may take it by exchange */
     struct isle__queue queue;
     struct isle__parker parker;
-    _Atomic bool released;          /* pinned: may end */
-    _Atomic int notifier;           /* -1: none */
-    struct isle__worker *idle_next; /* under sched.lock */
-    bool idle;                      /* under sched.lock */
-    struct isle__worker *next;      /* of all pool workers; under sched.lock */
+    _Atomic bool released;             /* pinned: may end */
+    _Atomic int notifier;              /* -1: none */
+    struct isle__worker *idle_next;    /* under sched.lock */
+    bool idle;                         /* under sched.lock */
+    struct isle__worker *next;         /* of all pool workers; under sched.lock */
     _Alignas(64) _Atomic bool running; /* inside a task */
     _Atomic isle__thread_clock_id clock;
     _Atomic uint64_t thread_id;

@@ -229,7 +229,7 @@ struct isle__heap {
     struct isle__hold *held_single; /* the table of leaders while it has no memory */
     uint64_t next_scope_id;
     uint32_t next_identity;
-    bool busy; /* the copier or the collector is at work: no collection may begin */
+    bool busy;    /* the copier or the collector is at work: no collection may begin */
     uint64_t tag; /* the isolate's id, for debug checks */
 };
 
@@ -288,8 +288,8 @@ void isle__frame_init(struct isle__frame *frame,
 void isle__frame_fini(struct isle__frame *frame); /* scopes are closed; unlinks */
 /* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
 void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
-/* Frees what it has, without running anything, and makes it another, empty scope in its place. It is
- * the outermost of its frame, and no other is open. */
+/* Frees what it has, without running anything, and makes it another, empty scope in its place. It
+ * is the outermost of its frame, and no other is open. */
 void isle__scope_renew(struct isle__scope *scope);
 /* Makes `outer` enclose `scope`, the outermost of its frame. */
 void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope);

@@ -145,10 +145,8 @@ static isle_err parcel_transferable(struct isle__heap *heap, struct isle__transf
     struct isle__moved *moved = (struct isle__moved *)(void *)((char *)cell + head);
     *cell = *source;
     parcel_place(ret_parcel, &cell->cell);
-    *moved = (struct isle__moved){.source = source,
-                                  .dest = cell,
-                                  .source_hold = source->hold,
-                                  .transfer = source->transfer};
+    *moved = (struct isle__moved){
+        .source = source, .dest = cell, .source_hold = source->hold, .transfer = source->transfer};
     if (source->hold != NULL) {
         isle__hold_unlink(heap, source->hold);
         source->hold->shared = NULL;

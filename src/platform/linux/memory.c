@@ -65,7 +65,7 @@ struct memory_thread {
     enum memory_state state;
 };
 
-struct memory_shelf { /* of the depot: batches of one class */
+struct memory_shelf {                     /* of the depot: batches of one class */
     _Atomic(struct memory_block *) first; /* written under a lock; read without it as a hint */
 };
 
