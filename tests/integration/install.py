@@ -32,7 +32,8 @@ def installed():
                    if not name.startswith(('MAKE', 'MFLAGS', 'CC'))}
     run(['make', '-C', SOURCE, 'install', f'BUILD={os.getcwd()}/build', f'DESTDIR={root}',
          f'prefix={PREFIX}', 'libdir=lib',
-         'MESON_OPTIONS=-Dexamples=false -Dcli=disabled -Doptimization=0 -Db_lto=false'], env=environment)
+         'MESON_OPTIONS=-Dexamples=false -Dcli=disabled -Doptimization=0 -Db_lto=false'],
+        env=environment)
     return root
 
 
