@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "isle/base.h"
 #include "isle/error.h"
@@ -169,6 +170,8 @@ ISLE_NORETURN static inline void fail(const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
+    if (getenv("ISLE_SEED"))
+        fprintf(stderr, "seed %s\n", getenv("ISLE_SEED"));
     fflush(stderr);
     _Exit(1);
 }
@@ -311,11 +314,41 @@ static inline void test_list(bool describe)
             puts(test->name);
 }
 
+/* Under many seeds, in this one process: ISLE_TEST_SEEDS is "first count milliseconds". Ends with a
+ * line that says how many there was time for. */
+static inline int test_run_seeds(const struct test *test, int argc, char **argv)
+{
+    uint64_t first, count, done = 0;
+    int64_t most;
+    struct timespec began, now;
+
+    if (sscanf(getenv("ISLE_TEST_SEEDS"), "%" SCNu64 " %" SCNu64 " %" SCNd64, &first, &count,
+               &most) != 3)
+        return 2;
+    timespec_get(&began, TIME_UTC);
+    do {
+        char seed[32];
+
+        snprintf(seed, sizeof seed, "%" PRIu64, first + done);
+        setenv("ISLE_SEED", seed, 1);
+        int status = test->run(test, argc, argv);
+        if (status) {
+            fprintf(stderr, "%s: seed %s\n", test->name, seed);
+            return status;
+        }
+        timespec_get(&now, TIME_UTC);
+    } while (++done < count &&
+             (now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 < most);
+    printf("seeds: %" PRIu64 "\n", done);
+    return 0;
+}
+
 static inline int test_run_named(const char *name, int argc, char **argv)
 {
     for (const struct test *test = test_first; test; test = test->next)
         if (!strcmp(test->name, name)) {
-            int status = test->run(test, argc, argv);
+            int status = getenv("ISLE_TEST_SEEDS") ? test_run_seeds(test, argc, argv)
+                                                   : test->run(test, argc, argv);
 
             if (getenv("ISLE_TEST_COUNT"))
                 printf("assertions: %lu\n", test_checks);

@@ -16,6 +16,8 @@ enum cli_status {
 /* argv[0] is the subcommand's own name. */
 enum cli_status isle__cli_check(int argc, char **argv);
 extern const char isle__cli_check_help[];
+enum cli_status isle__cli_explore(int argc, char **argv);
+extern const char isle__cli_explore_help[];
 
 /* Writes "isle: " and the text to stderr, and a newline. Returns CLI_TROUBLE. */
 enum cli_status isle__cli_trouble(const char *format, ...) ISLE_PRINTF(1, 2);

@@ -12,8 +12,9 @@ static const char main_help[] =
     "       isle --version\n"
     "\n"
     "Commands:\n"
-    "  check   list the writable globals of object files, which isolates on threads would share\n"
-    "  help    tell about a command\n"
+    "  check    list the writable globals of object files, which isolates on threads would share\n"
+    "  explore  run a program under many seeds until one fails\n"
+    "  help     tell about a command\n"
     "\n"
     "Exit status: 0 asked and found nothing, 1 found something, 2 bad usage or an unreadable "
     "file.\n";
@@ -24,6 +25,7 @@ static const struct main_command {
     const char *help;
 } main_commands[] = {
     {"check", isle__cli_check, isle__cli_check_help},
+    {"explore", isle__cli_explore, isle__cli_explore_help},
 };
 
 enum cli_status isle__cli_trouble(const char *format, ...)

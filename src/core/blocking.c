@@ -8,6 +8,7 @@
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/promise.h"
+#include "core/simulate.h"
 
 enum { HELPERS_MAX = 64 };
 #define LINGER_NS ISLE_SECONDS(1)
@@ -160,6 +161,7 @@ isle_future *isle_blocking(isle_blocking_work *work, void *context, void (*on_do
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     if (work == NULL)
         isle__throw(ISLE_EINVAL, "isle_blocking: the work is NULL");
+    isle__simulate_refuse(__func__, "its work would run on another thread");
     if (!isle__platform_has(ISLE__HAS_THREADS))
         isle__throw(ISLE_EUNSUPPORTED, "isle_blocking: this system has no threads");
     struct isle__promise *promise = isle__promise_new(isolate);

@@ -15,6 +15,7 @@
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/reactor.h"
+#include "core/simulate.h"
 #include "core/slot.h"
 #include "core/uncaught.h"
 
@@ -43,6 +44,8 @@ static void control_refuse(struct isle__control *control)
 
 isle_err isle__control_post(struct isle__control *control)
 {
+    if (isle__simulating())
+        isle__trace_control(control);
     struct isle__slot *slot = isle__slot_find(control->target & ~ISLE__ID_CONTROL);
     if (slot == NULL || (control->target & ISLE__ID_CONTROL) == 0 ||
         atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE) {
@@ -360,14 +363,15 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
 
 void isle__deadline_check(struct isle__isolate *isolate)
 {
-    if (isolate->has_deadline &&
-        isle__clock_now() >= isle__isolate_has_cold(isolate)->deadline.deadline)
+    if (isolate->has_deadline && isle__now() >= isle__isolate_has_cold(isolate)->deadline.deadline)
         control_kill(isolate);
 }
 
 void isle__attend_to(struct isle__isolate *isolate)
 {
     struct isle__frame *frame = isolate->heap.frame;
+    if (isle__simulating())
+        isle__simulate_point(isolate);
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0)
         isle__control_run(isolate, true);
     isle__deadline_check(isolate);
@@ -538,6 +542,8 @@ isle_capability isle_capability_new(void)
 {
     (void)isle__isolate_need(__func__);
     static _Atomic uint64_t last;
+    if (isle__simulating())
+        return (isle_capability){isle__simulate_serial()};
     uint64_t serial = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
     return (isle_capability){serial}; /* capabilities of isolates are far above it */
 }

@@ -39,7 +39,9 @@ struct isle__control {
 enum {
     ISLE__ATTEND_CONTROL = 1, /* the control stack has something */
     ISLE__ATTEND_TIMER = 2,   /* a timer may be due */
-    ISLE__ATTEND_STOP = 4     /* the program ends: as a kill that needs no capability */
+    ISLE__ATTEND_STOP = 4,    /* the program ends: as a kill that needs no capability */
+    /* Always set in a simulation: every kill point goes to isle__attend_to. It asks for nothing. */
+    ISLE__ATTEND_SIMULATED = 8
 };
 
 /* Takes `control`, allocated with isle__memory_alloc, and its mail. Any thread. ISLE_EFULL: too
@@ -62,6 +64,12 @@ static inline void isle__attend(struct isle__isolate *isolate)
                        isolate->ending || isolate->heap.frame->pending_end ||
                        isolate->has_deadline))
         isle__attend_to(isolate);
+}
+/* For who has just said that the isolate is idle: something was asked for meanwhile. */
+static inline bool isle__attention_asks(const struct isle__isolate *isolate)
+{
+    return (atomic_load_explicit(&isolate->attention, memory_order_seq_cst) &
+            ~(uint32_t)ISLE__ATTEND_SIMULATED) != 0;
 }
 void isle__deadline_check(
     struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */

@@ -20,6 +20,7 @@
 #include "core/promise.h"
 #include "core/reactor.h"
 #include "core/shelf.h"
+#include "core/simulate.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
@@ -45,7 +46,8 @@ static void isolate_reset(struct isle__isolate *isolate)
     isolate->timer_count = isolate->pause_count = 0;
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     isolate->errors_fatal = true;
-    atomic_store_explicit(&isolate->attention, 0, memory_order_relaxed);
+    atomic_store_explicit(&isolate->attention, isle__simulating() ? ISLE__ATTEND_SIMULATED : 0,
+                          memory_order_relaxed);
 }
 
 static size_t limit_or(size_t given, size_t otherwise)
@@ -91,9 +93,9 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
     isle__heap_init(&isolate->heap, memory_max, isolate->id);
     atomic_store_explicit(&isolate->memory_max, memory_max, memory_order_relaxed);
-    size_t bytes =
-        limit_within(limit_or(options->mailbox_max_bytes, (size_t)256 << 20), ISLE__ROOM_BYTES_MAX);
-    size_t count = limit_within(limit_or(options->mailbox_max_messages, (size_t)1 << 20),
+    size_t bytes = limit_within(limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES),
+                                ISLE__ROOM_BYTES_MAX);
+    size_t count = limit_within(limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES),
                                 ISLE__ROOM_COUNT_MAX);
     /* Downwards: what waits is rounded up. */
     size_t whole = bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
@@ -264,6 +266,8 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
 
 void isle__isolate_start(struct isle__isolate *isolate)
 {
+    if (isle__simulating())
+        isle__trace_spawn(isolate);
     isle__tally_add(ISLE__TALLY_STARTED);
     if (ISLE__UNLIKELY(atomic_load_explicit(&isle__program.stopping, memory_order_relaxed)))
         atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
@@ -331,6 +335,8 @@ static void isolate_return(struct isle__isolate *isolate)
 
 void isle__isolate_finish(struct isle__isolate *isolate)
 {
+    if (isle__simulating())
+        isle__trace_event("end", isolate->id);
     isle__io_stop(isolate);
     isle__activities_abandon(isolate);
     isolate_post_final(isolate);

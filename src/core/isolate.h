@@ -48,6 +48,10 @@ struct isle__microtask {
 
 struct isle__backend_ops;
 
+/* The bounds of a mailbox unless the program says otherwise. */
+#define ISLE__MAILBOX_MESSAGES ((size_t)1 << 20)
+#define ISLE__MAILBOX_BYTES ((size_t)256 << 20)
+
 /* What few isolates have, or only those that do more than wait for mail: made on first use
  * (isle__isolate_cold), freed with the life. Bookkeeping like the body: not charged. */
 struct isle__cold {

@@ -20,6 +20,7 @@
 #include "core/program.h"
 #include "core/promise.h"
 #include "core/reactor.h"
+#include "core/simulate.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
 
@@ -164,6 +165,8 @@ static bool loop_run_mail(struct isle__isolate *isolate)
         isolate->inbox_last = NULL;
     mail->next = NULL;
     mail->arrival = ++isolate->arrivals;
+    if (isle__simulating())
+        isle__trace_take(isolate, mail);
     isle__port_dispatch(isolate, mail);
     return true;
 }
@@ -191,6 +194,12 @@ void isle__poll_mail(struct isle__isolate *isolate)
     }
 }
 
+/* Timers and mail in turn, so that neither starves the other. */
+static bool loop_timer_first(const struct isle__isolate *isolate)
+{
+    return isle__simulating() ? isle__simulate_timer_first() : !isolate->turn_timer;
+}
+
 /* One event, or a resumption (which does not return). False: nothing to do. */
 static bool loop_run_event(struct isle__isolate *isolate)
 {
@@ -205,7 +214,7 @@ static bool loop_run_event(struct isle__isolate *isolate)
         return true;
     }
     if (isolate->timer_count > 0) {
-        isolate->turn_timer = !isolate->turn_timer;
+        isolate->turn_timer = loop_timer_first(isolate);
         if (isolate->turn_timer && isle__timer_fire_due(isolate))
             return true;
     }
@@ -247,7 +256,7 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     /* seq_cst: whoever sets attention does so before it tries to wake; one of us sees the other. By
      * now the body may have been run by another, have ended, and be in its next life: so it is
      * woken like anybody's, not taken back. */
-    if (atomic_load_explicit(&isolate->attention, memory_order_seq_cst) != 0)
+    if (isle__attention_asks(isolate))
         isle__isolate_wake(isolate);
     if (classic)
         isle__classic_idle();
@@ -286,6 +295,8 @@ static enum step loop_run_special(struct isle__isolate *isolate)
     if (isolate->microtasks != NULL) {
         struct isle__microtask *microtask = microtask_take(isolate);
         isle__event_run(isolate, microtask->run, microtask->argument);
+        if (isle__simulating())
+            isle__simulate_point(isolate);
         return STEP_ON;
     }
     if (isolate->unobserved != NULL) {
@@ -355,7 +366,7 @@ void isle__isolate_turn(struct isle__task *task)
     struct isle__isolate *isolate = (struct isle__isolate *)task;
     isle__heap_set_current(&isolate->heap);
     if (isolate->budget <= 0)
-        isolate->budget = TURN_BUDGET;
+        isolate->budget = isle__simulating() ? isle__simulate_budget() : TURN_BUDGET;
     while (loop_step(isolate))
         ;
     isle__heap_set_current(NULL);

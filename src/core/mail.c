@@ -12,6 +12,7 @@
 
 #include "core/backend.h"
 #include "core/isolate.h"
+#include "core/simulate.h"
 #include "core/slot.h"
 
 static void mail_init(struct isle__mail *mail, enum isle__mail_kind kind, uint64_t target,
@@ -122,10 +123,18 @@ static bool mail_fits(struct isle__isolate *isolate, uint64_t before, size_t siz
     return size <= memory_max && used <= memory_max - size;
 }
 
+static isle_err mail_refused_full(void)
+{
+    atomic_fetch_add_explicit(&isle__program.refused_full, 1, memory_order_relaxed);
+    return ISLE_EFULL;
+}
+
 isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
 {
     struct isle__slot *slot = isle__slot_find(mail->target);
     *ret_isolate = NULL;
+    if (isle__simulating() && !isle__simulate_admits(mail, slot))
+        return mail_refused_full();
     if (slot == NULL)
         return ISLE_OK;
     if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
@@ -135,8 +144,7 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     uint64_t before = isle__room_enter(mail_room(isolate, mail), room);
     if (ISLE__UNLIKELY(!mail->reserved && !mail_fits(isolate, before, isle__mail_size(mail)))) {
         isle__room_withdraw(&isolate->heap.data, room);
-        atomic_fetch_add_explicit(&isle__program.refused_full, 1, memory_order_relaxed);
-        return ISLE_EFULL;
+        return mail_refused_full();
     }
     *ret_isolate = isolate;
     return ISLE_OK;

@@ -3,6 +3,7 @@
  * for the time of the call. */
 #include "core/isolate.h"
 #include "core/mail.h"
+#include "core/simulate.h"
 #include "value/pack.h"
 
 struct post {
@@ -36,6 +37,8 @@ isle_err isle__post(const isle_arg *args, size_t count)
         return ISLE_EFORK;
     if (args == NULL || count < 2 || args[0].kind != ISLE_ARG_PORT || args[0].as.p.id == 0)
         return ISLE_EINVAL;
+    if (isle__simulating() && isle__worker_current() == NULL)
+        return ISLE_EUNSUPPORTED;
     /* The end of the program waits for those who are inside: seq_cst on both sides, so one of us
      * sees the other. */
     atomic_fetch_add_explicit(&isle__program.posters, 1, memory_order_seq_cst);

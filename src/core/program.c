@@ -24,6 +24,7 @@
 #include "core/mail.h"
 #include "core/reactor.h"
 #include "core/shelf.h"
+#include "core/simulate.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
@@ -105,7 +106,7 @@ static bool root_has_work(const struct isle__isolate *root)
 {
     return root->inbox != NULL || root->ready != NULL || root->pending != NULL ||
            root->microtasks != NULL || root->unobserved != NULL || root->deferred != NULL ||
-           root->ending || atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0;
+           root->ending || isle__attention_asks(root);
 }
 
 static void root_go_home(struct isle__isolate *root)
@@ -156,7 +157,7 @@ void isle__main_resumes(struct isle__isolate *root)
         !atomic_compare_exchange_strong_explicit(&root->mailbox, &empty, ISLE__MAILBOX_IDLE,
                                                  memory_order_seq_cst, memory_order_relaxed))
         isle__sched_ready(&root->task);
-    else if (atomic_load_explicit(&root->attention, memory_order_seq_cst) != 0)
+    else if (isle__attention_asks(root))
         isle__isolate_wake(root);
 }
 
@@ -243,6 +244,7 @@ void isle_loop(void)
 bool isle_dispatch(void)
 {
     struct isle__isolate *root = main_need(__func__);
+    isle__simulate_refuse(__func__, "a foreign loop keeps its own time");
     if (isle__program.notifier >= 0)
         isle__notifier_clear(isle__program.notifier);
     if (root->ending || main_state.ended)
@@ -261,6 +263,7 @@ bool isle_dispatch(void)
 int isle_loop_fd(void)
 {
     (void)main_need(__func__);
+    isle__simulate_refuse(__func__, "a foreign loop keeps its own time");
     if (isle__program.notifier < 0) {
         int fd = isle__notifier_open();
         if (fd < 0)
@@ -365,7 +368,7 @@ static isle_err program_start(void)
 {
     const isle_program_options *options = &main_state.options;
     unsigned workers = options->worker_count == 0 ? isle__cpu_count() : options->worker_count;
-    if (!isle__platform_has(ISLE__HAS_THREADS))
+    if (!isle__platform_has(ISLE__HAS_THREADS) || isle__simulating())
         workers = 0;
     size_t stack_size = options->stack_size == 0 ? STACK_SIZE : options->stack_size;
     isle_err err = isle__sched_start(workers, (stack_size + 4095) & ~(size_t)4095);
@@ -405,13 +408,16 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     if (!watched)
         isle__fork_watch(program_forked);
     watched = true;
+    err = isle__simulate_start();
+    if (err != ISLE_OK)
+        return err;
     memset(&isle__program, 0, offsetof(struct isle__program, running));
     isle__program.baseline = (size_t)isle__memory_live();
     isle__mutex_init(&isle__program.lock);
     isle__program.notifier = -1;
     isle__program.root_floats = main_state.options.root_floats;
-    isle__random_fill(isle__program.capability_key, sizeof isle__program.capability_key);
-    isle__random_fill(&isle__program.handle_key, sizeof isle__program.handle_key);
+    isle__random_bytes(isle__program.capability_key, sizeof isle__program.capability_key);
+    isle__random_bytes(&isle__program.handle_key, sizeof isle__program.handle_key);
     isle__uncaught_hook = program_uncaught;
     main_state.stacks = isle__platform_has(ISLE__HAS_STACKS);
     isle__slots_init();
@@ -429,8 +435,10 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
         isle__bodies_fini();
         isle__slots_fini();
         isle__mutex_destroy(&isle__program.lock);
+        isle__simulate_stop();
         return err;
     }
+    isle__simulate_running();
     atomic_store_explicit(&isle__program.running, true, memory_order_release);
     return ISLE_OK;
 }
@@ -455,20 +463,22 @@ static void program_stop_all(void)
 static bool program_wait_all(void)
 {
     uint64_t last = UINT64_MAX, count;
-    int64_t until = 0, again = isle__clock_now() + STOP_AGAIN_NS;
+    int64_t until = 0, again = isle__now() + STOP_AGAIN_NS;
     struct isle__parker nap = {0};
     while ((count = isle__tally_between(ISLE__TALLY_STARTED, ISLE__TALLY_ENDED)) > 0) {
-        int64_t now = isle__clock_now();
+        int64_t now = isle__now();
         if (now >= again) {
             program_stop_all();
-            again = isle__clock_now() + STOP_AGAIN_NS;
+            again = isle__now() + STOP_AGAIN_NS;
         }
         if (count < last)
             until = now + STOP_NS;
         last = count;
         if (now >= until)
             return false;
-        if (!isle__worker_run_one())
+        if (isle__simulating())
+            isle__simulate_help();
+        else if (!isle__worker_run_one())
             isle__parker_park(&nap, 100 * 1000);
     }
     return true;
@@ -505,6 +515,7 @@ static void program_name_rest(void)
 static void program_end(int status)
 {
     struct isle__isolate *root = isle__program.root;
+    isle__simulate_ending();
     isle__activity_leave(&main_state.activity);
     atomic_store_explicit(&isle__program.root_over, true, memory_order_release);
     isle__isolate_finish(root);
@@ -538,6 +549,7 @@ static void program_end(int status)
     isle__slots_fini();
     isle__stacks_release();
     isle__mutex_destroy(&isle__program.lock);
+    isle__simulate_stop();
 }
 
 void isle_stop(void)

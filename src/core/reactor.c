@@ -14,6 +14,7 @@
 #include "core/control.h"
 #include "core/isolate.h"
 #include "core/mail.h"
+#include "core/simulate.h"
 
 enum { SIGNAL_MAX = 64, SIGNAL_PORTS_GROW = 4, EVENTS_AT_ONCE = 64 };
 
@@ -151,7 +152,7 @@ void isle__clock_unset(struct isle__isolate *isolate)
 static int64_t clock_fire(void)
 {
     for (;;) {
-        int64_t now = isle__clock_now();
+        int64_t now = isle__now();
         struct isle__isolate *due = NULL;
         int64_t wait = ISLE_FOREVER;
         isle__mutex_lock(&reactor.lock);
@@ -369,7 +370,7 @@ static void signals_read(void)
 
 /* --- the loop */
 
-static void reactor_poll(int64_t timeout)
+unsigned isle__reactor_poll(int64_t timeout)
 {
     struct isle__poll_event events[EVENTS_AT_ONCE];
     unsigned count = isle__poller_wait(reactor.poller, timeout, events, EVENTS_AT_ONCE);
@@ -379,6 +380,23 @@ static void reactor_poll(int64_t timeout)
         else
             watch_fire(events[i].key, events[i].events);
     }
+    return count;
+}
+
+int64_t isle__reactor_fire(void)
+{
+    return clock_fire();
+}
+
+bool isle__reactor_is_watched(void)
+{
+    for (int i = 0; i < SIGNAL_MAX; i++)
+        if (reactor.signals[i].count > 0)
+            return true;
+    for (size_t i = 0; i < reactor.watch_capacity; i++)
+        if (reactor.watches[i].open)
+            return true;
+    return false;
 }
 
 static void reactor_main(void *unused)
@@ -386,7 +404,7 @@ static void reactor_main(void *unused)
     (void)unused;
     isle__thread_be_punctual();
     while (!atomic_load_explicit(&reactor.stopping, memory_order_acquire))
-        reactor_poll(clock_fire());
+        (void)isle__reactor_poll(clock_fire());
 }
 
 bool isle__reactor_wait_inline(void)
@@ -409,8 +427,9 @@ static isle_err reactor_open(void)
     err = isle__pipe_open(reactor.pipe);
     if (err == ISLE_OK)
         err = isle__poller_add(reactor.poller, reactor.pipe[0], ISLE_READABLE, false, SIGNAL_KEY);
-    if (err == ISLE_OK)
-        err = isle__thread_start(&reactor.thread, "isle-reactor", reactor_main, NULL);
+    if (err != ISLE_OK || isle__simulating())
+        return err;
+    err = isle__thread_start(&reactor.thread, "isle-reactor", reactor_main, NULL);
     reactor.threaded = err == ISLE_OK;
     return err;
 }

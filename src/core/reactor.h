@@ -10,6 +10,11 @@ ISLE_MUST_CHECK isle_err isle__reactor_start(void);
 void isle__reactor_stop(void);
 void isle__clock_set(struct isle__isolate *isolate, int64_t deadline);
 void isle__clock_unset(struct isle__isolate *isolate);
+/* The simulation's, which has no reactor thread. Wakes all whose time has come; the time until the
+ * next, or ISLE_FOREVER. */
+int64_t isle__reactor_fire(void);
+bool isle__reactor_is_watched(void);             /* a descriptor or a signal */
+unsigned isle__reactor_poll(int64_t timeout_ns); /* posts what is ready; how much */
 /* Without threads: waits for the next deadline and fires it; false: nothing will ever come. */
 bool isle__reactor_wait_inline(void);
 

@@ -11,6 +11,7 @@
 #include "core/loop.h"
 #include "core/mail.h"
 #include "core/port.h"
+#include "core/simulate.h"
 #include "core/timer.h"
 
 struct reception {
@@ -196,7 +197,7 @@ static bool reception_run(struct reception *reception)
     isle__attend(reception->isolate);
     if (reception_take(reception))
         return true;
-    if (reception->deadline != ISLE_FOREVER && isle__clock_now() >= reception->deadline) {
+    if (reception->deadline != ISLE_FOREVER && isle__now() >= reception->deadline) {
         isle__poll_mail(reception->isolate);
         return reception_take(reception);
     }
@@ -280,7 +281,7 @@ static bool single_run(struct single *single)
         if (single_take(single, port))
             return true;
         if (err == ISLE_ETIMEDOUT ||
-            (single->deadline != ISLE_FOREVER && isle__clock_now() >= single->deadline)) {
+            (single->deadline != ISLE_FOREVER && isle__now() >= single->deadline)) {
             isle__poll_mail(isolate); /* others may have kept the loop busy */
             return single_take(single, port);
         }

@@ -6,6 +6,7 @@
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/promise.h"
+#include "core/simulate.h"
 
 struct sending {
     struct isle__isolate *isolate;
@@ -30,6 +31,13 @@ static isle_err sending_full(const struct sending *sending)
     return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", sending->function);
 }
 
+/* In a simulation the sender may be preempted before it does anything else. */
+static inline void sending_done(const struct sending *sending)
+{
+    if (isle__simulating())
+        isle__simulate_point(sending->isolate);
+}
+
 /* An int, a port and their like: no graph, nothing to undo. */
 static isle_err sending_bare(const struct sending *sending)
 {
@@ -43,6 +51,7 @@ static isle_err sending_bare(const struct sending *sending)
         return sending_full(sending);
     }
     isle__mail_push(mail, receiver);
+    sending_done(sending);
     return ISLE_OK;
 }
 
@@ -67,6 +76,7 @@ static isle_err sending_run(const struct sending *sending)
     isle__parcel_commit(&parcel);
     mail->parcel = parcel;
     isle__mail_push(mail, receiver);
+    sending_done(sending);
     return ISLE_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "core/mail.h"
 #include "core/promise.h"
 #include "core/reactor.h"
+#include "core/simulate.h"
 
 /* --- options: structs that grow at their end */
 
@@ -33,6 +34,10 @@ static isle_err options_read(const char *function, const isle_options *given, si
     if (isle__backend_find(ret_options->backend) == NULL)
         return isle__fail(ISLE_EUNSUPPORTED, "%s: this build has no such backend (%d)", function,
                           (int)ret_options->backend);
+    if (isle__simulating() && isle__backend_find(ret_options->backend) != &isle__backend_thread)
+        return isle__fail(ISLE_EUNSUPPORTED,
+                          "%s leaves the simulation: only isolates on threads run in one",
+                          function);
     if (ret_options->cpu_time_max_ns != 0)
         return isle__fail(ISLE_EUNSUPPORTED, "%s: .cpu_time_max_ns cannot be enforced on threads",
                           function);
@@ -166,6 +171,8 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
                           isle_isolate *ret_handle)
 {
     struct isle__isolate *self = isle__isolate_current(), *isolate;
+    if (isle__simulating() && isle__fault_strikes(ISLE__FAULT_SPAWN, self->id))
+        return isle__fail(ISLE_ESPAWN, "Unable to spawn isolate: the simulation refuses it");
     isle_err err = isle__isolate_create(options, &isolate);
     if (err == ISLE_ENOMEM)
         return isle__fail(ISLE_ENOMEM, "Out of Memory");

@@ -15,6 +15,7 @@
 #include "core/program.h"
 #include "core/promise.h"
 #include "core/reactor.h"
+#include "core/simulate.h"
 
 struct isle_timer_body {
     struct isle__timer_node node; /* first */
@@ -122,10 +123,12 @@ void isle__timer_remove(struct isle__isolate *isolate, struct isle__timer_node *
 
 bool isle__timer_fire_due(struct isle__isolate *isolate)
 {
-    if (isolate->timer_count == 0 || timers_of(isolate)[0]->deadline > isle__clock_now())
+    if (isolate->timer_count == 0 || timers_of(isolate)[0]->deadline > isle__now())
         return false;
     struct isle__timer_node *node = timers_of(isolate)[0];
     isle__timer_remove(isolate, node);
+    if (isle__simulating())
+        isle__trace_event("timer", isolate->id);
     node->fire(isolate, node);
     return true;
 }
@@ -143,7 +146,7 @@ void isle__timer_register(struct isle__isolate *isolate)
 
 int64_t isle__deadline_of(int64_t timeout_ns)
 {
-    int64_t now = isle__clock_now();
+    int64_t now = isle__now();
     if (timeout_ns < 0)
         timeout_ns = 0;
     return timeout_ns > INT64_MAX - now ? ISLE_FOREVER : now + timeout_ns;
@@ -179,7 +182,7 @@ static void timer_fire(struct isle__isolate *isolate, struct isle__timer_node *n
     } else {
         /* Missed ticks are skipped: the next one is the first on the grid that lies ahead. There is
          * room: it was just taken off. */
-        int64_t now = isle__clock_now();
+        int64_t now = isle__now();
         int64_t missed = (now - timer->node.deadline) / timer->period;
         if (isle__timer_add(isolate, node, timer->node.deadline + (missed + 1) * timer->period) !=
             ISLE_OK)
@@ -307,10 +310,5 @@ void isle_sleep(int64_t duration_ns)
             isle__activity_refused(err, "isle_sleep", "isle_timer_start");
         if (isolate->running->forced)
             isle__unwind_end(&isolate->heap);
-    } while (isle__clock_now() < deadline);
-}
-
-int64_t isle_now_ns(void)
-{
-    return isle__clock_now();
+    } while (isle__now() < deadline);
 }

@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include "sched/simulation.h"
+
 enum {
     HANDOFF_MAX = 32,           /* in a row, then the queue has its turn */
     INJECTED_EVERY = 31,        /* so often the shared queue and others come before one's own */
@@ -138,6 +140,8 @@ static struct isle__task *worker_take_handoff(struct isle__worker *self)
 static struct isle__task *worker_find(struct isle__worker *self)
 {
     struct isle__task *task;
+    if (isle__simulating())
+        return isle__simulation_next();
     if (self->kind != ISLE__WORKER_POOL) {
         task = isle__queue_pop(&self->queue);
         if (task == NULL && !isle__sched.pool)
@@ -344,6 +348,8 @@ bool isle__worker_run_one(void)
 
 void isle__worker_forget_ready(struct isle__worker *worker)
 {
+    if (isle__simulating())
+        isle__simulation_forget(worker);
     while (isle__queue_pop(&worker->queue) != NULL)
         ;
 }
@@ -406,6 +412,10 @@ static void worker_notify(struct isle__worker *worker)
 
 void isle__sched_ready(struct isle__task *task)
 {
+    if (isle__simulating()) {
+        isle__simulation_ready(task);
+        return;
+    }
     struct isle__worker *home = atomic_load_explicit(&task->home, memory_order_acquire);
     if (home != NULL) {
         /* Under the lock: once the task is out of the queue, it may end its worker. */

@@ -271,8 +271,7 @@ static isle_err copy_pointer_slot(struct isle__copy *copy, const isle_value *slo
 {
     if (!isle__copy_is_message(copy))
         return ISLE_OK;
-    return isle__copy_refuse(copy, slot->bits, parent, ISLE_EUNSENDABLE, "a pointer (0x%llx)",
-                             (unsigned long long)(slot->bits >> 3)); /* as isle_pointer has it */
+    return isle__copy_refuse(copy, slot->bits, parent, ISLE_EUNSENDABLE, "a pointer");
 }
 
 static inline isle_err copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t parent)

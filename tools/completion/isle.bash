@@ -5,12 +5,20 @@ _isle() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'check help --help --version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'check explore help --help --version' -- "$word")
         return
     fi
     case ${COMP_WORDS[1]} in
     help)
-        ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'check' -- "$word")
+        ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'check explore' -- "$word")
+        ;;
+    explore)
+        if [[ $word == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--faults --from --help --jobs --quiet --seeds --timeout' -- "$word")
+        else
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        fi
         ;;
     check)
         if [[ $previous == --allow ]]; then

@@ -3,10 +3,11 @@
  * own. */
 #include "core/backend.h"
 #include "core/isolate.h"
+#include "sched/simulation.h"
 
 static isle_err thread_prepare(struct isle__isolate *isolate, const isle_options *options)
 {
-    if (options->thread != ISLE_THREAD_OWN)
+    if (options->thread != ISLE_THREAD_OWN || isle__simulating()) /* then all share the one */
         return ISLE_OK;
     const char *name = options->debug_name == NULL ? "isle-own" : options->debug_name;
     struct isle__cold *cold = isle__isolate_cold(isolate);

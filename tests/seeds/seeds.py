@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The library's own tests in deterministic mode, under many seeds.
+
+A test program runs a test again and again in one process (ISLE_TEST_SEEDS, tests/test.h), each time
+with another seed, until it has had all of them or its time is up. Tests that keep something in C
+globals run in a process a seed instead, fewer times. Left out are those that meet outside Isle or
+test what a simulation has not: semaphores, threads, processes, the system's time, the network.
+
+One test here is one test program. When a seed fails, the message has what replays it."""
+
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'integration'))
+from suite import BUILD, main, test  # noqa: E402
+
+TIER = os.environ.get('ISLE_TEST_TIER', 'quick')
+# Seeds a test, and milliseconds that it may take for them.
+SEEDS, MOST = {'quick': (100, 100), 'full': (1000, 400), 'soak': (10000, 60000)}[TIER]
+PROCESSES = {'quick': 2, 'full': 10, 'soak': 1000}[TIER]
+
+# program: patterns of tests, and why they are left out.
+OUTSIDE = {
+    'big': [('int32_length_overflow', 'computes for seconds')],
+    'scheduling': [('many_isolates_b*', 'blocks threads')],
+    'io': [('ten_thousand*', 'TCP'), ('blocking*', 'isle_blocking'), ('done_is*', 'isle_blocking')],
+    'loops': [('*', 'foreign loops')],
+    'threads': [('*', 'threads')],
+    'floats': [('*', 'threads, foreign loops')],
+    'chaos': [('*', 'a time of its own')],
+    'scale': [('*', 'measures')],
+    'sweep': [('*', 'counts the allocations of a thread')],
+    'program': [('*', 'processes and threads')],
+    'simulation': [('*', 'simulates itself')],
+    'ends': [('code_between*', 'spins'), ('kill_lands_between_endless*', 'a semaphore'),
+             ('kill_waits_in_an*', 'a semaphore')],
+    'mutants': [('a_ping_behind*', 'a semaphore')],
+    'mutants_io': [('an_isolate_with*', 'counts threads'), ('blocking*', 'isle_blocking'),
+                   ('what_was_made*', 'spins'), ('a_foreign_loop*', 'a foreign loop'),
+                   ('the_counts_are*', 'a semaphore')],
+    'order': [('control_*', 'a semaphore'), ('an_immediate*', 'a semaphore'),
+              ('a_kill_goes*', 'a semaphore'), ('a_pause_goes*', 'a semaphore'),
+              ('pings_results*', 'a semaphore'), ('replies_and*', 'a semaphore')],
+    'review': [('an_ending*', 'a semaphore'), ('dispatch*', 'a foreign loop'),
+               ('threads_post*', 'threads')],
+    'sending': [('sending_does_not*', 'spins')],
+    'limits': [('updates*', 'computes for seconds')],
+}
+# Keep counts in C globals, or end the process.
+ONE_RUN = {
+    'errors': ['handle_error2'],
+    'io': ['kill_gives*', 'signal_port*'],
+    'drops': ['*'],
+    'ends': ['*'],
+    'futures': ['then_runs*', 'a_callback_outlives*'],
+    'limits': ['a_scope_in_a_loop*'],
+    'mutants': ['*'],
+    'mutants_io': ['*'],
+    'timers': ['*'],
+}
+
+
+def matches(name, patterns):
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def programs():
+    """(suite, path) of the test programs in C."""
+    with open(os.path.join(BUILD, 'tests', 'manifest'), encoding='utf-8') as file:
+        for line in file.read().splitlines():
+            suite, _, path = line.partition(' ')
+            if suite in ('conformance', 'guarantees') and not path.startswith('missing:'):
+                yield suite, path
+
+
+def tests_of(path):
+    """The names of a program's quick tests that can be simulated."""
+    stem = os.path.basename(path)
+    left_out = [pattern for pattern, _ in OUTSIDE.get(stem, [])]
+    listed = subprocess.run([path, '--describe'], capture_output=True, text=True, check=True)
+    for line in listed.stdout.splitlines():
+        name, _, _, tier, _ = line.split()
+        if tier == '0' and not matches(name, left_out):
+            yield name
+
+
+def run(path, name, **environment):
+    done = subprocess.run([path, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, check=False,
+                          env={**os.environ, 'ISLE_TEST_TIER': 'quick', 'ISLE_SILENCE': '30',
+                               **environment})
+    if done.returncode != 0:
+        seed = environment.get('ISLE_SEED')
+        if seed is None:
+            told = re.findall(r'seed (\d+)', done.stdout)
+            seed = told[-1] if told else '(the last of its process)'
+        raise AssertionError(f'status {done.returncode}; replay it with: '
+                             f'ISLE_SEED={seed} {path} {name}\n{done.stdout[-4000:]}')
+    return done.stdout
+
+
+def run_one(path, name, first):
+    """How many seeds there was time for. Where fewer than all are tried, each test has others."""
+    if matches(name, ONE_RUN.get(os.path.basename(path), [])):
+        for seed in range(first, first + PROCESSES):
+            run(path, name, ISLE_SEED=str(1 + seed % SEEDS))
+        return PROCESSES
+    out = run(path, name, ISLE_TEST_SEEDS=f'{1 + first % SEEDS} {SEEDS} {MOST}')
+    return int(re.search(r'^seeds: (\d+)$', out, re.MULTILINE).group(1))
+
+
+def run_program(path):
+    total, complete, count = 0, 0, 0
+    for name in tests_of(path):
+        done = run_one(path, name, first=count * 97)
+        total += done
+        complete += done >= SEEDS
+        count += 1
+    print(f'measured: {count} tests, {total} runs, {complete} tests under all of {SEEDS} seeds')
+
+
+def register():
+    for suite, path in programs():
+        stem = os.path.basename(path)
+        if any(pattern == '*' for pattern, _ in OUTSIDE.get(stem, [])):
+            continue
+
+        def run_this(path=path):
+            run_program(path)
+        run_this.__name__ = f'{suite}_{stem}'
+        test(timeout=1200 if TIER == 'soak' else 180)(run_this)
+
+
+if __name__ == '__main__':
+    register()
+    main()
