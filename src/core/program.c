@@ -467,12 +467,13 @@ static bool program_wait_all(void)
     struct isle__parker nap = {0};
     while ((count = isle__tally_between(ISLE__TALLY_STARTED, ISLE__TALLY_ENDED)) > 0) {
         int64_t now = isle__now();
-        if (now >= again) {
+        if (count < last) {
+            until = now + STOP_NS;
+            again = now + STOP_AGAIN_NS;
+        } else if (now >= again) {
             program_stop_all();
             again = isle__now() + STOP_AGAIN_NS;
         }
-        if (count < last)
-            until = now + STOP_NS;
         last = count;
         if (now >= until)
             return false;
