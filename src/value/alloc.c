@@ -12,6 +12,10 @@ struct isle__allocation { /* 16 bytes before what the program has */
     _Alignas(16) size_t size;
 };
 
+struct isle__local_entry { /* a variable of this isolate; NULL: not asked for yet */
+    void *memory;
+    size_t size;
+};
 static _Atomic uint32_t local_slots; /* given out so far */
 
 static size_t alloc_slot(const struct isle__heap *heap, const struct isle__allocation *allocation)
@@ -112,25 +116,6 @@ static size_t alloc_need(struct isle__heap *heap, const char *function, void *po
     return at;
 }
 
-void isle__allocations_free(struct isle__heap *heap)
-{
-    for (size_t i = 0; i < heap->more->allocation_capacity; i++) {
-        if (heap->more->allocations[i] != NULL)
-            alloc_free(heap, heap->more->allocations[i]);
-    }
-    if (heap->more == &isle__heap_none)
-        return;
-    size_t size = heap->more->allocation_capacity * sizeof(*heap->more->allocations);
-    isle__memory_free(heap->more->allocations, size);
-    isle__heap_discharge(heap, size);
-    heap->more->allocations = NULL;
-    heap->more->allocation_capacity = heap->more->allocation_count = 0;
-    isle__memory_free(heap->more->locals, heap->more->local_count * sizeof(void *));
-    isle__heap_discharge(heap, heap->more->local_count * sizeof(void *));
-    heap->more->locals = NULL;
-    heap->more->local_count = 0;
-}
-
 void *isle_alloc(size_t size)
 {
     struct isle__heap *heap = isle__heap_need("isle_alloc");
@@ -195,28 +180,76 @@ static uint32_t local_slot(isle_local *local)
     return slot;
 }
 
+/* Makes room for the variable of that number. */
+static void locals_reserve(struct isle__heap *heap, size_t at)
+{
+    if (at < heap->more->local_count)
+        return;
+    if (!isle__heap_more(heap))
+        isle__throw(ISLE_ENOMEM, "isle__local");
+    size_t old = heap->more->local_count * sizeof(struct isle__local_entry);
+    size_t count = (at + 2) & ~(size_t)1;
+    size_t size = count * sizeof(struct isle__local_entry);
+    isle__heap_charge(heap, size - old);
+    struct isle__local_entry *locals = isle__memory_resize(heap->more->locals, old, size);
+    if (locals == NULL) {
+        isle__heap_discharge(heap, size - old);
+        isle__throw(ISLE_ENOMEM, "isle__local");
+    }
+    memset((unsigned char *)locals + old, 0, size - old);
+    heap->more->locals = locals;
+    heap->more->local_count = count;
+}
+
 void *isle__local(isle_local *local)
 {
     struct isle__heap *heap = isle__heap_need("isle_local");
     if (local == NULL)
         isle__throw(ISLE_EINVAL, "isle__local: NULL");
     size_t at = local_slot(local) - 1;
-    if (at >= heap->more->local_count) {
-        size_t old_size = heap->more->local_count * sizeof(void *);
-        size_t count = (at + 8) & ~(size_t)7;
-        if (!isle__heap_more(heap))
-            isle__throw(ISLE_ENOMEM, "isle__local");
-        isle__heap_charge(heap, count * sizeof(void *) - old_size);
-        void **locals = isle__memory_resize(heap->more->locals, old_size, count * sizeof(void *));
-        if (locals == NULL) {
-            isle__heap_discharge(heap, count * sizeof(void *) - old_size);
-            isle__throw(ISLE_ENOMEM, "isle__local");
-        }
-        memset(locals + heap->more->local_count, 0, count * sizeof(void *) - old_size);
-        heap->more->locals = locals;
-        heap->more->local_count = count;
+    locals_reserve(heap, at);
+    struct isle__local_entry *entry = &heap->more->locals[at];
+    if (entry->memory != NULL)
+        return entry->memory;
+    isle__heap_charge(heap, local->size);
+    void *memory = isle__memory_alloc(local->size);
+    if (memory == NULL) {
+        isle__heap_discharge(heap, local->size);
+        isle__throw(ISLE_ENOMEM, "isle__local");
     }
-    if (heap->more->locals[at] == NULL)
-        heap->more->locals[at] = isle_alloc(local->size);
-    return heap->more->locals[at];
+    memset(memory, 0, local->size);
+    *entry = (struct isle__local_entry){memory, local->size};
+    return memory;
+}
+
+static void locals_free(struct isle__heap *heap)
+{
+    for (size_t i = 0; i < heap->more->local_count; i++) {
+        struct isle__local_entry *entry = &heap->more->locals[i];
+        if (entry->memory == NULL)
+            continue;
+        isle__memory_free(entry->memory, entry->size);
+        isle__heap_discharge(heap, entry->size);
+    }
+    size_t size = heap->more->local_count * sizeof(struct isle__local_entry);
+    isle__memory_free(heap->more->locals, size);
+    isle__heap_discharge(heap, size);
+    heap->more->locals = NULL;
+    heap->more->local_count = 0;
+}
+
+void isle__allocations_free(struct isle__heap *heap)
+{
+    for (size_t i = 0; i < heap->more->allocation_capacity; i++) {
+        if (heap->more->allocations[i] != NULL)
+            alloc_free(heap, heap->more->allocations[i]);
+    }
+    if (heap->more == &isle__heap_none)
+        return;
+    size_t size = heap->more->allocation_capacity * sizeof(*heap->more->allocations);
+    isle__memory_free(heap->more->allocations, size);
+    isle__heap_discharge(heap, size);
+    heap->more->allocations = NULL;
+    heap->more->allocation_capacity = heap->more->allocation_count = 0;
+    locals_free(heap);
 }

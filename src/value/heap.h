@@ -208,7 +208,7 @@ static inline void isle__room_leave(struct isle__room *room, uint64_t amount)
 struct isle__heap_more {
     struct isle__allocation **allocations; /* isle_alloc's, a hash table of addresses (alloc.c) */
     size_t allocation_count, allocation_capacity;
-    void **locals;
+    struct isle__local_entry *locals; /* by the number of the variable (alloc.c) */
     size_t local_count;
     struct isle__hold **held; /* table of leaders */
     size_t held_count, held_capacity;
