@@ -46,4 +46,46 @@ TEST(who_receives_without_end_gives_way)
     isle_stop();
 }
 
+/* --- the end of the program */
+
+static sem_t in_its_drop;
+
+static void never_returns(void *context)
+{
+    (void)context;
+    sem_post(&in_its_drop);
+    for (;;)
+        ;
+}
+
+static void ends_without_end(isle_value message)
+{
+    (void)message;
+    isle_port_on_drop(isle_port_open(), never_returns, NULL);
+    isle_exit(isle_send_port_none(), isle_null());
+}
+
+static int leave_one_that_ends(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    isle_spawn(ends_without_end, isle_null(), &(isle_options){.debug_name = "the one that ends"});
+    semaphore_wait(&in_its_drop);
+    return 7;
+}
+
+/* It has no id any more, and runs still. */
+TEST(the_program_names_those_that_do_not_come_to_their_end)
+{
+    struct child child;
+
+    if (child_label()) {
+        sem_init(&in_its_drop, 0, 0);
+        exit(isle_main(0, NULL, leave_one_that_ends));
+    }
+    child = child_run(__func__ + 6, "child");
+    child_exited(&child, 7);
+    child_wrote(&child, "200 ms");
+    child_wrote(&child, "the one that ends");
+}
+
 TEST_MAIN()
