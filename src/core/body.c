@@ -52,6 +52,11 @@ void isle__bodies_fini(void)
     isle__mutex_destroy(&store.lock);
 }
 
+static bool slab_has(const struct slab *slab, const struct isle__isolate *body)
+{
+    return (const char *)(body + 1) <= (const char *)slab->memory + slab->size;
+}
+
 /* Under the lock. */
 static void store_put(struct isle__isolate *body)
 {
@@ -165,6 +170,22 @@ void isle__body_give(struct isle__isolate *body)
 void isle__bodies_take_back(struct isle__shelf *shelf)
 {
     shelf_return(shelf, 0);
+}
+
+/* Slabs are only ever put before others, so what the lock showed stays. */
+void isle__bodies_each(void (*fn)(struct isle__isolate *isolate, void *argument), void *argument)
+{
+    isle__mutex_lock(&store.lock);
+    struct slab *slab = store.slabs;
+    const struct isle__isolate *end = store.fresh;
+    isle__mutex_unlock(&store.lock);
+    while (slab != NULL) {
+        struct isle__isolate *body = (void *)((char *)slab + CACHE_LINE);
+        for (; body != end && slab_has(slab, body); body++)
+            if (atomic_load_explicit(&body->mailbox, memory_order_acquire) != ISLE__MAILBOX_CLOSED)
+                fn(body, argument);
+        slab = slab->next;
+    }
 }
 
 size_t isle__bodies_reserved(void)

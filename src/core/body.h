@@ -13,6 +13,9 @@ void isle__bodies_fini(void);                /* nobody has one */
 struct isle__isolate *isle__body_take(void); /* NULL: out of memory */
 void isle__body_give(struct isle__isolate *body);
 void isle__bodies_take_back(struct isle__shelf *shelf); /* its worker ends */
+/* Calls fn with each isolate that has started and not come to the end of its end, at some moment of
+ * the call. Any thread. */
+void isle__bodies_each(void (*fn)(struct isle__isolate *isolate, void *argument), void *argument);
 size_t isle__bodies_reserved(void);                     /* bytes of those that nobody has */
 
 #endif

@@ -46,6 +46,7 @@ static void isolate_reset(struct isle__isolate *isolate)
     isolate->timer_count = isolate->pause_count = 0;
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     isolate->errors_fatal = true;
+    isolate->budget = isle__simulating() ? isle__simulate_budget() : ISLE__TURN_BUDGET;
     atomic_store_explicit(&isolate->attention, isle__simulating() ? ISLE__ATTEND_SIMULATED : 0,
                           memory_order_relaxed);
 }

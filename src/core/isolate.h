@@ -77,6 +77,7 @@ union isle__entry_point {
     isle_value (*uri)(isle_value args, isle_value message);
 };
 
+enum { ISLE__TURN_BUDGET = 256 };
 enum isle__default_state { ISLE__DEFAULT_UNASKED, ISLE__DEFAULT_OPEN, ISLE__DEFAULT_CLOSED };
 
 struct isle__isolate {
@@ -125,7 +126,7 @@ struct isle__isolate {
     struct isle__mail *run_mail;      /* of isle_run, reserved: "Computation ended without result";
                                          then its result (run_answered) */
     uint32_t alive;                   /* ports, timers, calls, watches that keep it alive */
-    int16_t budget;                   /* events left in this turn */
+    int16_t budget;                   /* events left before it gives way (loop.c) */
     bool entered : 1;                 /* its first event has begun */
     bool ending : 1;                  /* at the next return to the loop it ends */
     bool killed : 1, failed : 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop. One turn takes events of an isolate, one after the other, each to completion,
- * until nothing is left or its budget is used up.
+ * until nothing is left or its budget is used up. The budget is filled where the turn gives way and
+ * nowhere else: a suspension goes on with the turn, and would have it last for ever.
  *
  * Order. Control messages first. Then, after each event, its microtasks; then errors of futures
  * that nobody asked for; then activities that can go on; then timers and mail in turn, so that
@@ -23,8 +24,6 @@
 #include "core/simulate.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
-
-enum { TURN_BUDGET = 256 };
 
 /* --- one event */
 
@@ -308,6 +307,7 @@ static enum step loop_run_special(struct isle__isolate *isolate)
 
 static void loop_yield(struct isle__isolate *isolate)
 {
+    isolate->budget = isle__simulating() ? isle__simulate_budget() : ISLE__TURN_BUDGET;
     if (!isolate->is_root || !isle__root_dispatched(isolate)) /* enough for this time */
         isle__sched_yielded(&isolate->task);
 }
@@ -365,8 +365,6 @@ void isle__isolate_turn(struct isle__task *task)
 {
     struct isle__isolate *isolate = (struct isle__isolate *)task;
     isle__heap_set_current(&isolate->heap);
-    if (isolate->budget <= 0)
-        isolate->budget = isle__simulating() ? isle__simulate_budget() : TURN_BUDGET;
     while (loop_step(isolate))
         ;
     isle__heap_set_current(NULL);

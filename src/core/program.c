@@ -456,7 +456,7 @@ static void stop_one(struct isle__isolate *isolate, void *unused)
 static void program_stop_all(void)
 {
     atomic_store_explicit(&isle__program.stopping, true, memory_order_seq_cst);
-    isle__slots_each_isolate(stop_one, NULL);
+    isle__bodies_each(stop_one, NULL);
 }
 
 /* Waits while the number goes down; 200 ms without progress are enough. */
@@ -508,7 +508,7 @@ static void program_name_rest(void)
     struct name_rest rest = {
         "isle: the program ends without waiting for isolates that did not stop within 200 ms:", 0};
     isle__mutex_lock(&isle__program.lock);
-    isle__slots_each_isolate(name_one, &rest);
+    isle__bodies_each(name_one, &rest);
     isle__mutex_unlock(&isle__program.lock);
     isle__report(rest.line);
 }

@@ -191,21 +191,6 @@ static bool slot_is_free(const struct isle__slot *slot)
     return (atomic_load_explicit(&slot->id, memory_order_acquire) & ISLE__SLOT_FREE) != 0;
 }
 
-void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *argument),
-                              void *argument)
-{
-    isle__mutex_lock(&slots.lock);
-    uint32_t pages = slots.page_count;
-    isle__mutex_unlock(&slots.lock);
-    for (uint32_t i = 0; i < pages << PAGE_BITS; i++) {
-        struct isle__slot *slot = isle__slot_at(i);
-        if (slot == NULL || slot_is_free(slot) ||
-            atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE)
-            continue;
-        fn(atomic_load_explicit(&slot->isolate, memory_order_relaxed), argument);
-    }
-}
-
 void isle__slot_end(struct isle__slot *slot)
 {
     atomic_store_explicit(&slot->kind, ISLE__SLOT_ENDED, memory_order_relaxed);

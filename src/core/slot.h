@@ -61,9 +61,6 @@ static inline struct isle__slot *isle__slot_find(uint64_t id)
         return NULL;
     return slot;
 }
-/* Calls fn with each isolate that has an id at some moment of the call. Any thread. */
-void isle__slots_each_isolate(void (*fn)(struct isle__isolate *isolate, void *argument),
-                              void *argument);
 void isle__slots_take_back(struct isle__shelf *shelf); /* its worker ends */
 void isle__slots_init(void);
 void isle__slots_fini(void);
