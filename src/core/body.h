@@ -16,6 +16,6 @@ void isle__bodies_take_back(struct isle__shelf *shelf); /* its worker ends */
 /* Calls fn with each isolate that has started and not come to the end of its end, at some moment of
  * the call. Any thread. */
 void isle__bodies_each(void (*fn)(struct isle__isolate *isolate, void *argument), void *argument);
-size_t isle__bodies_reserved(void);                     /* bytes of those that nobody has */
+size_t isle__bodies_reserved(void); /* bytes of those that nobody has */
 
 #endif

@@ -47,6 +47,7 @@ OUTSIDE = {
               ('pings_results*', 'a semaphore'), ('replies_and*', 'a semaphore')],
     'review': [('an_ending*', 'a semaphore'), ('dispatch*', 'a foreign loop'),
                ('threads_post*', 'threads')],
+    'review_speed': [('*', 'counts turns of the plain scheduler; processes')],
     'sending': [('sending_does_not*', 'spins')],
     'limits': [('updates*', 'computes for seconds')],
 }
