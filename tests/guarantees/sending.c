@@ -434,6 +434,32 @@ TEST_ROOT(a_run_that_fails_is_told_once)
     CHECK_UINT(after.dropped_closed, before.dropped_closed);
 }
 
+static void fails(void *context)
+{
+    (void)context;
+    isle_throwf("beside");
+}
+
+static isle_value fails_beside(isle_value argument)
+{
+    isle_timer_start(0, fails, NULL);
+    isle_sleep(ISLE_SECONDS(1000));
+    return argument;
+}
+
+TEST_ROOT(a_run_that_fails_beside_its_computation_is_told_once)
+{
+    isle_stats before = stats_now(), after;
+
+    CHECK_ERR(isle_try_await(isle_run(fails_beside, isle_null(), NULL), ISLE_FOREVER, NULL),
+              ISLE_EREMOTE);
+    CHECK_STRING(isle_error_text(isle_last_error()), "beside");
+    settle();
+    after = stats_now();
+    CHECK_UINT(after.dropped_late, before.dropped_late);
+    CHECK_UINT(after.dropped_closed, before.dropped_closed);
+}
+
 /* --- never blocks: a receiver that is stuck in a system call takes what its mailbox holds */
 
 static sem_t stuck_semaphore;

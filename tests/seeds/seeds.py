@@ -42,6 +42,7 @@ OUTSIDE = {
     'mutants_io': [('an_isolate_with*', 'counts threads'), ('blocking*', 'isle_blocking'),
                    ('what_was_made*', 'spins'), ('a_foreign_loop*', 'a foreign loop'),
                    ('the_counts_are*', 'a semaphore')],
+    'mutants_quick': [('who_always*', 'counts threads')],
     'order': [('control_*', 'a semaphore'), ('an_immediate*', 'a semaphore'),
               ('a_kill_goes*', 'a semaphore'), ('a_pause_goes*', 'a semaphore'),
               ('pings_results*', 'a semaphore'), ('replies_and*', 'a semaphore')],

@@ -484,6 +484,69 @@ TEST(parcel_keeps_cycles_sharing_and_views)
     world_close(&world);
 }
 
+/* Nothing in these is beyond the quick way to copy; afterwards the original is as it was. */
+TEST(plain_parcel_keeps_sharing)
+{
+    struct world world;
+    world_open(&world);
+    isle_value root = isle_list(), list = isle_list(), map = isle_map();
+    isle_list_add(list, isle_int(7));
+    isle_put(map, "list", list);
+    for (int i = 0; i < 2; i++) {
+        isle_list_add(root, list);
+        isle_list_add(root, map);
+    }
+    for (int round = 0; round < 3; round++) {
+        isle_value copy = send_and_receive(&world, root);
+        CHECK(isle_equal(copy, root));
+        CHECK(!isle_identical(isle_list_get(copy, 0), list));
+        CHECK(isle_identical(isle_list_get(copy, 0), isle_list_get(copy, 2)));
+        CHECK(isle_identical(isle_list_get(copy, 1), isle_list_get(copy, 3)));
+        CHECK(isle_identical(isle_get(isle_list_get(copy, 1), "list"), isle_list_get(copy, 0)));
+        CHECK_INT(isle_as_int(isle_list_get(isle_list_get(copy, 0), 0)), 7);
+        CHECK_INT(isle_as_int(isle_list_get(list, 0)), 7);
+    }
+    world_close(&world);
+}
+
+TEST(plain_parcel_keeps_cycles)
+{
+    struct world world;
+    world_open(&world);
+    isle_value root = isle_list(), map = isle_map();
+    isle_list_add(root, root);
+    isle_list_add(root, map);
+    isle_put(map, "root", root);
+    for (int round = 0; round < 3; round++) {
+        isle_value copy = send_and_receive(&world, root);
+        CHECK(!isle_identical(copy, root));
+        CHECK(isle_identical(isle_list_get(copy, 0), copy));
+        CHECK(isle_identical(isle_get(isle_list_get(copy, 1), "root"), copy));
+        CHECK(isle_identical(isle_list_get(root, 0), root));
+    }
+    world_close(&world);
+}
+
+TEST(many_strings_arrive_each_as_itself)
+{
+    enum { STRINGS = 1000 };
+    struct world world;
+    world_open(&world);
+    isle_value list = isle_list(), text = isle_string("twice");
+    for (int i = 0; i < STRINGS; i++)
+        isle_list_add(list, isle_stringf("string %d", i));
+    isle_list_add(list, text);
+    isle_list_add(list, text);
+    isle_value copy = send_and_receive(&world, list);
+    for (int i = 0; i < STRINGS; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "string %d", i);
+        CHECK_STRING(isle_as_string(isle_list_get(copy, (size_t)i)), expected);
+    }
+    CHECK_STRING(isle_as_string(isle_list_get(copy, STRINGS + 1)), "twice");
+    world_close(&world);
+}
+
 static const char *refused(struct world *world, isle_value value)
 {
     struct isle__parcel parcel;

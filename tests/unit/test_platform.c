@@ -42,6 +42,42 @@ TEST(memory_refuses_what_no_address_space_holds)
     CHECK_UINT(isle__memory_live(), before);
 }
 
+TEST(memory_resized_in_place_is_counted)
+{
+    uint64_t before = isle__memory_live();
+    void *memory = isle__memory_alloc(50);
+    memory = isle__memory_resize(memory, 50, 60);
+    CHECK_UINT(isle__memory_live() - before, 60);
+    memory = isle__memory_resize(memory, 60, 49);
+    CHECK_UINT(isle__memory_live() - before, 49);
+    isle__memory_free(memory, 49);
+    CHECK_UINT(isle__memory_live(), before);
+}
+
+/* More than a thread keeps: what overflows comes back in batches. */
+TEST(memory_blocks_are_each_their_own)
+{
+    static const size_t sizes[] = {16, 64, 300, 1024, 2000, 4000, 50000};
+    enum { COUNT = 400 };
+    static size_t *blocks[COUNT];
+    uint64_t before = isle__memory_live();
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int round = 0; round < 3; round++) {
+            for (size_t i = 0; i < COUNT; i++) {
+                blocks[i] = isle__memory_alloc(sizes[s]);
+                CHECK(blocks[i] != NULL);
+                blocks[i][0] = blocks[i][sizes[s] / sizeof **blocks - 1] = i;
+            }
+            CHECK_UINT(isle__memory_live() - before, COUNT * sizes[s]);
+            for (size_t i = 0; i < COUNT; i++) {
+                CHECK_UINT(blocks[i][0], i);
+                CHECK_UINT(blocks[i][sizes[s] / sizeof **blocks - 1], i);
+                isle__memory_free(blocks[i], sizes[s]);
+            }
+        }
+    CHECK_UINT(isle__memory_live(), before);
+}
+
 enum { BLOCKS = 1000 };
 struct hoard {
     void *blocks[BLOCKS];
