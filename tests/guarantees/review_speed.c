@@ -46,6 +46,127 @@ TEST(who_receives_without_end_gives_way)
     isle_stop();
 }
 
+/* --- messages of one port that are handled in one frame are events of their own */
+
+static isle_receive_port *first_port, *second_port;
+static char trace[256];
+
+static void trace_add(char c)
+{
+    size_t length = strlen(trace);
+
+    CHECK(length + 1 < sizeof trace);
+    trace[length] = c;
+}
+
+static void in_a_microtask(void *context)
+{
+    trace_add(*(const char *)context);
+}
+
+static void handles_first(isle_value message, void *context)
+{
+    int64_t number = isle_as_int(message);
+
+    (void)context;
+    trace_add((char)('0' + number));
+    if (number == 2)
+        isle_schedule_microtask(in_a_microtask, "m");
+    if (number == 3)
+        isle_throw(isle_error(ISLE_ERANGE, "the third", NULL));
+    if (number == 4)
+        CHECK_INT(isle_kind_of(isle_last_error()), ISLE_NULL);
+    if (number == 5) {
+        CHECK_ERR(isle_port_try_receive(second_port, 0, NULL), ISLE_EINVAL);
+        CHECK_INT(isle_kind_of(isle_last_error()), ISLE_ERROR);
+    }
+    if (number == 6)
+        CHECK_INT(isle_kind_of(isle_last_error()), ISLE_NULL);
+}
+
+static void handles_second(isle_value message, void *context)
+{
+    (void)context;
+    trace_add((char)('a' + isle_as_int(message) % 26));
+}
+
+static void handles_after_the_change(isle_value message, void *context)
+{
+    (void)context;
+    trace_add((char)('A' + isle_as_int(message)));
+    if (isle_as_int(message) == 9) {
+        isle_pause(isle_current(), isle_capability_new());
+        trace_add('|');
+        isle_send(*(isle_send_port *)context, isle_null());
+    }
+}
+
+static void changes_its_handler(isle_value message, void *context)
+{
+    if (isle_as_int(message) < 8)
+        handles_first(message, context);
+    if (isle_as_int(message) == 7)
+        isle_port_listen(first_port, handles_after_the_change, context);
+}
+
+static void handles_many(isle_value report)
+{
+    static isle_send_port to;
+
+    to = isle_as_port(report);
+    first_port = isle_port_open();
+    second_port = isle_port_open();
+    isle_port_listen(first_port, changes_its_handler, &to);
+    isle_port_listen(second_port, handles_second, NULL);
+    for (int64_t i = 1; i <= 6; i++)
+        isle_send(isle_port_send_port(first_port), isle_int(i));
+    isle_send(isle_port_send_port(second_port), isle_int(25));
+    for (int64_t i = 7; i <= 12; i++)
+        isle_send(isle_port_send_port(first_port), isle_int(i));
+    isle_send(to, isle_null());
+}
+
+TEST_ROOT(messages_of_one_port_are_events_of_their_own)
+{
+    isle_receive_port *errors = isle_port_open(), *reports = isle_port_open();
+
+    memset(trace, 0, sizeof trace);
+    isle_isolate isolate = isle_spawn(
+        handles_many, isle_port(isle_port_send_port(reports)),
+        &(isle_options){.errors_not_fatal = true, .on_error = isle_port_send_port(errors)});
+    isle_port_receive(reports);
+    check_notice(isle_port_receive(errors), "the third");
+    isle_port_receive(reports);
+    CHECK_STRING(trace, "12m3456z7IJ|");
+    CHECK(port_is_empty(errors));
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    settle();
+    isle_port_close(errors);
+    isle_port_close(reports);
+}
+
+static void closes_at_three(isle_value message, void *context)
+{
+    *(int64_t *)context += 1;
+    if (isle_as_int(message) == 3)
+        isle_port_close(first_port);
+}
+
+TEST_ROOT(a_port_that_closes_within_its_handler_gets_nothing_more)
+{
+    static int64_t handled;
+    uint64_t dropped = stats_now().dropped_closed;
+
+    handled = 0;
+    first_port = isle_port_open();
+    isle_port_listen(first_port, closes_at_three, &handled);
+    for (int64_t i = 1; i <= 10; i++)
+        isle_send(isle_port_send_port(first_port), isle_int(i));
+    isle_sleep(0);
+    CHECK_INT(handled, 3);
+    CHECK_INT(stats_now().dropped_closed - dropped, 7);
+}
+
 /* --- the end of the program */
 
 static sem_t in_its_drop;
