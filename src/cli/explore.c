@@ -367,6 +367,31 @@ static bool explore_prepare(struct explore *explore)
     return able;
 }
 
+static void explore_finish(struct explore *explore)
+{
+    for (uint64_t i = 0; explore->running != NULL && i < explore->jobs; i++)
+        if (explore->running[i].output > 0)
+            close(explore->running[i].output);
+    if (explore->failed_output > 0)
+        close(explore->failed_output);
+    free(explore->running);
+}
+
+/* What was asked for, once it is understood. */
+static enum cli_status explore_all(struct explore *explore)
+{
+    if (!explore_prepare(explore) || !explore_run(explore))
+        return CLI_TROUBLE;
+    explore_progress(explore, true);
+    if (explore->failed == UINT64_MAX) {
+        printf("no seed from %" PRIu64 " to %" PRIu64 " fails\n", explore->first,
+               explore->first + explore->seeds - 1);
+        return CLI_CLEAN;
+    }
+    explore_tell(explore);
+    return CLI_FOUND;
+}
+
 enum cli_status isle__cli_explore(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -383,16 +408,9 @@ enum cli_status isle__cli_explore(int argc, char **argv)
             fputs(isle__cli_explore_help, stdout);
             return CLI_CLEAN;
         }
-    if (!explore_parse(&explore, argc, argv) || !explore_prepare(&explore))
+    if (!explore_parse(&explore, argc, argv))
         return CLI_TROUBLE;
-    if (!explore_run(&explore))
-        return CLI_TROUBLE;
-    explore_progress(&explore, true);
-    if (explore.failed == UINT64_MAX) {
-        printf("no seed from %" PRIu64 " to %" PRIu64 " fails\n", explore.first,
-               explore.first + explore.seeds - 1);
-        return CLI_CLEAN;
-    }
-    explore_tell(&explore);
-    return CLI_FOUND;
+    enum cli_status status = explore_all(&explore);
+    explore_finish(&explore);
+    return status;
 }
