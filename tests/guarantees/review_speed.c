@@ -167,6 +167,46 @@ TEST_ROOT(a_port_that_closes_within_its_handler_gets_nothing_more)
     CHECK_INT(stats_now().dropped_closed - dropped, 7);
 }
 
+/* --- timers beside messages that never end */
+
+enum { MANY = 240, MESSAGES_A_TIMER = 20 };
+static int timers_fired, messages_handled;
+
+static void fires_again(void *context)
+{
+    (void)context;
+    timers_fired++;
+    if (messages_handled < MANY)
+        isle_timer_start(0, fires_again, NULL);
+}
+
+static void handles_one_of_many(isle_value message, void *port)
+{
+    (void)message;
+    if (++messages_handled == MANY)
+        isle_port_close(port);
+}
+
+static void has_timers_and_messages(isle_value unused)
+{
+    isle_receive_port *port = isle_port_open();
+
+    (void)unused;
+    timers_fired = messages_handled = 0;
+    isle_port_listen(port, handles_one_of_many, port);
+    for (int64_t i = 0; i < MANY; i++)
+        isle_send(isle_port_send_port(port), isle_int(i));
+    isle_timer_start(0, fires_again, NULL);
+}
+
+TEST_ROOT(due_timers_are_looked_at_between_messages_of_one_port)
+{
+    isle_spawn(has_timers_and_messages, isle_null(), NULL);
+    settle();
+    CHECK_INT(messages_handled, MANY);
+    CHECK(timers_fired >= MANY / MESSAGES_A_TIMER);
+}
+
 /* --- the end of the program */
 
 static sem_t in_its_drop;
