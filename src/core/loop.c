@@ -312,14 +312,11 @@ static void loop_yield(struct isle__isolate *isolate)
         isle__sched_yielded(&isolate->task);
 }
 
-/* Each counts as an event of the turn, so that who always has mail gives way like anybody; with
- * timers about it looks at them now and then. */
+/* Each counts as an event of the turn, so that who always has mail gives way like anybody. */
 struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t target)
 {
-    enum { TIMERS_EVERY = 16 };
     if (isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
-        loop_has_special(isolate) || isle__isolate_paused(isolate) ||
-        (isolate->timer_count > 0 && isolate->budget % TIMERS_EVERY == 0))
+        loop_has_special(isolate) || isle__isolate_paused(isolate) || isle__timer_is_due(isolate))
         return NULL;
     if (isolate->inbox == NULL)
         (void)loop_take_mail(isolate);

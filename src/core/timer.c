@@ -121,9 +121,14 @@ void isle__timer_remove(struct isle__isolate *isolate, struct isle__timer_node *
         heap_sink(isolate, position, last);
 }
 
+bool isle__timer_is_due(struct isle__isolate *isolate)
+{
+    return isolate->timer_count > 0 && timers_of(isolate)[0]->deadline <= isle__now();
+}
+
 bool isle__timer_fire_due(struct isle__isolate *isolate)
 {
-    if (isolate->timer_count == 0 || timers_of(isolate)[0]->deadline > isle__now())
+    if (!isle__timer_is_due(isolate))
         return false;
     struct isle__timer_node *node = timers_of(isolate)[0];
     isle__timer_remove(isolate, node);

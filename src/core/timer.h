@@ -20,6 +20,7 @@ ISLE_MUST_CHECK isle_err isle__timer_add(struct isle__isolate *isolate,
                                          struct isle__timer_node *node, int64_t deadline);
 void isle__timer_remove(struct isle__isolate *isolate,
                         struct isle__timer_node *node);   /* NULL position is fine */
+bool isle__timer_is_due(struct isle__isolate *isolate);   /* the next one */
 bool isle__timer_fire_due(struct isle__isolate *isolate); /* one; false: none is due */
 /* Tells the clock when this isolate wants to be woken; called when it goes idle. */
 void isle__timer_register(struct isle__isolate *isolate);
