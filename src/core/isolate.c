@@ -44,6 +44,7 @@ static void isolate_reset(struct isle__isolate *isolate)
     size_t own = offsetof(struct isle__isolate, id);
     memset((char *)isolate + own, 0, sizeof *isolate - own);
     isolate->timer_count = isolate->pause_count = 0;
+    isolate->entry_kind = 0;
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     isolate->errors_fatal = true;
     isolate->budget = isle__simulating() ? isle__simulate_budget() : ISLE__TURN_BUDGET;
@@ -157,7 +158,7 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
         return ISLE_ENOMEM;
     }
     isolate->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
-    isolate->backend = (unsigned)options->backend & 7u;
+    isolate->backend = (uint8_t)options->backend;
     isle_err err = isolate_configure(isolate, options);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);

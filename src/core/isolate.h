@@ -85,7 +85,10 @@ struct isle__isolate {
     _Alignas(64) struct isle__task task; /* first */
     _Atomic(struct isle__mail *) mailbox;
     _Atomic(struct isle__control *) controls;
-    _Atomic uint32_t attention;
+    _Atomic uint16_t attention;
+    /* Who wakes it reads these at any time: they share no word with what its owner writes. */
+    uint8_t backend;    /* isle_backend */
+    uint8_t entry_kind; /* isle__entry_kind */
     _Atomic uint32_t control_count;
     _Atomic uint64_t limits; /* of the mailbox: a room's most (isle__room_of) */
     uint32_t timer_count, pause_count;
@@ -135,8 +138,6 @@ struct isle__isolate {
     bool has_deadline : 1; /* cold->deadline is set */
     bool run_answered : 1;
     bool is_root : 1;
-    uint8_t backend : 3;       /* isle_backend */
-    uint8_t entry_kind : 2;    /* isle__entry_kind */
     uint8_t default_state : 2; /* isle__default_state */
 };
 

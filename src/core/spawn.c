@@ -197,7 +197,7 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
     if (what->library != NULL)
         isle__isolate_has_cold(isolate)->library = what->library;
     isolate->entry = what->entry;
-    isolate->entry_kind = (unsigned)what->kind & 3u;
+    isolate->entry_kind = (uint8_t)what->kind;
     *ret_handle = isle__isolate_handle(isolate);
     if (ret_isolate != NULL)
         *ret_isolate = isolate;
