@@ -11,6 +11,7 @@
 
 enum {
     TICK_NS = 100 * 1000,
+    ASLEEP_LOOKS = 2,               /* that find a worker asleep, before it counts as blocked */
     QUIET_TICKS = 20,               /* in a row, then it sleeps */
     PATIENCE_NS = 10 * 1000 * 1000, /* with workers that compute */
 };
@@ -25,7 +26,7 @@ void isle__monitor_wake(void)
 struct monitor_view {
     unsigned workers, idle, stuck, computing;
     bool waiting;    /* a task that nobody is about to take */
-    int64_t longest; /* that a stuck one has been so */
+    int64_t longest; /* that a stuck one has computed */
 };
 
 static void monitor_look_at(struct isle__worker *worker, int64_t now, struct monitor_view *view)
@@ -41,22 +42,27 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
         atomic_store_explicit(&worker->seen_beat, beat, memory_order_relaxed);
         worker->stuck_since = now;
         worker->seen_cpu = running ? isle__thread_clock_read(clock) : 0;
-        worker->asleep = false;
+        worker->stuck_cpu = worker->seen_cpu;
+        worker->asleep = 0;
         return;
     }
     if (atomic_load_explicit(&worker->handoff, memory_order_relaxed) != NULL)
         view->waiting = true;
     int64_t cpu = isle__thread_clock_read(clock);
-    int64_t stuck_for = now - worker->stuck_since;
+    /* In time that it used itself: one that merely waits for a core would gain nothing from another
+     * thread that does. */
+    int64_t stuck_for = cpu < 0 ? now - worker->stuck_since : cpu - worker->stuck_cpu;
     view->stuck++;
     /* One that used no time is blocked, or has merely not been given a core: only the system knows.
-     */
+     * One that waits a moment for a lock sleeps as well: it is asked twice before it counts. */
     if (cpu < 0 || cpu != worker->seen_cpu)
-        worker->asleep = false;
-    if (!worker->asleep && (cpu - worker->seen_cpu) * 2 <= TICK_NS)
-        worker->asleep = !isle__thread_wants_core(
-            atomic_load_explicit(&worker->thread_id, memory_order_relaxed));
-    if (!worker->asleep)
+        worker->asleep = 0;
+    if (worker->asleep < ASLEEP_LOOKS && (cpu - worker->seen_cpu) * 2 <= TICK_NS)
+        worker->asleep =
+            isle__thread_wants_core(atomic_load_explicit(&worker->thread_id, memory_order_relaxed))
+                ? 0
+                : worker->asleep + 1;
+    if (worker->asleep < ASLEEP_LOOKS)
         view->computing++;
     worker->seen_cpu = cpu;
     if (stuck_for > view->longest)

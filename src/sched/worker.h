@@ -44,9 +44,8 @@ struct isle__worker {
     _Atomic uint64_t thread_id;
     /* The monitor's. */
     _Atomic uint64_t seen_beat;
-    int64_t seen_cpu;
-    bool asleep; /* since the last beat it was seen asleep in the kernel, and has used no time since
-                  */
+    int64_t seen_cpu, stuck_cpu; /* at the last look, and when its beat was last seen to change */
+    unsigned asleep; /* looks in a row that found it asleep in the kernel, having used no time */
     int64_t stuck_since;
 };
 
