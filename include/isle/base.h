@@ -157,8 +157,8 @@ typedef void isle_task(void *context); /* timer, microtask, deferred work */
 #define ISLE_SECONDS(n) ((int64_t)(n)*1000000000)
 #define ISLE_FOREVER INT64_MAX
 
-/* Where a size or count of 0 means "the default", this means "no limit". (Of a mailbox: as much as is
- * counted, 134,217,727 messages and 512 GiB.) */
+/* Where a size or count of 0 means "the default", this means "no limit". (Of a mailbox: as much as
+ * is counted, 134,217,727 messages and 512 GiB.) */
 #define ISLE_UNLIMITED SIZE_MAX
 
 ISLE_BEGIN
