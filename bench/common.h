@@ -103,11 +103,18 @@ static inline int64_t bench_resident(void)
     return bench_status_bytes("VmRSS:");
 }
 
-/* Puts the calling thread on one of the cores that the process may use. */
+/* Puts the calling thread on one of the cores that the process may use. Which those are is asked
+ * before the first thread is pinned: what it starts has its one core. */
+static cpu_set_t bench_allowed;
+
+__attribute__((constructor)) static void bench_allowed_find(void)
+{
+    sched_getaffinity(0, sizeof bench_allowed, &bench_allowed);
+}
+
 static inline void bench_pin(int wanted)
 {
-    cpu_set_t allowed, one;
-    sched_getaffinity(0, sizeof allowed, &allowed);
+    cpu_set_t allowed = bench_allowed, one;
     wanted %= CPU_COUNT(&allowed);
     for (size_t core = 0; core < CPU_SETSIZE; core++)
         if (CPU_ISSET(core, &allowed) && wanted-- == 0) {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run queues: intrusive lists under a lock that is held for a few instructions, so who meets it
- * spins, and gives way to a holder that lost its core. Owners push and pop, thieves take half. */
+ * spins, and gives way to a holder that lost its core. Owners push and pop, thieves take half, up to
+ * as many as can be walked before the owner would miss them. */
 #include "sched/worker.h"
 
-enum { SPIN_ROUNDS = 64 };
+enum {
+    SPIN_ROUNDS = 64,
+    STEAL_MAX = 64, /* tasks; a million may wait */
+};
 
 void isle__queue_init(struct isle__queue *queue)
 {
@@ -90,7 +94,8 @@ struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queu
     struct isle__task *first = from->first, *last = first;
     size_t taken = 0;
     if (first != NULL) {
-        for (taken = 1; taken < (count + 1) / 2; taken++)
+        size_t wanted = (count + 1) / 2 < STEAL_MAX ? (count + 1) / 2 : STEAL_MAX;
+        for (taken = 1; taken < wanted; taken++)
             last = last->next;
         from->first = last->next;
         if (from->first == NULL)
