@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every C program of the benchmark needs: a clock, counts that can be scaled, checks, memory.
+/* What every C program of the benchmark needs: a clock, counts that can be scaled, checks, memory,
+ * threads, tables of workloads.
  *
  * A program is called with `list` and prints the names of its workloads, or with one of them: it
  * runs that once, checks its own result and prints a line `NAME VALUE` for each figure. Nothing
@@ -7,6 +8,7 @@
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
@@ -123,6 +125,51 @@ static inline void bench_pin(int wanted)
             pthread_setaffinity_np(pthread_self(), sizeof one, &one);
             return;
         }
+}
+
+/* A thread with a small stack that ends by itself. */
+static inline void bench_thread(void *(*main)(void *), void *argument)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 65536);
+    int err = pthread_create(&thread, &attributes, main, argument);
+    /* Those that have ended still count for a moment. */
+    for (int tries = 0; err == EAGAIN && tries < 1000; tries++) {
+        sched_yield();
+        err = pthread_create(&thread, &attributes, main, argument);
+    }
+    bench_require(err == 0, "a thread could not be made");
+    pthread_attr_destroy(&attributes);
+}
+
+/* A table of them ends with one without a name. */
+struct bench_workload {
+    const char *name;
+    void (*run)(const char *name, int64_t parameter);
+    int64_t parameter;
+};
+
+/* The main function of a program with these tables; the last of them is NULL. */
+static inline int bench_main(int argc, char **argv, const struct bench_workload *const *tables)
+{
+    bool listing = argc == 2 && strcmp(argv[1], "list") == 0;
+    for (; *tables != NULL && argc == 2; tables++)
+        for (const struct bench_workload *one = *tables; one->name != NULL; one++) {
+            if (listing)
+                puts(one->name);
+            else if (strcmp(one->name, argv[1]) == 0) {
+                one->run(one->name, one->parameter);
+                /* One measurement a process: what it took goes with the process. */
+                fflush(stdout);
+                _exit(0);
+            }
+        }
+    if (!listing)
+        fprintf(stderr, "usage: %s list | WORKLOAD\n", argv[0]);
+    return listing ? 0 : 2;
 }
 
 /* Numbers that look random and are the same in every run (xorshift). */

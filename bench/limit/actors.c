@@ -286,7 +286,7 @@ static void ring_handlers_run(const char *name, int64_t parameter)
     bench_print(name, (double)time / (double)hops);
 }
 
-const struct limit_workload actor_limits[] = {
+const struct bench_workload actor_limits[] = {
     {"spawn-burst", burst_run, 0},
     {"fork-join-create", create_run, 0},
     {"fork-join", fork_join_run, 0},

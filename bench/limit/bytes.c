@@ -23,7 +23,7 @@ static void echo_run(const char *name, int64_t parameter)
     bench_print(name, (double)time / (double)count);
 }
 
-const struct limit_workload bytes_limits[] = {
+const struct bench_workload bytes_limits[] = {
     {"echo-copy-1k", echo_run, 1024},
     {"echo-copy-64k", echo_run, 65536},
     {"echo-copy-1m", echo_run, 1 << 20},

@@ -7,14 +7,8 @@
 
 #include "../common.h"
 
-struct limit_workload {
-    const char *name;
-    void (*run)(const char *name, int64_t parameter);
-    int64_t parameter;
-};
-
 /* Each ends with an entry without a name. */
-extern const struct limit_workload actor_limits[], bytes_limits[], stack_limits[], thread_limits[],
+extern const struct bench_workload actor_limits[], bytes_limits[], stack_limits[], thread_limits[],
     tree_limits[];
 
 /* Memory that nobody has used yet, in huge pages where the system has them. */

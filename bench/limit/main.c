@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds the limit that is asked for and runs it. */
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "limit.h"
 
-static const struct limit_workload *const tables[] = {stack_limits, actor_limits, thread_limits,
-                                                      bytes_limits, tree_limits};
-enum { TABLE_COUNT = sizeof tables / sizeof *tables, HUGE_PAGE = 2 << 20 };
+enum { HUGE_PAGE = 2 << 20 };
 
 void *limit_memory(size_t size)
 {
@@ -21,19 +18,7 @@ void *limit_memory(size_t size)
 
 int main(int argc, char **argv)
 {
-    bool listing = argc == 2 && strcmp(argv[1], "list") == 0;
-    for (size_t i = 0; i < TABLE_COUNT && argc == 2; i++)
-        for (const struct limit_workload *one = tables[i]; one->name != NULL; one++) {
-            if (listing)
-                puts(one->name);
-            else if (strcmp(one->name, argv[1]) == 0) {
-                one->run(one->name, one->parameter);
-                /* One measurement a process: what it took goes with the process. */
-                fflush(stdout);
-                _exit(0);
-            }
-        }
-    if (!listing)
-        fprintf(stderr, "usage: %s list | WORKLOAD\n", argv[0]);
-    return listing ? 0 : 2;
+    const struct bench_workload *const tables[] = {stack_limits, actor_limits, thread_limits,
+                                                   bytes_limits, tree_limits,  NULL};
+    return bench_main(argc, argv, tables);
 }

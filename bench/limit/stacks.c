@@ -218,7 +218,7 @@ static void spawn_run(const char *name, int64_t parameter)
 }
 #endif
 
-const struct limit_workload stack_limits[] = {
+const struct bench_workload stack_limits[] = {
 #if HAVE_SWITCH
     {"spawn", spawn_run, 0}, {"round-trip", round_trip_run, 0},
     {"pairs", pairs_run, 0}, {"call-timeout", call_run, 0},

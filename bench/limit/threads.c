@@ -168,7 +168,7 @@ static void send_run(const char *name, int64_t producer_count)
     bench_print(name, (double)(each * count) * 1e9 / (double)time);
 }
 
-const struct limit_workload thread_limits[] = {
+const struct bench_workload thread_limits[] = {
     {"round-trip-cores", cores_run, 0},
     {"send-2-1", send_run, 2},
     {"send-8-1", send_run, 8},

@@ -188,7 +188,7 @@ static void tree_run(const char *name, int64_t parameter)
         maps_run(name, parameter);
 }
 
-const struct limit_workload tree_limits[] = {
+const struct bench_workload tree_limits[] = {
     {"tree-typed", tree_run, 0},
     {"tree-maps", tree_run, MAPS},
     {"tree-shared", tree_run, SHARED},

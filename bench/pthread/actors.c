@@ -25,7 +25,7 @@ static void spawn_run(const char *name, int64_t parameter)
     int64_t count = bench_scaled(10000, 200), sum = 0, start = bench_now_ns();
     queue_init(&queue);
     for (int64_t i = 0; i < count; i++) {
-        thread_spawn(answer_and_end, &queue);
+        bench_thread(answer_and_end, &queue);
         sum += queue_receive(&queue, NULL);
     }
     int64_t time = bench_now_ns() - start;
@@ -39,7 +39,7 @@ static double burst(int64_t count)
     int64_t start = bench_now_ns();
     queue_init(&queue);
     for (int64_t i = 0; i < count; i++)
-        thread_spawn(answer_and_end, &queue);
+        bench_thread(answer_and_end, &queue);
     int64_t sum = receive_all(&queue, count);
     int64_t time = bench_now_ns() - start;
     bench_require(sum == count, "answers");
@@ -73,7 +73,7 @@ static struct actor *actors_new(int64_t count, struct queue *done, int64_t each,
         queue_init(&actors[i].queue);
     }
     for (int64_t i = 0; main != NULL && i < count; i++)
-        thread_spawn(main, &actors[i]);
+        bench_thread(main, &actors[i]);
     return actors;
 }
 
@@ -93,7 +93,7 @@ static void create_run(const char *name, int64_t parameter)
     int64_t start = bench_now_ns();
     struct actor *actors = actors_new(count, &done, 0, NULL);
     for (int64_t i = 0; i < count; i++) {
-        thread_spawn(take_one, &actors[i]);
+        bench_thread(take_one, &actors[i]);
         queue_send(&actors[i].queue, i, NULL);
     }
     int64_t sum = receive_all(&done, count);
@@ -228,7 +228,7 @@ static void big_run(const char *name, int64_t parameter)
     queue_init(&done);
     talkers = actors_new(TALKERS, &done, count, NULL);
     for (int i = 0; i < TALKERS; i++)
-        thread_spawn(talker_thread, &talkers[i]);
+        bench_thread(talker_thread, &talkers[i]);
     int64_t start = bench_now_ns();
     for (int i = 0; i < TALKERS; i++)
         queue_send(&talkers[i].queue, 0, NULL);
@@ -268,7 +268,7 @@ static void chameneos_run(const char *name, int64_t parameter)
     struct actor *creatures = actors_new(CREATURES, &done, 0, NULL);
     for (int i = 0; i < CREATURES; i++) {
         creatures[i].count = i % COLOURS;
-        thread_spawn(creature_thread, &creatures[i]);
+        bench_thread(creature_thread, &creatures[i]);
     }
     for (int64_t i = 0; i < count; i++) {
         int64_t colour = queue_receive(&mall, &first), other = queue_receive(&mall, &second);
@@ -320,7 +320,7 @@ static void memory_run(const char *name, int64_t parameter)
     bench_print(name, (double)(bench_resident() - before) / (double)count);
 }
 
-const struct thread_workload actor_workloads[] = {
+const struct bench_workload actor_workloads[] = {
     {"spawn", spawn_run, 0}, {"spawn-burst", burst_run, 0},   {"fork-join-create", create_run, 0},
     {"ring", ring_run, 0},   {"fork-join", fork_join_run, 0}, {"fan-in", fan_in_run, 0},
     {"big", big_run, 0},     {"chameneos", chameneos_run, 0}, {"memory-idle", memory_run, 0},

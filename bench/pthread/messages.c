@@ -34,7 +34,7 @@ static void pair_begin(struct pair *pair, int pinned)
     queue_init(&pair->to_client);
     queue_init(&pair->to_server);
     pair->pinned = pinned;
-    thread_spawn(echo_thread, pair);
+    bench_thread(echo_thread, pair);
 }
 
 static void pair_end(struct pair *pair)
@@ -241,7 +241,7 @@ static void tree_run(const char *name, int64_t parameter)
     node_fill(&tree, LEVELS, &next_id);
     queue_init(&pair.to_client);
     queue_init(&pair.to_server);
-    thread_spawn(tree_thread, &pair);
+    bench_thread(tree_thread, &pair);
     int64_t start = bench_now_ns();
     for (int64_t i = 0; i < count; i++) {
         struct mail *mail = malloc(sizeof *mail);
@@ -290,7 +290,7 @@ static void send_run(const char *name, int64_t parts)
     for (int64_t i = 0; i < parts; i++) {
         productions[i] = (struct production){.consumer = &queue, .count = count};
         queue_init(&productions[i].taken);
-        thread_spawn(produce, &productions[i]);
+        bench_thread(produce, &productions[i]);
     }
     while (left > 0)
         for (struct mail *mail = queue_take_all(&queue); mail != NULL; left--) {
@@ -306,7 +306,7 @@ static void send_run(const char *name, int64_t parts)
     bench_print(name, (double)(count * parts) * 1e9 / (double)time);
 }
 
-const struct thread_workload message_workloads[] = {
+const struct bench_workload message_workloads[] = {
     {"round-trip", round_trip_run, -1},
     {"round-trip-cores", round_trip_run, 1},
     {"pairs", pairs_run, 0},

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a C program does without Isle: a thread for each actor and a queue with a mutex and a
- * condition variable between them. Threads have small stacks and end by themselves. */
+ * condition variable between them. */
 #ifndef BENCH_PTHREAD_THREAD_H
 #define BENCH_PTHREAD_THREAD_H
-
-#include <errno.h>
-#include <limits.h>
 
 #include "../common.h"
 
@@ -23,12 +20,7 @@ struct queue {
     struct mail *first, *last;
 };
 
-struct thread_workload {
-    const char *name;
-    void (*run)(const char *name, int64_t parameter);
-    int64_t parameter;
-};
-extern const struct thread_workload actor_workloads[], message_workloads[];
+extern const struct bench_workload actor_workloads[], message_workloads[];
 
 static inline void queue_init(struct queue *queue)
 {
@@ -115,23 +107,6 @@ static inline int64_t queue_receive(struct queue *queue, struct queue **ret_repl
         *ret_reply_to = mail->reply_to;
     free(mail);
     return value;
-}
-
-static inline void thread_spawn(void *(*main)(void *), void *argument)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 65536);
-    int err = pthread_create(&thread, &attributes, main, argument);
-    /* Those that have ended still count for a moment. */
-    for (int tries = 0; err == EAGAIN && tries < 1000; tries++) {
-        sched_yield();
-        err = pthread_create(&thread, &attributes, main, argument);
-    }
-    bench_require(err == 0, "a thread could not be made");
-    pthread_attr_destroy(&attributes);
 }
 
 #endif
