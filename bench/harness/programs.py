@@ -89,17 +89,24 @@ def build_ours(build):
     return os.path.join(build, 'bench')
 
 
-def newest(folder):
-    """When a file below was last changed."""
-    return max(os.path.getmtime(os.path.join(place, file))
-               for place, _, files in os.walk(folder) for file in files)
+def newest(name):
+    """When a file that a peer is made of was last changed: one of its folder, and of what the
+    messaging libraries share."""
+    files, folders = [], [os.path.join(BENCH, name)]
+    if os.path.exists(os.path.join(BENCH, name, 'library.h')):
+        files.append(os.path.join(BENCH, 'common.h'))
+        folders.append(os.path.join(BENCH, 'sockets'))
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            files += [os.path.join(place, file) for file in names]
+    return max(os.path.getmtime(file) for file in files)
 
 
 def build_peer(name, output):
     """Builds a peer unless that was done since its sources changed; returns why it cannot be had,
     or ''."""
     program = os.path.join(output, f'bench-{name}')
-    if os.path.exists(program) and os.path.getmtime(program) > newest(os.path.join(BENCH, name)):
+    if os.path.exists(program) and os.path.getmtime(program) > newest(name):
         return ''
     os.makedirs(output, exist_ok=True)
     log = os.path.join(output, f'{name}.log')

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """bench/run measures, compares and writes what it should: a moment of every workload of Isle, the
-limits and threads by hand, and what it makes of figures that are known."""
+limits and threads by hand, of the messaging libraries that are installed, and what it makes of
+figures that are known."""
 
 import json
 import os
@@ -19,11 +20,11 @@ import results  # noqa: E402
 import workloads  # noqa: E402
 
 
-def bench(*arguments):
+def bench(*arguments, peers=('limit', 'pthread')):
     """Runs bench/run on the programs of the build under test; what it wrote."""
+    peers = [word for name in peers for word in ('--peer', name)]
     run([sys.executable, os.path.join(BENCH, 'run'), '--programs', os.path.join(BUILD, 'bench'),
-         '--output', '.', '--rounds', '1', '--scale', '0.01', '--peer', 'limit', '--peer',
-         'pthread', *arguments])
+         '--output', '.', '--rounds', '1', '--scale', '0.01', *peers, *arguments])
     if not os.path.exists('bench.json'):
         return None
     with open('bench.json', encoding='utf-8') as file:
@@ -50,6 +51,32 @@ def a_moment_of_darts_benchmarks():
     equal([line['workload'] for line in told['lines']], [one.name for one in workloads.DART],
           'the lines')
     equal(told['failures'], [], 'what failed')
+
+
+def moment_of_a_messaging_library(name, header):
+    """Built anew, where it is installed, and all its workloads beside Isle's."""
+    there = subprocess.run(['cc', '-E', '-include', header, '-x', 'c', os.devnull],
+                           capture_output=True, check=False)
+    if there.returncode != 0:
+        skip(f'{header} is not installed')
+    told = bench('--build', '.', '--group', 'lines', peers=[name])
+    equal((told['missing'], told['failures']), ({}, []), 'what failed')
+    figures = {one['figure'] for one in told['values'] if one['program'] == name}
+    listed = run([os.path.join('peers', f'bench-{name}'), 'list']).split()
+    equal(figures, {*listed, 'spawn-again'}, 'the figures')
+    done = subprocess.run([os.path.join('peers', f'bench-{name}'), 'nothing'],
+                          capture_output=True, text=True, check=False)
+    equal((done.returncode, done.stdout), (2, ''), 'an unknown workload')
+
+
+@test(timeout=300)
+def a_moment_of_zeromq():
+    moment_of_a_messaging_library('zmq', 'zmq.h')
+
+
+@test(timeout=300)
+def a_moment_of_nng():
+    moment_of_a_messaging_library('nng', 'nng/nng.h')
 
 
 @test(timeout=120)
