@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quick copier against the general one, over graphs drawn from seeds: both make equal graphs of
- * equal size (chunks apart, which are cut as things come), refuse the same, and leave the original as it was. */
+ * equal size (chunks apart, which are cut as things come), refuse the same, and leave the original
+ * as it was. */
 #include "heap_fixture.h"
 #include "isle/bytes.h"
 #include "isle/object.h"
@@ -34,8 +35,7 @@ ISLE_TYPE(node_type, struct node, ISLE_FIELD(struct node, name),
           ISLE_FIELD(struct node, other_count), ISLE_FIELD_INLINE(struct node, scores),
           ISLE_FIELD(struct node, note), ISLE_FIELD_OWNED(struct node, owned, &leaf_type),
           ISLE_FIELD_STRUCT(struct node, inside, &leaf_type),
-          ISLE_FIELD_ARRAY(struct node, numbers, number_count),
-          ISLE_FIELD(struct node, number_count));
+          ISLE_FIELD_ARRAY(struct node, numbers, number_count)); /* which travels with it */
 
 /* What a graph is drawn from, and what has been made of it so far: shared, and led back to. */
 struct draw {
