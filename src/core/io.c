@@ -71,17 +71,35 @@ isle_future *isle_fd_wait(int fd, unsigned events)
 /* --- isle_fd_watch */
 
 struct watch_body {
-    struct watch_body *next;
+    struct watch_body *next, *previous; /* of the isolate's; the newest first */
     void *handle;
     uint64_t key;
 };
 
+static void watch_link(struct isle__cold *cold, struct watch_body *watch)
+{
+    struct watch_body *next = cold->watches;
+    watch->next = next;
+    watch->previous = NULL;
+    if (next != NULL)
+        next->previous = watch;
+    cold->watches = watch;
+}
+
+/* Without a walk: a server has a watch for each of its connections. */
+static void watch_unlink(struct isle__cold *cold, const struct watch_body *watch)
+{
+    if (watch->previous != NULL)
+        watch->previous->next = watch->next;
+    else
+        cold->watches = watch->next;
+    if (watch->next != NULL)
+        watch->next->previous = watch->previous;
+}
+
 static void watch_free(struct isle__isolate *isolate, struct watch_body *watch)
 {
-    struct watch_body **at = (struct watch_body **)&isle__isolate_has_cold(isolate)->watches;
-    while (*at != watch)
-        at = &(*at)->next;
-    *at = watch->next;
+    watch_unlink(isle__isolate_has_cold(isolate), watch);
     isle__reactor_unwatch(watch->key);
     isle__handle_close(isolate, watch->handle);
     isolate->alive--;
@@ -129,8 +147,7 @@ isle_watch *isle_fd_watch(int fd, unsigned events, isle_send_port port)
         errno = saved;
         io_refused(__func__, err, fd);
     }
-    watch->next = cold->watches;
-    cold->watches = watch;
+    watch_link(cold, watch);
     isolate->alive++;
     return watch->handle;
 }

@@ -465,6 +465,22 @@ static const char *asked_variable(const char *name)
     return text == NULL || *text == '\0' ? NULL : text;
 }
 
+/* Once a process, however often the library is started. */
+static void asked_without_seed(const char *faults, const char *trace)
+{
+    static _Atomic bool said;
+    char line[160];
+    if ((faults == NULL && trace == NULL) ||
+        atomic_exchange_explicit(&said, true, memory_order_relaxed))
+        return;
+    (void)snprintf(line, sizeof line,
+                   "isle: %s%s%s: ignored without ISLE_SEED; set it too, to a number or to fifo",
+                   faults == NULL ? "" : "ISLE_FAULTS",
+                   faults == NULL || trace == NULL ? "" : " and ",
+                   trace == NULL ? "" : "ISLE_TRACE");
+    isle__report(line);
+}
+
 static bool asked_simulation(isle_err *ret_err)
 {
     const char *seed = asked_variable("ISLE_SEED"), *faults = asked_variable("ISLE_FAULTS");
@@ -473,8 +489,10 @@ static bool asked_simulation(isle_err *ret_err)
     if (simulate.request != NULL) {
         simulate.asked = *simulate.request;
     } else {
-        if (seed == NULL)
+        if (seed == NULL) {
+            asked_without_seed(faults, asked_variable("ISLE_TRACE"));
             return false;
+        }
         *ret_err = asked_seed(seed);
         if (*ret_err == ISLE_OK && faults != NULL)
             *ret_err = asked_faults(faults);

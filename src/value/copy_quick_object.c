@@ -256,7 +256,7 @@ static bool quick_values(struct isle__quick *quick, const char *source, char *de
     for (size_t i = 0; i < count; i++, source += sizeof(isle_value), dest += sizeof(isle_value)) {
         isle_value value;
         memcpy(&value, source, sizeof(value));
-        if (!isle__quick_slot(quick, isle__resolve(value), &value, depth + 1))
+        if (!isle__quick_slot(quick, value, &value, depth + 1))
             return false;
         memcpy(dest, &value, sizeof(value));
     }

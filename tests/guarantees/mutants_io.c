@@ -160,6 +160,65 @@ TEST_ROOT(a_watch_tells_until_it_is_closed)
     close(ends[1]);
 }
 
+static void close_later(void *fd)
+{
+    close((int)(intptr_t)fd);
+}
+
+/* Of many watches some are closed, the first, the last and others, in no order; the rest tells, and
+ * goes with the isolate. */
+static void watches_many(isle_value message)
+{
+    enum { WATCHES = 60 };
+    isle_receive_port *port = isle_port_open();
+    isle_watch *watch[WATCHES];
+    int fds[WATCHES], end, fd;
+    int64_t events;
+    bool closed[WATCHES] = {false};
+
+    isle_unpack(message, "i", &end);
+    for (int i = 0; i < WATCHES; i++) {
+        fds[i] = dup(end);
+        watch[i] = isle_fd_watch(fds[i], ISLE_READABLE, isle_port_send_port(port));
+        isle_unpack(isle_port_receive(port), "[i,i!]", &fd, &events); /* it can be read already */
+        CHECK_INT(fd, fds[i]);
+    }
+    for (int i = 0; i < WATCHES * 2 / 3; i++) {
+        int at = i == 0 ? 0 : i == 1 ? WATCHES - 1 : i * 37 % WATCHES;
+
+        closed[at] = true;
+        isle_watch_close(watch[at]);
+    }
+    for (int i = 0; i < WATCHES; i++) { /* what is closed may be watched anew, the rest may not */
+        CHECK_ERR(isle_try(waits_on, isle_int(fds[i]), NULL), closed[i] ? ISLE_OK : ISLE_EUSED);
+        if (!closed[i] && i % 2 == 0)
+            isle_watch_close(watch[i]);
+    }
+    isle_port_close(port);
+    for (int i = 0; i < WATCHES; i++)
+        isle_defer(close_later, (void *)(intptr_t)fds[i]);
+    isle_exit((isle_send_port){0}, isle_null());
+}
+
+TEST_ROOT(watches_are_closed_in_any_order)
+{
+    int ends[2], descriptors = open_descriptors();
+    uint64_t memory = 0;
+
+    CHECK_INT(pipe(ends), 0);
+    CHECK_INT(write(ends[1], "b", 1), 1);
+    for (int i = 0; i < 3; i++) {
+        isle_spawn(watches_many, isle_int(ends[0]), NULL);
+        settle();
+        if (i == 0) /* the poller's table has grown */
+            memory = memory_held();
+    }
+    CHECK(memory_returns_to(memory));
+    close(ends[0]);
+    close(ends[1]);
+    CHECK_INT(open_descriptors(), descriptors);
+}
+
 static void watches(isle_value message)
 {
     int fd;

@@ -687,6 +687,38 @@ TEST(the_environment_asks_for_a_simulation)
     CHECK_INT(unsetenv("ISLE_SEED"), 0);
 }
 
+static void child_is_told(const char *faults, const char *trace, const char *line)
+{
+    CHECK_INT(setenv("ISLE_FAULTS", faults, 1), 0);
+    CHECK_INT(setenv("ISLE_TRACE", trace, 1), 0);
+    struct child child = child_run("what_needs_a_seed_says_so", "plain");
+    child_exited(&child, 0);
+    CHECK_STRING(child.output, line);
+}
+
+TEST(what_needs_a_seed_says_so)
+{
+    if (child_label() != NULL) {
+        for (int i = 0; i < 3; i++) { /* and says it once */
+            CHECK_ERR(isle_start(0, NULL, NULL), ISLE_OK);
+            CHECK(!isle_simulated());
+            isle_stop();
+        }
+        return;
+    }
+    CHECK_INT(unsetenv("ISLE_SEED"), 0);
+    child_is_told("", "", "");
+    child_is_told("kill:0.5", "",
+                  "isle: ISLE_FAULTS: ignored without ISLE_SEED; set it too, to a number or to "
+                  "fifo\n");
+    child_is_told("", "/nowhere/at/all",
+                  "isle: ISLE_TRACE: ignored without ISLE_SEED; set it too, to a number or to "
+                  "fifo\n");
+    child_is_told("murder", "/nowhere/at/all",
+                  "isle: ISLE_FAULTS and ISLE_TRACE: ignored without ISLE_SEED; set it too, to a "
+                  "number or to fifo\n");
+}
+
 /* --- the trace's text */
 
 static int one_message(int argc, char **argv)

@@ -3,6 +3,8 @@
  * parkers, joins and atomics; nothing sleeps to wait for another. */
 #include "platform_help.h"
 
+#include <malloc.h>
+
 TEST(memory_is_aligned_and_counted)
 {
     uint64_t before = isle__memory_live();
@@ -108,6 +110,65 @@ TEST(memory_is_counted_exactly_over_threads_that_ended)
             isle__thread_join(&threads[i]);
         CHECK_UINT(isle__memory_live() - before, round == 0 ? 8u * (BLOCKS * (BLOCKS - 1) / 2) : 0);
     }
+}
+
+/* One thread makes, the other frees: what lies in the depot between them goes round, whole batches
+ * and each block once. */
+enum { RELAY_ROUNDS = 200, RELAY_SIZE = 96 };
+static struct {
+    size_t *blocks[BLOCKS];
+    struct isle__parker makes, frees;
+    _Atomic unsigned turn; /* even: the maker's */
+} relay;
+
+static void relay_await(struct isle__parker *parker, unsigned turn)
+{
+    while (atomic_load(&relay.turn) != turn)
+        isle__parker_park(parker, ISLE_FOREVER);
+}
+
+static void relay_pass(struct isle__parker *parker)
+{
+    atomic_fetch_add(&relay.turn, 1);
+    isle__parker_unpark(parker);
+}
+
+static void relay_free(void *argument)
+{
+    for (unsigned round = 0; round < RELAY_ROUNDS; round++) {
+        relay_await(&relay.frees, 2 * round + 1);
+        for (size_t i = 0; i < BLOCKS; i++) {
+            CHECK_UINT(relay.blocks[i][0], round * BLOCKS + i);
+            CHECK_UINT(relay.blocks[i][RELAY_SIZE / sizeof(size_t) - 1], i);
+            isle__memory_free(relay.blocks[i], RELAY_SIZE);
+        }
+        relay_pass(&relay.makes);
+    }
+    (void)argument;
+}
+
+TEST(memory_freed_by_another_thread_goes_round)
+{
+    uint64_t before = isle__memory_live();
+    size_t early = 0;
+    struct isle__thread thread;
+    start(&thread, relay_free, NULL);
+    for (unsigned round = 0; round < RELAY_ROUNDS; round++) {
+        for (size_t i = 0; i < BLOCKS; i++) {
+            relay.blocks[i] = isle__memory_alloc(RELAY_SIZE);
+            relay.blocks[i][0] = round * BLOCKS + i;
+            relay.blocks[i][RELAY_SIZE / sizeof(size_t) - 1] = i;
+        }
+        CHECK_UINT(isle__memory_live() - before, BLOCKS * RELAY_SIZE);
+        relay_pass(&relay.frees);
+        relay_await(&relay.makes, 2 * round + 2);
+        CHECK_UINT(isle__memory_live(), before);
+        if (round == 0)
+            early = mallinfo2().uordblks;
+    }
+    isle__thread_join(&thread);
+    CHECK_UINT(isle__memory_live(), before);
+    CHECK(mallinfo2().uordblks < early + (size_t)512 * 1024); /* half of what the depot may hold */
 }
 
 static pthread_key_t late_key;

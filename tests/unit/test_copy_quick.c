@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The quick copier against the general one, over graphs drawn from seeds: both make equal graphs of
+ * equal size (chunks apart, which are cut as things come), refuse the same, and leave the original
+ * as it was. */
+#include "heap_fixture.h"
+#include "isle/bytes.h"
+#include "isle/object.h"
+#include "value/copy_quick.h"
+
+enum { HEADER = 40, NODES = 6, MADE_MAX = 400 };
+
+struct leaf {
+    int64_t number;
+    char *name;
+};
+extern const isle_type leaf_type;
+ISLE_TYPE(leaf_type, struct leaf, ISLE_FIELD(struct leaf, number), ISLE_FIELD(struct leaf, name));
+
+struct node {
+    char *name;
+    struct node *next;
+    struct node **others;
+    uint32_t other_count;
+    int16_t scores[3];
+    isle_value note;
+    struct leaf *owned;
+    struct leaf inside;
+    double *numbers;
+    uint8_t number_count;
+};
+extern const isle_type node_type;
+ISLE_TYPE(node_type, struct node, ISLE_FIELD(struct node, name),
+          ISLE_FIELD_OBJECT(struct node, next, &node_type),
+          ISLE_FIELD_OBJECTS(struct node, others, other_count, &node_type),
+          ISLE_FIELD(struct node, other_count), ISLE_FIELD_INLINE(struct node, scores),
+          ISLE_FIELD(struct node, note), ISLE_FIELD_OWNED(struct node, owned, &leaf_type),
+          ISLE_FIELD_STRUCT(struct node, inside, &leaf_type),
+          ISLE_FIELD_ARRAY(struct node, numbers, number_count)); /* which travels with it */
+
+/* What a graph is drawn from, and what has been made of it so far: shared, and led back to. */
+struct draw {
+    uint64_t state;
+    bool plain;   /* nothing that the quick way cannot do */
+    bool hostile; /* things that no message may have */
+    isle_value made[MADE_MAX];
+    size_t made_count;
+    struct node nodes[NODES];
+    struct node *others[NODES];
+    struct leaf leaves[NODES];
+    double numbers[NODES];
+    char text[100];
+};
+
+static uint64_t draw_below(struct draw *draw, uint64_t bound)
+{
+    uint64_t mixed = draw->state += UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (mixed ^ mixed >> 31) % bound;
+}
+
+static isle_value draw_text(struct draw *draw, size_t most)
+{
+    size_t size = draw_below(draw, most);
+    char text[200];
+
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)('a' + draw_below(draw, 26));
+    return isle_string_sized(text, size);
+}
+
+static isle_value draw_leaf(struct draw *draw)
+{
+    switch (draw_below(draw, 8)) {
+    case 0:
+        return isle_null();
+    case 1:
+        return isle_bool(true);
+    case 2:
+        return isle_int((int64_t)draw_below(draw, 1000));
+    case 3:
+        return isle_int(INT64_MIN + (int64_t)draw_below(draw, 1000)); /* in a box */
+    case 4:
+        return isle_double(1.0 / (double)(1 + draw_below(draw, 1000)));
+    default:
+        return draw_text(draw, draw_below(draw, 4) == 0 ? 200 : 60); /* short and long ones */
+    }
+}
+
+static isle_value draw_bytes(struct draw *draw)
+{
+    uint8_t data[300] = {(uint8_t)draw_below(draw, 256)};
+    isle_value bytes = isle_bytes(data, sizeof data);
+
+    return draw_below(draw, 2) == 0 ? bytes : isle_bytes_view(bytes, draw_below(draw, 100), 200);
+}
+
+static isle_value draw_rare(struct draw *draw)
+{
+    if (draw->hostile && draw_below(draw, 4) == 0)
+        return isle_pointer(draw);
+    if (draw_below(draw, 2) == 0)
+        return isle_freeze(isle_list_fixed(3));
+    return isle_error(ISLE_EINVAL, "drawn", draw_below(draw, 2) == 0 ? NULL : "from a seed");
+}
+
+static isle_value draw_value(struct draw *draw, int depth);
+
+static isle_value draw_made(struct draw *draw, isle_value value)
+{
+    if (draw->made_count < MADE_MAX)
+        draw->made[draw->made_count++] = value;
+    return value;
+}
+
+static isle_value draw_list(struct draw *draw, int depth)
+{
+    isle_value list = draw_made(draw, isle_list());
+
+    for (uint64_t i = draw_below(draw, 12); i > 0; i--)
+        isle_list_add(list, draw_value(draw, depth));
+    return list;
+}
+
+static isle_value draw_map(struct draw *draw, int depth)
+{
+    static const char *const keys[] = {"id", "name", "size",
+                                       "a key with more than thirty-one bytes"};
+    isle_value map = draw_made(draw, isle_map());
+
+    for (uint64_t i = draw_below(draw, 24); i > 0; i--) {
+        isle_value key = draw_below(draw, 3) == 0 ? isle_string(keys[i % 4]) : draw_leaf(draw);
+
+        isle_map_put(map, key, draw_value(draw, depth));
+        if (!draw->plain && draw_below(draw, 12) == 0)
+            isle_map_remove(map, key);
+    }
+    return map;
+}
+
+static isle_value draw_set(struct draw *draw)
+{
+    isle_value set = draw_made(draw, isle_set());
+
+    for (uint64_t i = draw_below(draw, 12); i > 0; i--)
+        isle_set_add(set, draw_leaf(draw));
+    return set;
+}
+
+static isle_value draw_value(struct draw *draw, int depth)
+{
+    uint64_t what = draw_below(draw, 16);
+
+    if (depth == 0 || what < 5)
+        return draw_leaf(draw);
+    if (what < 7 && draw->made_count > 0) /* again, or round */
+        return draw->made[draw_below(draw, draw->made_count)];
+    if (what < 9)
+        return draw_map(draw, depth - 1);
+    if (what == 9)
+        return draw_set(draw);
+    if (what == 10)
+        return draw_made(draw, draw_bytes(draw));
+    if (what == 11)
+        return draw_made(draw, isle_object(&node_type, &draw->nodes[draw_below(draw, NODES)]));
+    if (what == 12 && !draw->plain)
+        return draw_made(draw, draw_rare(draw));
+    return draw_list(draw, depth - 1);
+}
+
+static void draw_nodes(struct draw *draw)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        struct node *node = &draw->nodes[i];
+
+        draw->leaves[i] = (struct leaf){(int64_t)draw_below(draw, 1000), draw->text + i};
+        draw->others[i] = &draw->nodes[draw_below(draw, NODES)];
+        draw->numbers[i] = (double)i;
+        *node = (struct node){.name = draw_below(draw, 4) == 0 ? NULL : draw->text + 10 * i,
+                              .next = draw->others[i],
+                              .others = draw->others,
+                              .other_count = (uint32_t)draw_below(draw, i + 1),
+                              .scores = {1, 2, (int16_t)i},
+                              .owned = draw_below(draw, 2) == 0 ? NULL : &draw->leaves[i],
+                              .inside = {7, draw->text},
+                              .numbers = draw->numbers,
+                              .number_count = (uint8_t)draw_below(draw, NODES)};
+    }
+    for (size_t i = 0; i < NODES; i++) {
+        struct node *node = &draw->nodes[i];
+
+        node->note = draw_value(draw, 1);
+        if (node->other_count == 0) /* an empty array arrives as none */
+            node->others = NULL;
+        if (node->number_count == 0)
+            node->numbers = NULL;
+    }
+}
+
+static isle_value draw_graph(struct draw *draw, uint64_t seed, bool plain, bool hostile)
+{
+    memset(draw, 0, sizeof *draw);
+    memset(draw->text, 'n', sizeof draw->text - 1);
+    draw->state = seed;
+    draw->plain = plain;
+    draw->hostile = hostile;
+    draw_nodes(draw);
+    return draw_list(draw, 5);
+}
+
+/* --- both ways */
+
+static void copy_begin(struct isle__copy *copy, struct isle__heap *heap, isle_value root)
+{
+    size_t room = (isle__copy_estimate(root) + 15) & ~(size_t)15;
+
+    isle__copy_init(copy, heap, ISLE__COPY_PARCEL);
+    CHECK(isle__copy_add_chunk(copy, 48 + room) != NULL);
+    copy->last->used += 48;
+}
+
+static struct isle__parcel copy_parcel(struct isle__copy *copy, isle_value root)
+{
+    struct isle__parcel parcel = {root, copy->chunks, copy->holds, copy->size, copy->moved, NULL};
+
+    isle__copy_fini(copy);
+    return parcel;
+}
+
+static bool copy_quick(struct isle__heap *heap, isle_value root, struct isle__parcel *ret_parcel)
+{
+    struct isle__copy copy;
+
+    copy_begin(&copy, heap, root);
+    if (isle__copy_quickly(&copy, &root)) {
+        *ret_parcel = copy_parcel(&copy, root);
+        return true;
+    }
+    isle__copy_abort(&copy);
+    isle__copy_fini(&copy);
+    return false;
+}
+
+static isle_err copy_general(struct isle__heap *heap, isle_value root,
+                             struct isle__parcel *ret_parcel)
+{
+    struct isle__copy copy;
+
+    copy_begin(&copy, heap, root);
+    isle_err err = isle__copy_run(&copy, &root);
+    if (err == ISLE_OK) {
+        *ret_parcel = copy_parcel(&copy, root);
+        return err;
+    }
+    isle__copy_abort(&copy);
+    isle__copy_fini(&copy);
+    return err;
+}
+
+/* Bytes of what was copied, which do not depend on how chunks were cut. */
+static size_t parcel_used(const struct isle__parcel *parcel)
+{
+    size_t used = 0, whole = 0;
+
+    for (const struct isle__chunk *chunk = parcel->chunks; chunk != NULL; chunk = chunk->next) {
+        CHECK(chunk->used <= chunk->size);
+        used += chunk->used - sizeof *chunk;
+        whole += chunk->size;
+    }
+    for (const struct isle__hold *hold = parcel->holds; hold != NULL; hold = hold->next)
+        whole += hold->shared->size;
+    CHECK_UINT(parcel->size, whole); /* what its receiver is charged */
+    return used;
+}
+
+static isle_value parcel_content(struct heap_fixture *fixture, struct isle__parcel *parcel)
+{
+    isle__parcel_commit(parcel);
+    return isle__parcel_adopt(parcel, isle__scope_current(&fixture->heap));
+}
+
+/* With all its sharing and cycles. */
+static isle_value written(isle_value value)
+{
+    return isle_cbor_encode(value);
+}
+
+static void compare_copies(struct heap_fixture *fixture, struct isle__parcel *quick,
+                           struct isle__parcel *general, isle_value root)
+{
+    size_t charged = atomic_load(&fixture->heap.used), sizes = quick->size + general->size;
+
+    CHECK_UINT(parcel_used(quick), parcel_used(general));
+    isle_value one = parcel_content(fixture, quick), other = parcel_content(fixture, general);
+    CHECK(atomic_load(&fixture->heap.used) - charged <= sizes); /* held things are charged once */
+    isle_value text = written(one);
+    CHECK(isle_equal(text, written(other)));
+    CHECK(isle_equal(text, written(root)));
+    CHECK_VALUE(one, other);
+}
+
+struct tally {
+    int quick, given_up, refused;
+};
+
+static void one_seed(struct heap_fixture *fixture, uint64_t seed, bool plain, bool hostile,
+                     struct tally *tally)
+{
+    struct isle__parcel quick, general, usual;
+    struct isle__heap *heap = &fixture->heap;
+    static struct draw draw;
+    ISLE_SCOPE;
+    isle_value root = draw_graph(&draw, seed, plain, hostile);
+    uint64_t live = isle__memory_live();
+    bool done = copy_quick(heap, root, &quick);
+    if (!done)
+        CHECK_UINT(isle__memory_live(), live);
+    isle_err err = copy_general(heap, root, &general);
+
+    CHECK(err == ISLE_OK || !done); /* nothing is let through that may not travel */
+    CHECK(done || !plain || draw.made_count >= ISLE__QUICK_DEPTH); /* or a path is too long */
+    CHECK_ERR(isle__parcel_copy(heap, root, HEADER, &usual), err);
+    tally->quick += done;
+    tally->given_up += !done && err == ISLE_OK;
+    tally->refused += err != ISLE_OK;
+    if (err != ISLE_OK) {
+        CHECK_ERR(err, ISLE_EUNSENDABLE);
+        return;
+    }
+    isle__parcel_undo(&usual);
+    if (done)
+        compare_copies(fixture, &quick, &general, root);
+    else
+        isle__parcel_undo(&general);
+}
+
+TEST_HEAP(plain_graphs_are_copied_quickly_as_in_the_general_way)
+{
+    struct tally tally = {0};
+
+    for (uint64_t seed = 1; seed <= 400; seed++)
+        one_seed(fixture, seed, true, false, &tally);
+    CHECK(tally.quick > 300);
+}
+
+TEST_HEAP(what_is_not_plain_is_given_up_or_copied_as_in_the_general_way)
+{
+    struct tally tally = {0};
+
+    for (uint64_t seed = 1; seed <= 400; seed++)
+        one_seed(fixture, seed, false, false, &tally);
+    CHECK(tally.quick > 20 && tally.given_up > 20);
+    CHECK_INT(tally.refused, 0);
+}
+
+TEST_HEAP(both_ways_refuse_the_same)
+{
+    struct tally tally = {0};
+
+    for (uint64_t seed = 1; seed <= 400; seed++)
+        one_seed(fixture, seed, false, true, &tally);
+    CHECK(tally.quick > 20 && tally.refused > 20);
+}
+
+/* Each allocation of the quick way fails once: the original is as it was, and nothing is lost. */
+TEST_HEAP(without_memory_the_quick_way_undoes_all)
+{
+    static struct draw draw;
+    int failed = 0;
+
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        ISLE_SCOPE;
+        isle_value root = draw_graph(&draw, seed, true, false), text = written(root);
+        struct isle__parcel parcel;
+        bool done = false;
+
+        for (uint64_t nth = 1; !done; nth++) {
+            struct isle__copy copy;
+            isle_value copied = root;
+            uint64_t live = isle__memory_live();
+
+            copy_begin(&copy, &fixture->heap, root);
+            isle__memory_fail_at(nth);
+            done = isle__copy_quickly(&copy, &copied);
+            isle__memory_fail_at(0);
+            failed += !done;
+            isle__copy_abort(&copy);
+            isle__copy_fini(&copy);
+            CHECK_UINT(isle__memory_live(), live);
+            CHECK(!fixture->heap.busy);
+        }
+        CHECK(isle_equal(text, written(root)));
+        CHECK(copy_quick(&fixture->heap, root, &parcel));
+        CHECK(isle_equal(text, written(parcel_content(fixture, &parcel))));
+    }
+    CHECK(failed > 20);
+}
+
+/* Deeper than it goes, it gives up, wherever the depth is. */
+TEST_HEAP(the_quick_way_has_a_depth)
+{
+    isle_value list = isle_list();
+    struct isle__parcel parcel;
+
+    for (int depth = 1; depth < 200; depth++) {
+        bool done = copy_quick(&fixture->heap, list, &parcel);
+
+        CHECK(done == (depth <= 64));
+        if (done)
+            isle__parcel_drop(&parcel);
+        isle_value outer = isle_list();
+        isle_list_add(outer, list);
+        list = outer;
+    }
+}
+
+TEST_MAIN()
