@@ -33,7 +33,7 @@ static inline void fuzz_heap_open(struct fuzz_heap *fuzz)
 {
     memset(fuzz, 0, sizeof *fuzz); /* isle__heap_init leaves the counters of a former life */
     fuzz->live = isle__memory_live();
-    isle__heap_init(&fuzz->heap, FUZZ_HEAP_LIMIT, 1);
+    isle__heap_init(&fuzz->heap, FUZZ_HEAP_LIMIT);
     isle__frame_init(&fuzz->frame, &fuzz->heap);
     isle__heap_set_current(&fuzz->heap);
     fuzz->heap.frame = &fuzz->frame;

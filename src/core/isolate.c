@@ -93,8 +93,8 @@ static bool isolate_set_name(struct isle__isolate *isolate, const char *text, si
 static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options)
 {
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
-    isle__heap_init(&isolate->heap, memory_max, isolate->id);
-    atomic_store_explicit(&isolate->memory_max, memory_max, memory_order_relaxed);
+    isle__heap_init(&isolate->heap, memory_max);
+    atomic_store_explicit(&isolate->memory_limited, memory_max != SIZE_MAX, memory_order_relaxed);
     size_t bytes = limit_within(limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES),
                                 ISLE__ROOM_BYTES_MAX);
     size_t count = limit_within(limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES),
@@ -102,6 +102,7 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
     /* Downwards: what waits is rounded up. */
     size_t whole = bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
     atomic_store_explicit(&isolate->limits, isle__room_of(count, whole), memory_order_relaxed);
+    isolate->shows_all = isle__mail_shows_all(count, bytes) || memory_max != SIZE_MAX;
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
@@ -251,6 +252,7 @@ static void isolate_close_mailbox(struct isle__isolate *isolate)
     mails_refuse(isolate, atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED,
                                                    memory_order_acq_rel));
     isolate->inbox = isolate->inbox_last = NULL;
+    isle__mail_show(isolate);
 }
 
 void isle__isolate_destroy(struct isle__isolate *isolate)

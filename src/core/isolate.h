@@ -84,17 +84,18 @@ struct isle__isolate {
     /* A line that senders write, and who wakes it. */
     _Alignas(64) struct isle__task task; /* first */
     _Atomic(struct isle__mail *) mailbox;
-    _Atomic(struct isle__control *) controls;
-    _Atomic uint16_t attention;
+    _Atomic uint64_t limits; /* of the mailbox: a room's most (isle__room_of) */
     /* Who wakes it reads these at any time: they share no word with what its owner writes. */
     uint8_t backend;    /* isle_backend */
     uint8_t entry_kind; /* isle__entry_kind */
+    _Atomic bool memory_limited;
     _Atomic uint32_t control_count;
-    _Atomic uint64_t limits; /* of the mailbox: a room's most (isle__room_of) */
+    /* The line ends with the heap's first member. What follows is its own, and what others write
+     * there now and then. */
+    struct isle__heap heap;
+    _Atomic(struct isle__control *) controls;
+    _Atomic uint16_t attention;
     uint32_t timer_count, pause_count;
-    /* Its own. */
-    _Alignas(64) struct isle__heap heap;
-    _Atomic size_t memory_max;
     /* What follows begins as zero. */
     uint64_t id;
     _Atomic(struct isle__cold *) cold;     /* NULL: not needed yet */
@@ -138,8 +139,12 @@ struct isle__isolate {
     bool has_deadline : 1; /* cold->deadline is set */
     bool run_answered : 1;
     bool is_root : 1;
+    bool shows_all : 1;        /* at once, what it took out of its mailbox: the limits are narrow */
     uint8_t default_state : 2; /* isle__default_state */
 };
+
+_Static_assert(offsetof(struct isle__isolate, heap.data_out) == 64,
+               "what senders write is a line of its own");
 
 /* What all isolates share. */
 struct isle__program {

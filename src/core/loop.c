@@ -249,6 +249,7 @@ static bool loop_go_idle(struct isle__isolate *isolate)
         isle__timer_register(isolate);
     bool classic = isle__isolate_is_classic(isolate);
     struct isle__mail *empty = NULL;
+    isle__mail_show(isolate);
     if (!atomic_compare_exchange_strong_explicit(&isolate->mailbox, &empty, ISLE__MAILBOX_IDLE,
                                                  memory_order_seq_cst, memory_order_relaxed))
         return false;

@@ -5,7 +5,12 @@
  * what is there; its old value also says whether the receiver must be scheduled. The receiver takes
  * all with one exchange, so there is no ABA: nobody ever removes a single mail from the shared
  * list. Mail enters its room before the push and leaves it by the receiver's hand, or by the
- * sender's if it was refused, so what is counted is never below the truth. */
+ * sender's if it was refused, so what is counted is never below the truth.
+ *
+ * What senders write is one line, and the receiver touches it once for many messages: when it takes
+ * what is there, and when it shows how much it has taken out. It does so for each SHOWN_MESSAGES,
+ * or SHOWN_BYTES, when it goes idle, and at once where the limits are so narrow that somebody might
+ * be refused for it. */
 #include "core/mail.h"
 
 #include <string.h>
@@ -14,6 +19,9 @@
 #include "core/isolate.h"
 #include "core/simulate.h"
 #include "core/slot.h"
+
+enum { SHOWN_MESSAGES = 32, SHOWN_UNITS = 1024 }; /* powers of two */
+#define SHOWN_BYTES ((size_t)SHOWN_UNITS * ISLE__ROOM_UNIT)
 
 static void mail_init(struct isle__mail *mail, enum isle__mail_kind kind, uint64_t target,
                       isle_value root, bool is_bare)
@@ -101,9 +109,33 @@ static struct isle__room *mail_room(struct isle__isolate *isolate, const struct 
     return mail->reserved ? &isolate->heap.reserved : &isolate->heap.data;
 }
 
+bool isle__mail_shows_all(size_t messages_max, size_t bytes_max)
+{
+    return messages_max < SHOWN_MESSAGES * 64 || bytes_max < SHOWN_BYTES * 64;
+}
+
+void isle__mail_show(struct isle__isolate *isolate)
+{
+    struct isle__heap *heap = &isolate->heap;
+    if (atomic_load_explicit(&heap->data.out, memory_order_relaxed) != heap->data_out)
+        isle__room_show(&heap->data, heap->data_out);
+}
+
 void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail)
 {
-    isle__room_leave(mail_room(isolate, mail), isle__room_of(1, isle__mail_size(mail)));
+    uint64_t amount = isle__room_of(1, isle__mail_size(mail));
+    struct isle__heap *heap = &isolate->heap;
+    if (mail->reserved) {
+        isle__room_leave(&heap->reserved, amount);
+        return;
+    }
+    /* The bits that both do not reach. */
+    const uint64_t few = (SHOWN_MESSAGES - 1) | (uint64_t)(SHOWN_UNITS - 1)
+                                                    << ISLE__ROOM_COUNT_BITS;
+    uint64_t before = heap->data_out;
+    heap->data_out = before + amount;
+    if (ISLE__UNLIKELY(((before ^ heap->data_out) & ~few) != 0 || isolate->shows_all))
+        isle__room_show(&heap->data, heap->data_out);
 }
 
 /* `before` is what waited before this one. Of the memory, the rest of the mailbox and the heap have
@@ -113,11 +145,11 @@ static bool mail_fits(struct isle__isolate *isolate, uint64_t before, size_t siz
     size_t bytes = isle__room_bytes(before);
     uint64_t limits = atomic_load_explicit(&isolate->limits, memory_order_relaxed);
     size_t max = isle__room_bytes(limits);
-    size_t memory_max = atomic_load_explicit(&isolate->memory_max, memory_order_relaxed);
     if (isle__room_count(before) >= isle__room_count(limits) || size > max || bytes > max - size)
         return false;
-    if (memory_max == SIZE_MAX)
+    if (!atomic_load_explicit(&isolate->memory_limited, memory_order_relaxed))
         return true;
+    size_t memory_max = atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed);
     size_t used = atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) + bytes +
                   isle__room_bytes(isle__room_taken(&isolate->heap.reserved));
     return size <= memory_max && used <= memory_max - size;

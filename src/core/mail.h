@@ -74,5 +74,8 @@ isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mai
                            struct isle__scope *scope);
 /* Takes it off the counts alone. */
 void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail);
+/* The receiver's: shows its senders all that it took out. */
+void isle__mail_show(struct isle__isolate *isolate);
+bool isle__mail_shows_all(size_t messages_max, size_t bytes_max); /* with such limits, at once */
 
 #endif

@@ -145,7 +145,7 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
     struct isle__parcel parcel;
     if (isle__travels_bare(message)) {
         if (ISLE__MAIL_BARE_SIZE <=
-            atomic_load_explicit(&isolate->memory_max, memory_order_relaxed))
+            atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed))
             isolate->first = isle__mail_make(message, ISLE__MAIL_DATA, 0);
         if (isolate->first == NULL)
             return isle__fail(ISLE_ENOMEM, "Out of Memory");
@@ -155,7 +155,7 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
     isle_err err = isle__parcel_copy(&self->heap, message, sizeof(struct isle__mail), &parcel);
     if (err != ISLE_OK)
         return err;
-    if (parcel.size > atomic_load_explicit(&isolate->memory_max, memory_order_relaxed)) {
+    if (parcel.size > atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed)) {
         isle__parcel_undo(&parcel);
         return isle__fail(ISLE_ENOMEM, "Out of Memory");
     }

@@ -49,6 +49,8 @@ size_t isle_memory_used(void)
 size_t isle_mailbox_count(void)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
-    return (size_t)(isle__room_count(isle__room_taken(&isolate->heap.data)) +
+    uint64_t data =
+        atomic_load_explicit(&isolate->heap.data.in, memory_order_relaxed) - isolate->heap.data_out;
+    return (size_t)(isle__room_count(data) +
                     isle__room_count(isle__room_taken(&isolate->heap.reserved)));
 }

@@ -318,7 +318,7 @@ static uint64_t content_of(const struct isle__mail *mail)
     struct isle__heap heap = {0};
     struct isle__walk walk;
     content_hash = (uint64_t)mail->code;
-    isle__heap_init(&heap, SIZE_MAX, 0);
+    isle__heap_init(&heap, SIZE_MAX);
     isle__walk_init(&walk, &heap, &content_visitor);
     isle_err err = isle__walk_run(&walk, mail->root);
     isle__walk_fini(&walk);

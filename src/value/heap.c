@@ -55,20 +55,19 @@ bool isle__heap_more(struct isle__heap *heap)
     return true;
 }
 
-void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag)
+void isle__heap_init(struct isle__heap *heap, size_t limit)
 {
     /* Senders that still hold the id of a former life may be counting: the rooms are balanced by
      * who entered, never reset. */
-    memset((char *)heap + offsetof(struct isle__heap, limit), 0,
-           sizeof(*heap) - offsetof(struct isle__heap, limit));
-    heap->limit = limit;
+    memset((char *)heap + offsetof(struct isle__heap, frame), 0,
+           sizeof(*heap) - offsetof(struct isle__heap, frame));
+    atomic_store_explicit(&heap->limit, limit, memory_order_relaxed);
     heap->kept.kind = ISLE__REGION_KEPT;
     heap->kept.heap = heap;
     heap->kept_threshold = HEAP_KEPT_THRESHOLD;
     heap->more = &isle__heap_none;
     heap->next_scope_id = 1;
     heap->next_identity = 1;
-    heap->tag = tag;
 }
 
 void isle__heap_fini(struct isle__heap *heap)
@@ -91,18 +90,18 @@ void isle__heap_fini(struct isle__heap *heap)
 
 size_t isle__heap_waiting(const struct isle__heap *heap)
 {
-    return isle__room_bytes(isle__room_taken(&heap->data)) +
-           isle__room_bytes(isle__room_taken(&heap->reserved));
+    uint64_t data = atomic_load_explicit(&heap->data.in, memory_order_relaxed) - heap->data_out;
+    return isle__room_bytes(data) + isle__room_bytes(isle__room_taken(&heap->reserved));
 }
 
 static bool heap_fits(struct isle__heap *heap, size_t size)
 {
     size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
-    if (heap->limit == SIZE_MAX)
+    size_t limit = atomic_load_explicit(&heap->limit, memory_order_relaxed);
+    if (limit == SIZE_MAX)
         return size <= SIZE_MAX - used;
     size_t waiting = isle__heap_waiting(heap);
-    return used <= heap->limit && waiting <= heap->limit - used &&
-           size <= heap->limit - used - waiting;
+    return used <= limit && waiting <= limit - used && size <= limit - used - waiting;
 }
 
 bool isle__heap_try_charge(struct isle__heap *heap, size_t size)

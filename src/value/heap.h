@@ -160,8 +160,8 @@ struct isle__frame {
 
 /* How much mail of one sort waits: what was let in and what was taken out. A sender adds to `in`
  * once; `out` is written by the receiver alone, so taking out costs no atomic operation. Both count
- * messages in the lower bits and units of 16 bytes above, and wrap; their difference is exact, and
- * never below the truth for who reads `out` first. */
+ * messages in the lower bits and units of 16 bytes above, and wrap; their difference is never below
+ * the truth for who reads `out` first, and exact once the receiver has shown what it took. */
 struct isle__room {
     _Atomic uint64_t in, out;
 };
@@ -198,10 +198,13 @@ static inline void isle__room_withdraw(struct isle__room *room, uint64_t amount)
     atomic_fetch_sub_explicit(&room->in, amount, memory_order_relaxed);
 }
 /* The receiver's. Release: who reads the sum finds all that was taken out as gone. */
+static inline void isle__room_show(struct isle__room *room, uint64_t out)
+{
+    atomic_store_explicit(&room->out, out, memory_order_release);
+}
 static inline void isle__room_leave(struct isle__room *room, uint64_t amount)
 {
-    uint64_t out = atomic_load_explicit(&room->out, memory_order_relaxed);
-    atomic_store_explicit(&room->out, out + amount, memory_order_release);
+    isle__room_show(room, atomic_load_explicit(&room->out, memory_order_relaxed) + amount);
 }
 
 /* The part of a heap that is made when it is needed first. */
@@ -216,10 +219,13 @@ struct isle__heap_more {
 };
 
 struct isle__heap {
-    struct isle__room data;     /* mail that waits and counts against the limits of the mailbox */
+    /* Mail that waits and counts against the limits of the mailbox: first, because senders write
+     * it, and the rest lies where they do not look. */
+    struct isle__room data;
+    uint64_t data_out; /* what was taken out of it, to be shown in its `out` now and then */
     struct isle__room reserved; /* replies and notices: they count as memory only */
     _Atomic size_t used;        /* bytes charged; written by the owner alone */
-    size_t limit;               /* of used and what waits; SIZE_MAX: none */
+    _Atomic size_t limit;       /* of used and what waits; SIZE_MAX: none */
     struct isle__frame *frame;  /* running now */
     struct isle__frame *frames; /* all */
     struct isle__region kept;   /* the kept heap's region */
@@ -229,8 +235,7 @@ struct isle__heap {
     struct isle__hold *held_single; /* the table of leaders while it has no memory */
     uint64_t next_scope_id;
     uint32_t next_identity;
-    bool busy;    /* the copier or the collector is at work: no collection may begin */
-    uint64_t tag; /* the isolate's id, for debug checks */
+    bool busy; /* the copier or the collector is at work: no collection may begin */
 };
 
 /* --- the running heap */
@@ -263,7 +268,7 @@ static inline struct isle__heap *isle__heap_need(const char *function)
 
 /* `used` is zero already, and the rooms are balanced: memory that is zeroed once, or a heap that
  * was returned. */
-void isle__heap_init(struct isle__heap *heap, size_t limit, uint64_t tag);
+void isle__heap_init(struct isle__heap *heap, size_t limit);
 /* Frees everything: open scopes of all frames (deferred tasks not run: the caller has), kept
  * values, isle_alloc's, locals. Charged is 0 after it. */
 void isle__heap_fini(struct isle__heap *heap);

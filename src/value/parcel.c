@@ -354,7 +354,7 @@ isle_err isle__parcel_build(isle_value (*build)(void *context), void *context, s
     struct isle__scope scope;
     struct isle__catch catch;
     struct parcel_build call = {&heap, build, context, {0}};
-    isle__heap_init(&heap, SIZE_MAX, 0);
+    isle__heap_init(&heap, SIZE_MAX);
     isle__frame_init(&frame, &heap);
     isle__scope_init(&scope, &frame);
     heap.frame = &frame;

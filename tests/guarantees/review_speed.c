@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a hostile reading of the fast paths found: each of these once starved, misled or crashed. */
+#include <sys/syscall.h>
+
 #include "guarantees.h"
 
 /* --- turns */
@@ -7,21 +9,27 @@
 static _Atomic bool others_turn;
 static _Atomic pid_t others_thread;
 
+/* Not pthread_self: the compiler may know its result from before the suspension. */
+static pid_t thread_id(void)
+{
+    return (pid_t)syscall(SYS_gettid);
+}
+
 static void takes_its_turn(isle_value message)
 {
     (void)message;
-    atomic_store(&others_thread, gettid());
+    atomic_store(&others_thread, thread_id());
     atomic_store(&others_turn, true);
 }
 
-/* How many messages the caller receives before another isolate of its worker runs. Nothing is known,
- * -1, if it did not stay on one thread: then the monitor added a worker, which took one of the two,
- * and the count tells how long that thread waited for a core. */
+/* How many messages the caller receives before another isolate of its worker runs. Nothing is
+ * known, -1, if it did not stay on one thread: then the monitor added a worker, which took one of
+ * the two, and the count tells how long that thread waited for a core. */
 static int64_t messages_until_another_runs(isle_receive_port *port)
 {
     int64_t count = 0;
     bool stayed = true;
-    pid_t thread = gettid();
+    pid_t thread = thread_id();
 
     atomic_store(&others_turn, false);
     isle_spawn(takes_its_turn, isle_null(), NULL);
@@ -29,7 +37,7 @@ static int64_t messages_until_another_runs(isle_receive_port *port)
         ISLE_SCOPE;
         isle_send(isle_port_send_port(port), isle_int(++count));
         CHECK_INT(receive_int(port), count);
-        stayed = stayed && gettid() == thread;
+        stayed = stayed && thread_id() == thread;
     }
     return stayed && others_thread == thread ? count : -1;
 }

@@ -18,7 +18,7 @@ static inline void heap_fixture_open(struct heap_fixture *fixture, size_t limit)
 {
     memset(fixture, 0, sizeof(*fixture)); /* isle__heap_init leaves the counters of a former life */
     fixture->live = isle__memory_live();
-    isle__heap_init(&fixture->heap, limit, 1);
+    isle__heap_init(&fixture->heap, limit);
     isle__frame_init(&fixture->frame, &fixture->heap);
     isle__heap_set_current(&fixture->heap);
     fixture->heap.frame = &fixture->frame;

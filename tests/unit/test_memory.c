@@ -22,7 +22,7 @@ static void world_open_limited(struct world *world, size_t limit)
 {
     memset(world, 0, sizeof *world);
     world->live = isle__memory_live();
-    isle__heap_init(&world->heap, limit, 1);
+    isle__heap_init(&world->heap, limit);
     isle__frame_init(&world->frame, &world->heap);
     world->heap.frame = &world->frame;
     isle__heap_set_current(&world->heap);

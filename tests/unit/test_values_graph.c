@@ -146,7 +146,7 @@ static void crowd_member(void *argument)
     struct isle__frame frame;
     struct isle__scope scope;
 
-    isle__heap_init(&heap, SIZE_MAX, 2);
+    isle__heap_init(&heap, SIZE_MAX);
     isle__frame_init(&frame, &heap);
     isle__heap_set_current(&heap);
     heap.frame = &frame;
