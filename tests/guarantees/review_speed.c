@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a hostile reading of the fast paths found: each of these once starved, misled or crashed. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "guarantees.h"
 
 /* --- turns */
