@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run queues: intrusive lists under a lock that is held for a few instructions, so who meets it
- * spins, and gives way to a holder that lost its core. Owners push and pop, thieves take half, up to
- * as many as can be walked before the owner would miss them. */
+ * spins, and gives way to a holder that lost its core. Owners push and pop, thieves take half, up
+ * to as many as can be walked before the owner would miss them. */
 #include "sched/worker.h"
 
 enum {

@@ -77,8 +77,8 @@ size_t isle__queue_push(struct isle__queue *queue, struct isle__task *task); /* 
 void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
                         struct isle__task *last, size_t count);
 struct isle__task *isle__queue_pop(struct isle__queue *queue);
-/* Moves up to half of `from`'s tasks, at least one and few enough that it costs the same however many
- * wait, to `to` and returns one of them. */
+/* Moves up to half of `from`'s tasks, at least one and few enough that it costs the same however
+ * many wait, to `to` and returns one of them. */
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to);
 
 void isle__worker_loop(void *unused); /* the entry of every fresh flow */
