@@ -17,9 +17,9 @@ static void takes_its_turn(isle_value message)
     atomic_store(&others_turn, true);
 }
 
-/* How many messages the caller receives before another isolate of its worker runs. Nothing is known,
- * -1, if it did not stay on one thread: then the monitor added a worker, which took one of the two,
- * and the count tells how long that thread waited for a core. */
+/* How many messages the caller receives before another isolate of its worker runs. Nothing is
+ * known, -1, if it did not stay on one thread: then the monitor added a worker, which took one of
+ * the two, and the count tells how long that thread waited for a core. */
 static int64_t messages_until_another_runs(isle_receive_port *port)
 {
     int64_t count = 0;
