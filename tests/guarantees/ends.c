@@ -116,7 +116,7 @@ TEST_ROOT(resources_and_ports_are_released_before_the_end_is_told)
 
     for (int i = 0; i < 50; i++) {
         ISLE_SCOPE;
-        int descriptors = open_descriptors();
+        int descriptors = held_descriptors();
         isle_isolate isolate = isle_spawn(holding, isle_port_value(port),
                                           &(isle_options){.on_exit = isle_port_send_port(over)});
         isle_send_port held = isle_as_port(isle_port_receive(port));
@@ -125,7 +125,7 @@ TEST_ROOT(resources_and_ports_are_released_before_the_end_is_told)
         CHECK(receive_int(port) > 2);
         isle_kill(isolate, ISLE_IMMEDIATE);
         check_null(isle_port_receive(over));
-        CHECK_INT(open_descriptors(), descriptors);
+        CHECK_INT(held_descriptors(), descriptors);
         dropped = stats_now().dropped_dead + stats_now().dropped_closed;
         isle_send(held, isle_int(1));
         isle_send(isolate.default_port, isle_int(1));

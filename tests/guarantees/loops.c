@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A foreign event loop drives the root: whatever the main activity starts between two dispatches
  * makes the descriptor readable, and dispatch serves it. */
+#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -9,28 +10,46 @@
 #include "isle.h"
 #include "test.h"
 
+enum { QUIET_TRIES = 3 };
 static int loop, seen;
 
-/* Waits as epoll does, dispatches as told, until `seen` is `wanted`. */
+/* 1 if the loop's descriptor is ready within so many ms, else 0. A process that is stopped and goes
+ * on waits again. */
+static int loop_wait(int timeout_ms)
+{
+    struct epoll_event event;
+    int count;
+    do
+        count = epoll_wait(loop, &event, 1, timeout_ms);
+    while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* Waits as epoll does, dispatches as told. */
+static void serve_at_least(int wanted)
+{
+    while (seen < wanted)
+        if (loop_wait(1000) == 1)
+            CHECK(isle_dispatch());
+}
+
 static void serve_until(int wanted)
 {
-    int64_t until = isle_now_ns() + ISLE_SECONDS(10);
-    while (seen < wanted) {
-        struct epoll_event event;
-        CHECK(isle_now_ns() < until);
-        if (epoll_wait(loop, &event, 1, 1000) == 1)
-            CHECK(isle_dispatch());
-    }
+    serve_at_least(wanted);
     CHECK_INT(seen, wanted);
 }
 
-/* Nothing is due: the descriptor is quiet, so that the loop may sleep. */
+/* Nothing is due: the descriptor is quiet, so that the loop may sleep. What was cancelled may still
+ * wake it, once and for nothing, whenever the clock's thread gets a core. */
 static void check_quiet(void)
 {
-    struct epoll_event event;
-    while (epoll_wait(loop, &event, 1, 0) == 1)
-        CHECK(isle_dispatch());
-    CHECK_INT(epoll_wait(loop, &event, 1, 10), 0);
+    int woken = 0;
+    for (int i = 0; i < QUIET_TRIES && (i == 0 || woken > 0); i++) {
+        while (loop_wait(0) == 1)
+            CHECK(isle_dispatch());
+        woken = loop_wait(10);
+    }
+    CHECK_INT(woken, 0);
 }
 
 static void start(void)
@@ -86,10 +105,9 @@ TEST(timer_of_the_main_activity)
     isle_timer_start(0, see, NULL);
     serve_until(2);
     isle_timer *timer = isle_timer_periodic(ISLE_MS(2), see, NULL);
-    serve_until(5);
+    serve_at_least(5); /* a slow dispatch may serve two ticks */
     isle_timer_cancel(timer);
     seen = 5;
-    usleep(5000); /* a canceled timer may still wake once, for nothing */
     check_quiet();
     CHECK_INT(seen, 5);
     stop();

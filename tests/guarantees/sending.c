@@ -146,11 +146,11 @@ static void check_nothing_leaks(bool by_offender)
     refuse_many(isolate.default_port, by_offender);
     memory = stats_now().memory;
     used = isle_memory_used();
-    descriptors = open_descriptors();
+    descriptors = held_descriptors();
     refuse_many(isolate.default_port, by_offender);
     CHECK_UINT(stats_now().memory, memory);
     CHECK_UINT(isle_memory_used(), used);
-    CHECK_INT(open_descriptors(), descriptors);
+    CHECK_INT(held_descriptors(), descriptors);
     sleeper_stop(isolate);
 }
 

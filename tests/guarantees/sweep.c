@@ -369,18 +369,23 @@ static isle_value wanderer(isle_value number)
     return isle_int(sum);
 }
 
-TEST_ROOT(activities_that_migrate_at_every_suspension_keep_errno_and_values)
+/* On workers of its own number: a machine of one core has one. One that gives its core to a single
+ * worker throughout is asked again, until the test's time is over. */
+TEST(activities_that_migrate_at_every_suspension_keep_errno_and_values)
 {
     enum { COUNT = 16 };
     isle_future *futures[COUNT];
 
+    CHECK_ERR(isle_start(0, NULL, &(isle_program_options){.worker_count = 4}), ISLE_OK);
     atomic_store(&isle__sched_scatter, true);
-    for (int i = 0; i < COUNT; i++)
-        futures[i] = isle_run(wanderer, isle_int(i), NULL);
-    for (int i = 0; i < COUNT; i++)
-        CHECK_INT(isle_as_int(isle_await(futures[i])), 6700);
+    do {
+        for (int i = 0; i < COUNT; i++)
+            futures[i] = isle_run(wanderer, isle_int(i), NULL);
+        for (int i = 0; i < COUNT; i++)
+            CHECK_INT(isle_as_int(isle_await(futures[i])), 6700);
+    } while (atomic_load(&migrations) == 0);
     atomic_store(&isle__sched_scatter, false);
-    CHECK(atomic_load(&migrations) > 0);
+    isle_stop();
 }
 TEST_TIMEOUT(activities_that_migrate_at_every_suspension_keep_errno_and_values, 120);
 
