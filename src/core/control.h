@@ -56,13 +56,16 @@ void isle__control_init_body(struct isle__isolate *isolate);
 void isle__control_free(struct isle__control *control);
 ISLE_MUST_CHECK isle_err isle__isolate_start_paused(struct isle__isolate *isolate);
 void isle__pauses_fini(struct isle__isolate *isolate);
+static inline bool isle__attention_is_set(const struct isle__isolate *isolate)
+{
+    return atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0;
+}
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
 void isle__attend_to(struct isle__isolate *isolate); /* when there may be something */
 static inline void isle__attend(struct isle__isolate *isolate)
 {
-    if (ISLE__UNLIKELY(atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
-                       isolate->ending || isolate->heap.frame->pending_end ||
-                       isolate->has_deadline))
+    if (ISLE__UNLIKELY(isle__attention_is_set(isolate) || isolate->ending ||
+                       isolate->heap.frame->pending_end || isolate->has_deadline))
         isle__attend_to(isolate);
 }
 /* For who has just said that the isolate is idle: something was asked for meanwhile. */

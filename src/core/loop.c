@@ -129,7 +129,9 @@ bool isle__isolate_paused(const struct isle__isolate *isolate)
     return isolate->pause_count > 0;
 }
 
-/* Takes all that was sent, in order. False: nothing new. */
+/* Takes all that was sent, in order. False: nothing new. Who asked for something and then sent mail
+ * is seen to have asked once the mail is there: so attention is looked at after this, too, before
+ * any of it is acted upon. */
 static bool loop_take_mail(struct isle__isolate *isolate)
 {
     struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
@@ -218,8 +220,8 @@ static bool loop_run_event(struct isle__isolate *isolate)
             return true;
     }
     /* Now: timers that are always due would leave no later moment. */
-    if (isolate->inbox == NULL)
-        (void)loop_take_mail(isolate);
+    if (isolate->inbox == NULL && loop_take_mail(isolate) && isle__attention_asks(isolate))
+        return true;
     if ((isolate->pending != NULL && isle__port_run_pending(isolate)) || loop_run_mail(isolate))
         return true;
     return isolate->timer_count > 0 && isle__timer_fire_due(isolate);
@@ -266,9 +268,9 @@ static bool loop_go_idle(struct isle__isolate *isolate)
 /* What comes before events, and is rare. */
 static bool loop_has_special(const struct isle__isolate *isolate)
 {
-    return atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
-           isolate->ending || isolate->is_root || isolate->has_deadline ||
-           isolate->microtasks != NULL || isolate->unobserved != NULL || isolate->deferred != NULL;
+    return isle__attention_is_set(isolate) || isolate->ending || isolate->is_root ||
+           isolate->has_deadline || isolate->microtasks != NULL || isolate->unobserved != NULL ||
+           isolate->deferred != NULL;
 }
 
 enum step { STEP_ON, STEP_OVER, STEP_EVENT };
@@ -277,8 +279,7 @@ enum step { STEP_ON, STEP_OVER, STEP_EVENT };
  * events have their turn. */
 static enum step loop_run_special(struct isle__isolate *isolate)
 {
-    if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0 ||
-        isolate->deferred != NULL)
+    if (isle__attention_is_set(isolate) || isolate->deferred != NULL)
         isle__control_run(isolate, false);
     if (isolate->is_root && isle__root_hops(isolate))
         return STEP_OVER;
@@ -319,8 +320,8 @@ struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t 
     if (isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
         loop_has_special(isolate) || isle__isolate_paused(isolate) || isle__timer_is_due(isolate))
         return NULL;
-    if (isolate->inbox == NULL)
-        (void)loop_take_mail(isolate);
+    if (isolate->inbox == NULL && loop_take_mail(isolate) && isle__attention_asks(isolate))
+        return NULL;
     struct isle__mail *mail = isolate->inbox;
     if (mail == NULL || mail->target != target)
         return NULL;

@@ -190,6 +190,13 @@ static bool reception_wait(struct reception *reception, struct isle__waiter *wai
     return err == ISLE_OK;
 }
 
+/* What was asked of the isolate before a message was sent to it holds when that is received. */
+static void receive_poll(struct isle__isolate *isolate)
+{
+    isle__poll_mail(isolate);
+    isle__attend(isolate);
+}
+
 /* True: a message is there. False: the time is over. */
 static bool reception_run(struct reception *reception)
 {
@@ -198,7 +205,7 @@ static bool reception_run(struct reception *reception)
     if (reception_take(reception))
         return true;
     if (reception->deadline != ISLE_FOREVER && isle__now() >= reception->deadline) {
-        isle__poll_mail(reception->isolate);
+        receive_poll(reception->isolate);
         return reception_take(reception);
     }
     if (reception->count > 1)
@@ -211,7 +218,7 @@ static bool reception_run(struct reception *reception)
             return true;
         if (!in_time) { /* what came meanwhile lies in the mailbox still, if others kept the loop
                            busy */
-            isle__poll_mail(reception->isolate);
+            receive_poll(reception->isolate);
             return reception_take(reception);
         }
     }
@@ -282,7 +289,7 @@ static bool single_run(struct single *single)
             return true;
         if (err == ISLE_ETIMEDOUT ||
             (single->deadline != ISLE_FOREVER && isle__now() >= single->deadline)) {
-            isle__poll_mail(isolate); /* others may have kept the loop busy */
+            receive_poll(isolate); /* others may have kept the loop busy */
             return single_take(single, port);
         }
         err = single_wait(single, port);

@@ -778,6 +778,29 @@ TEST_ROOT(errors_that_are_not_fatal_do_not_end_it)
     isle_port_close(port);
 }
 
+/* A mailbox and the way of what is asked of an isolate are two: who looks into both must not find
+ * the message and miss what came before it. */
+TEST_ROOT(what_was_asked_before_a_message_was_sent_holds_for_it)
+{
+    isle_receive_port *port = isle_port_open();
+
+    for (int64_t i = 0; i < rounds(300, 3000, 20000); i++) {
+        ISLE_SCOPE;
+        isle_isolate isolate = isle_spawn(
+            failing_often, isle_null(),
+            &(isle_options){.errors_not_fatal = true, .on_error = isle_port_send_port(port)});
+
+        isle_send(isolate.default_port, isle_int(1));
+        check_notice(isle_port_receive(port), "error 1");
+        isle_set_errors_fatal(isolate, true);
+        isle_add_exit_listener(isolate, isle_port_send_port(port), isle_null());
+        isle_send(isolate.default_port, isle_int(2));
+        check_notice(isle_port_receive(port), "error 2");
+        check_null(isle_port_receive(port));
+    }
+    isle_port_close(port);
+}
+
 TEST_ROOT(a_deadline_ends_an_isolate)
 {
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
