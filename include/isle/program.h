@@ -46,9 +46,9 @@ static inline ISLE_MUST_CHECK isle_err isle_start(int argc, char **argv,
 ISLE_API void isle_loop(void); /* serves events until nothing keeps the root alive. ISLE_EINVAL:
                                   called inside an event, or by another isolate */
 /* Ends every isolate and waits until they have; those that have not when nothing has moved for 200
- * ms are named on stderr, and the program leaves by _exit with 1; so with work of isle_blocking
- * that still runs. The same thread may isle_start again. Only the code between the two may call it
- * (ISLE_EINVAL). */
+ * ms, not counting those in which the machine let the program wait for a core, are named on stderr,
+ * and the program leaves by _exit with 1; so with work of isle_blocking that still runs. The same
+ * thread may isle_start again. Only the code between the two may call it (ISLE_EINVAL). */
 ISLE_API void isle_stop(void);
 
 /* Foreign event loops: when isle_loop_fd is readable, call isle_dispatch on the root's thread. It

@@ -12,6 +12,7 @@
 
 enum { HELPERS_MAX = 64 };
 #define LINGER_NS ISLE_SECONDS(1)
+#define YIELD_MOST_NS ISLE_MS(1) /* of a yield: more is time that this thread had no core */
 
 struct job {
     struct job *next;
@@ -188,15 +189,19 @@ isle_future *isle_blocking(isle_blocking_work *work, void *context, void (*on_do
     return isle__promise_future(promise);
 }
 
-bool isle__blocking_stop(int64_t until)
+bool isle__blocking_stop(int64_t patience)
 {
+    int64_t looked = isle__clock_now(), now;
     isle__mutex_lock(&helpers.lock);
     helpers.stopping = true;
-    while (helpers.threads > 0 && isle__clock_now() < until) {
+    while (helpers.threads > 0 && patience > 0) {
         for (struct helper *idle = helpers.idle; idle != NULL; idle = idle->next_idle)
             isle__parker_unpark(&idle->parker);
         isle__mutex_unlock(&helpers.lock);
         isle__thread_yield();
+        now = isle__clock_now();
+        patience -= now - looked < YIELD_MOST_NS ? now - looked : YIELD_MOST_NS;
+        looked = now;
         isle__mutex_lock(&helpers.lock);
     }
     bool all = helpers.threads == 0;

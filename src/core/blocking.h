@@ -7,7 +7,8 @@
 
 uint64_t isle__blocking_thread_count(void);
 void isle__blocking_start(void);
-/* Lets what runs and waits finish, until that moment; false: some has not. */
-ISLE_MUST_CHECK bool isle__blocking_stop(int64_t until);
+/* Lets what runs and waits finish, for so many ns in which this thread had a core; false: some has
+ * not. */
+ISLE_MUST_CHECK bool isle__blocking_stop(int64_t patience);
 
 #endif

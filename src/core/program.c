@@ -29,7 +29,12 @@
 #include "core/timer.h"
 #include "core/uncaught.h"
 
-enum { STACK_SIZE = 256 * 1024, STOP_NS = 200 * 1000 * 1000, STOP_AGAIN_NS = 5 * 1000 * 1000 };
+enum {
+    STACK_SIZE = 256 * 1024,
+    STOP_NS = 200 * 1000 * 1000,
+    STOP_LOOK_NS = 1000 * 1000,
+    STOP_AGAIN_NS = 5 * 1000 * 1000
+};
 
 static struct {
     struct isle__activity activity;
@@ -459,23 +464,51 @@ static void program_stop_all(void)
     isle__bodies_each(stop_one, NULL);
 }
 
+/* Time without progress, as far as the machine let the program run in it. That of a process that
+ * was stopped, or whose threads had no core, does not count in full: up to ten times of it are
+ * waited. */
+struct stop_wait {
+    int64_t since, looked, waited, given;
+};
+
+static void stop_wait_begin(struct stop_wait *wait, int64_t now)
+{
+    *wait = (struct stop_wait){.since = now, .looked = now};
+}
+
+static bool stop_wait_is_over(struct stop_wait *wait, int64_t now)
+{
+    int64_t elapsed = now - wait->looked;
+    if (isle__simulating())
+        return now - wait->since >= STOP_NS;
+    if (elapsed >= STOP_LOOK_NS) {
+        if (elapsed > 2 * STOP_LOOK_NS) /* this thread had no core itself */
+            elapsed = 2 * STOP_LOOK_NS;
+        wait->waited += elapsed;
+        wait->given += isle__sched_time_given(elapsed);
+        wait->looked = now;
+    }
+    return wait->given >= STOP_NS || wait->waited >= INT64_C(10) * STOP_NS;
+}
+
 /* Waits while the number goes down; 200 ms without progress are enough. */
 static bool program_wait_all(void)
 {
     uint64_t last = UINT64_MAX, count;
-    int64_t until = 0, again = isle__now() + STOP_AGAIN_NS;
+    int64_t again = 0;
+    struct stop_wait wait = {0};
     struct isle__parker nap = {0};
     while ((count = isle__tally_between(ISLE__TALLY_STARTED, ISLE__TALLY_ENDED)) > 0) {
         int64_t now = isle__now();
         if (count < last) {
-            until = now + STOP_NS;
+            stop_wait_begin(&wait, now);
             again = now + STOP_AGAIN_NS;
         } else if (now >= again) {
             program_stop_all();
             again = isle__now() + STOP_AGAIN_NS;
         }
         last = count;
-        if (now >= until)
+        if (stop_wait_is_over(&wait, now))
             return false;
         if (isle__simulating())
             isle__simulate_help();
@@ -526,7 +559,7 @@ static void program_end(int status)
     atomic_store_explicit(&isle__program.running, false, memory_order_seq_cst);
     while (stopped && atomic_load_explicit(&isle__program.posters, memory_order_seq_cst) > 0)
         isle__thread_yield();
-    bool helped = stopped && isle__blocking_stop(isle__clock_now() + STOP_NS);
+    bool helped = stopped && isle__blocking_stop(STOP_NS);
     if (!stopped)
         program_name_rest();
     else if (!helped)

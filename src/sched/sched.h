@@ -96,6 +96,9 @@ static inline void isle__sched_beat(void)
 size_t isle__sched_reserved(void); /* bytes of its own bookkeeping, suspended stacks not counted */
 uint64_t
 isle__sched_thread_count(void); /* of the pool, its monitor and pinned workers' own threads */
+/* How much of the time since the last call the machine let the pool's workers run: what the one
+ * that most wants for a core had of it, `elapsed` if none does. For one thread at a time. */
+int64_t isle__sched_time_given(int64_t elapsed);
 
 /* Attaches the calling thread as a worker that runs pinned tasks only (all tasks, when the pool has
  * no workers); its own flow is running then. */

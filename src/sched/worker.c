@@ -512,6 +512,32 @@ uint64_t isle__sched_thread_count(void)
     return atomic_load_explicit(&isle__sched.thread_count, memory_order_relaxed);
 }
 
+/* The system is asked only about those that used little: they sleep, or other programs have their
+ * core. */
+static int64_t worker_time_given(struct isle__worker *worker, int64_t elapsed)
+{
+    int64_t cpu =
+        isle__thread_clock_read(atomic_load_explicit(&worker->clock, memory_order_relaxed));
+    int64_t used = cpu - worker->given_cpu;
+    worker->given_cpu = cpu;
+    if (cpu < 0 || used < 0 || used >= elapsed / 2)
+        return elapsed;
+    uint64_t id = atomic_load_explicit(&worker->thread_id, memory_order_relaxed);
+    return isle__thread_wants_core(id) ? used : elapsed;
+}
+
+int64_t isle__sched_time_given(int64_t elapsed)
+{
+    int64_t least = elapsed;
+    isle__mutex_lock(&isle__sched.lock);
+    for (struct isle__worker *w = isle__sched.workers; w != NULL; w = w->next) {
+        int64_t given = w->idle ? elapsed : worker_time_given(w, elapsed);
+        least = given < least ? given : least;
+    }
+    isle__mutex_unlock(&isle__sched.lock);
+    return least;
+}
+
 /* --- attached and pinned workers */
 
 isle_err isle__worker_attach(struct isle__worker **ret_worker)

@@ -47,6 +47,7 @@ struct isle__worker {
     int64_t seen_cpu, stuck_cpu; /* at the last look, and when its beat was last seen to change */
     unsigned asleep; /* looks in a row that found it asleep in the kernel, having used no time */
     int64_t stuck_since;
+    int64_t given_cpu; /* at the last call of isle__sched_time_given; its caller's */
 };
 
 struct isle__sched {

@@ -565,18 +565,28 @@ static int64_t cpu_used(void)
     return ISLE_SECONDS(used.tv_sec) + used.tv_nsec;
 }
 
+static int64_t cpu_used_while_all_wait(void)
+{
+    int64_t before = cpu_used();
+    isle_sleep(ISLE_SECONDS(test_tier() == TEST_QUICK ? 2 : 10));
+    int64_t used = cpu_used() - before;
+    printf("measured: %" PRId64 " us of CPU time while all wait\n", used / 1000);
+    return used;
+}
+
+/* On a slow machine some are not waiting yet when it begins: then it is looked at again. */
 TEST_ROOT(waiting_uses_no_cpu_time)
 {
     for (int i = 0; i < 1000; i++)
         (void)isle_spawn(waits_entry, isle_null(), NULL);
     isle_sleep(ISLE_MS(300));
-    int64_t before = cpu_used();
-    isle_sleep(ISLE_SECONDS(test_tier() == TEST_QUICK ? 2 : 10));
-    int64_t used = cpu_used() - before;
-    printf("measured: %" PRId64 " us of CPU time while all wait\n", used / 1000);
-    if (strcmp(TEST_SANITIZER, "thread") != 0) /* its own thread is never idle */
-        CHECK(used < ISLE_MS(1));
+    int64_t used = cpu_used_while_all_wait();
+    if (strcmp(TEST_SANITIZER, "thread") == 0) /* its own thread is never idle */
+        return;
+    for (int i = 0; i < 4 && used >= ISLE_MS(1); i++)
+        used = cpu_used_while_all_wait();
+    CHECK(used < ISLE_MS(1));
 }
-TEST_TIMEOUT(waiting_uses_no_cpu_time, 60);
+TEST_TIMEOUT(waiting_uses_no_cpu_time, 120);
 
 TEST_MAIN()

@@ -438,6 +438,7 @@ TEST_ROOT(two_slot_mailboxes_keep_order_under_load)
     check_null(isle_port_receive(port));
     isle_port_close(port);
 }
+TEST_TIMEOUT(two_slot_mailboxes_keep_order_under_load, 120);
 
 /* A ring of two-slot mailboxes, each relaying whatever comes to the next one. */
 static void relay(isle_value message)

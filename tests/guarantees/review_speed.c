@@ -272,4 +272,79 @@ TEST(the_program_names_those_that_do_not_come_to_their_end)
     child_wrote(&child, "the one that ends");
 }
 
+static int tells[2];
+
+static void computes(int64_t duration)
+{
+    struct timespec used;
+    int64_t now, until = 0;
+
+    do {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+        now = ISLE_SECONDS(used.tv_sec) + used.tv_nsec;
+        until = until ? until : now + duration;
+    } while (now < until);
+}
+
+static void stops_the_program(void *context)
+{
+    (void)context;
+    sem_post(&in_its_drop);
+    computes(ISLE_MS(20));
+    CHECK_INT(write(tells[1], "s", 1), 1);
+    CHECK_INT(kill(getpid(), SIGSTOP), 0);
+    computes(ISLE_MS(20));
+}
+
+static void ends_and_stops_the_program(isle_value message)
+{
+    (void)message;
+    isle_port_on_drop(isle_port_open(), stops_the_program, NULL);
+    isle_exit(isle_send_port_none(), isle_null());
+}
+
+static int leave_one_that_stops_the_program(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    isle_spawn(ends_and_stops_the_program, isle_null(), NULL);
+    semaphore_wait(&in_its_drop);
+    return 8;
+}
+
+/* A process of its own: lets a program that was stopped go on after twice the time in question. */
+static void continue_later(pid_t program)
+{
+    const struct timespec nap = {.tv_nsec = 400000000};
+    char byte;
+
+    close(1);
+    close(2);
+    close(tells[1]);
+    if (read(tells[0], &byte, 1) == 1)
+        while (getppid() == program) {
+            nanosleep(&nap, NULL);
+            kill(program, SIGCONT);
+        }
+    _exit(0);
+}
+
+/* Time in which a program does not run at all is none in which its isolates did not stop. */
+TEST(a_program_that_is_stopped_while_it_ends_waits_for_its_isolates)
+{
+    struct child child;
+
+    if (child_label()) {
+        pid_t program = getpid();
+
+        CHECK_INT(pipe(tells), 0);
+        if (fork() == 0)
+            continue_later(program);
+        sem_init(&in_its_drop, 0, 0);
+        exit(isle_main(0, NULL, leave_one_that_stops_the_program));
+    }
+    child = child_run(__func__ + 6, "child");
+    child_exited(&child, 8);
+    CHECK_STRING(child.output, "");
+}
+
 TEST_MAIN()

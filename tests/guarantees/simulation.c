@@ -232,6 +232,7 @@ TEST(a_timer_comes_before_a_message_and_after_it)
     CHECK(before >= 10);
     CHECK(after >= 10);
 }
+TEST_TIMEOUT(a_timer_comes_before_a_message_and_after_it, 120);
 
 /* --- preemption: what a sender does between two sends may be seen by the receiver of the first */
 
@@ -279,6 +280,7 @@ TEST(a_sender_is_preempted_after_a_send_or_not)
     CHECK_INT(isle_simulate(send_and_go_on, &(isle_simulation){.first_in_first_out = true}), 0);
     CHECK_INT(between_seen, 1);
 }
+TEST_TIMEOUT(a_sender_is_preempted_after_a_send_or_not, 120);
 
 /* --- chance */
 
@@ -609,6 +611,7 @@ TEST(allocations_fail)
 {
     check_fault(meet_allocs, (isle_simulation){.alloc = 0.05}, 255);
 }
+TEST_TIMEOUT(allocations_fail, 120);
 
 TEST(messages_of_limited_mailboxes_are_refused)
 {

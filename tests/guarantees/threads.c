@@ -152,6 +152,8 @@ static void started_entry(isle_value message)
     atomic_store(&child_started, isle_now_ns());
 }
 
+#define START_MOST ISLE_SECONDS(20)
+
 /* The delay of the child's start, in nanoseconds. */
 static isle_value spinning_parent(isle_value argument)
 {
@@ -159,10 +161,10 @@ static isle_value spinning_parent(isle_value argument)
     atomic_store(&child_started, 0);
     (void)isle_spawn(started_entry, isle_null(), NULL);
     int64_t begin = isle_now_ns();
-    while (atomic_load(&child_started) == 0 && isle_now_ns() < begin + ISLE_SECONDS(5))
+    while (atomic_load(&child_started) == 0 && isle_now_ns() < begin + START_MOST)
         ;
     int64_t started = atomic_load(&child_started);
-    return isle_int(started == 0 ? ISLE_SECONDS(5) : started - begin);
+    return isle_int(started == 0 ? START_MOST : started - begin);
 }
 
 static int compare_delays(const void *a, const void *b)
@@ -173,36 +175,85 @@ static int compare_delays(const void *a, const void *b)
 
 enum { DELAY_TRIES = 201, DELAY_ROUNDS = 4 };
 
-static void measure_delays(int64_t *delays)
+struct delays {
+    int64_t median, most, worst; /* most: of 9 in 10 */
+    bool others;                 /* took more than a quarter of a core meanwhile */
+};
+
+/* CPU time of all programs on the cores that this one may use, what the hypervisor took included; 0
+ * where the system does not tell. */
+static int64_t busy_on_our_cores(void)
 {
+    FILE *file = fopen("/proc/stat", "r");
+    int64_t ticks = 0;
+    char line[512];
+    cpu_set_t set;
+    if (file == NULL || sched_getaffinity(0, sizeof set, &set) != 0)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        int core;
+        int64_t user, nice, system, idle, waits, interrupts, soft, stolen;
+        if (sscanf(line,
+                   "cpu%d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+                   " %" SCNd64 " %" SCNd64,
+                   &core, &user, &nice, &system, &idle, &waits, &interrupts, &soft, &stolen) == 9 &&
+            line[3] != ' ' && core < CPU_SETSIZE && CPU_ISSET((size_t)core, &set))
+            ticks += user + nice + system + interrupts + soft + stolen;
+    }
+    fclose(file);
+    return ticks * (ISLE_SECONDS(1) / sysconf(_SC_CLK_TCK));
+}
+
+static int64_t used_by_us(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return ISLE_SECONDS(used.tv_sec) + used.tv_nsec;
+}
+
+static struct delays measure_delays(void)
+{
+    int64_t delays[DELAY_TRIES], begin = isle_now_ns();
+    int64_t others = busy_on_our_cores() - used_by_us();
     for (int i = 0; i < DELAY_TRIES; i++) {
         ISLE_SCOPE;
         delays[i] = isle_as_int(isle_await(isle_run(spinning_parent, isle_null(), NULL)));
         if (i % 4 == 0)
             isle_sleep(ISLE_MS(5)); /* the next one finds workers that sleep */
     }
+    others = busy_on_our_cores() - used_by_us() - others;
+    int64_t took = isle_now_ns() - begin;
     qsort(delays, DELAY_TRIES, sizeof delays[0], compare_delays);
+    struct delays measured = {.median = delays[DELAY_TRIES / 2],
+                              .most = delays[DELAY_TRIES * 9 / 10],
+                              .worst = delays[DELAY_TRIES - 1],
+                              .others = others > took / 4};
     printf("measured: a child of a spinning parent starts after %" PRId64 " us (median), %" PRId64
-           " us (9 of 10), %" PRId64 " us (worst)\n",
-           delays[DELAY_TRIES / 2] / 1000, delays[DELAY_TRIES * 9 / 10] / 1000,
-           delays[DELAY_TRIES - 1] / 1000);
+           " us (9 of 10), %" PRId64 " us (worst); other programs used %" PRId64 " %% of a core\n",
+           measured.median / 1000, measured.most / 1000, measured.worst / 1000,
+           others * 100 / took);
+    return measured;
 }
 
-/* What is promised holds while a core is idle: where other programs took it, the round is repeated.
+/* What is promised holds while a core is idle: a round in which other programs took it tells only
+ * that every child starts. If all rounds of twenty seconds are such, there is no more to be seen.
  */
 TEST_ROOT(spinning_parent_does_not_delay_its_child)
 {
-    int64_t median = ISLE_FOREVER, most = ISLE_FOREVER;
     int64_t bound = cores() > 1 && TEST_SANITIZER[0] == 0 ? ISLE_MS(1) : ISLE_MS(50);
-    for (int i = 0; i < DELAY_ROUNDS && (median > bound || most > ISLE_MS(50)); i++) {
-        int64_t delays[DELAY_TRIES];
-        measure_delays(delays);
-        median = delays[DELAY_TRIES / 2];
-        most = delays[DELAY_TRIES * 9 / 10];
+    int64_t until = isle_now_ns() + ISLE_SECONDS(20);
+    bool kept = false;
+    for (int told = 0; told < DELAY_ROUNDS && !kept;) {
+        struct delays delays = measure_delays();
+        kept = delays.median <= bound && delays.most <= ISLE_MS(50);
+        told += !delays.others;
+        CHECK(delays.worst < START_MOST);
+        if (!kept && delays.others && isle_now_ns() >= until)
+            return;
     }
-    CHECK(median <= bound);
-    CHECK(most <= ISLE_MS(50));
+    CHECK(kept);
 }
+TEST_TIMEOUT(spinning_parent_does_not_delay_its_child, 120);
 TEST_ALONE(spinning_parent_does_not_delay_its_child);
 
 static void spin_entry(isle_value message)
