@@ -57,8 +57,9 @@ isle_err isle__control_post(struct isle__control *control)
     uint32_t most = control->kind == ISLE__CONTROL_KILL ? 2 * CONTROL_MAX : CONTROL_MAX;
     if (atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed) >= most) {
         atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
+        bool is_gone = isle__slot_changed(slot, control->target & ~ISLE__ID_CONTROL);
         control_refuse(control);
-        return ISLE_EFULL;
+        return is_gone ? ISLE_ECLOSED : ISLE_EFULL;
     }
     struct isle__control *head = atomic_load_explicit(&isolate->controls, memory_order_relaxed);
     do {

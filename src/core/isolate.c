@@ -101,7 +101,8 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
                                 ISLE__ROOM_COUNT_MAX);
     /* Downwards: what waits is rounded up. */
     size_t whole = bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
-    atomic_store_explicit(&isolate->limits, isle__room_of(count, whole), memory_order_relaxed);
+    /* Release: who refuses mail because of them finds the id of the former life gone. */
+    atomic_store_explicit(&isolate->limits, isle__room_of(count, whole), memory_order_release);
     isolate->shows_all = isle__mail_shows_all(count, bytes) || memory_max != SIZE_MAX;
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {

@@ -176,7 +176,8 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     uint64_t before = isle__room_enter(mail_room(isolate, mail), room);
     if (ISLE__UNLIKELY(!mail->reserved && !mail_fits(isolate, before, isle__mail_size(mail)))) {
         isle__room_withdraw(&isolate->heap.data, room);
-        return mail_refused_full();
+        /* Full is perhaps who was born in its place. */
+        return isle__slot_changed(slot, mail->target) ? ISLE_OK : mail_refused_full();
     }
     *ret_isolate = isolate;
     return ISLE_OK;

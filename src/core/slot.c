@@ -161,7 +161,9 @@ struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isola
     uint64_t last = atomic_load_explicit(&slot->id, memory_order_relaxed) & ~ISLE__SLOT_FREE;
     slot->object = object;
     atomic_store_explicit(&slot->kind, (int)kind, memory_order_relaxed);
-    atomic_store_explicit(&slot->isolate, isolate, memory_order_relaxed);
+    /* Release: who reads this instead of the last owner finds the last id gone
+     * (isle__slot_changed). */
+    atomic_store_explicit(&slot->isolate, isolate, memory_order_release);
     /* Release: who finds the id finds the isolate (isle__slot_find's acquire). */
     atomic_store_explicit(&slot->id, last + ((uint64_t)1 << SLOT_BITS), memory_order_release);
     return slot;
@@ -195,6 +197,12 @@ void isle__slot_end(struct isle__slot *slot)
 {
     atomic_store_explicit(&slot->kind, ISLE__SLOT_ENDED, memory_order_relaxed);
     isle__slot_close(slot);
+}
+
+bool isle__slot_changed(const struct isle__slot *slot, uint64_t id)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&slot->id, memory_order_relaxed) != id;
 }
 
 bool isle__slot_ended(uint64_t id)

@@ -61,6 +61,9 @@ static inline struct isle__slot *isle__slot_find(uint64_t id)
         return NULL;
     return slot;
 }
+/* Whether the slot has another id by now, or none: then what was read of it, and of the isolate
+ * that it led to, since isle__slot_find found it may be of another life. Any thread. */
+bool isle__slot_changed(const struct isle__slot *slot, uint64_t id);
 void isle__slots_take_back(struct isle__shelf *shelf); /* its worker ends */
 void isle__slots_init(void);
 void isle__slots_fini(void);

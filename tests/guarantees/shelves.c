@@ -3,6 +3,9 @@
  * back when they end. Looks at the inside of the library. */
 #include "guarantees.h"
 
+#include <sched.h>
+
+#include "core/mail.h"
 #include "core/slot.h"
 
 static uint64_t index_of(isle_receive_port *port)
@@ -29,6 +32,96 @@ static void opens_a_port(isle_value message)
     (void)message;
     isle_port_close(isle_port_open());
 }
+
+/* A sender that is stopped anywhere, also between looking up its target and asking for room there,
+ * while the target closes and its place goes to a mailbox that is full. */
+static struct {
+    _Atomic uint64_t target; /* 0: none */
+    _Atomic int posts, refused;
+    _Atomic bool stopped, go_on, over;
+    sem_t unused;
+} stale;
+
+static void stale_stop(int number)
+{
+    (void)number;
+    atomic_store(&stale.stopped, true);
+    while (!atomic_load(&stale.go_on))
+        sched_yield();
+}
+
+static void *stale_send(void *argument)
+{
+    int value;
+
+    while (!atomic_load(&stale.over)) {
+        uint64_t target = atomic_load(&stale.target);
+        struct isle__mail *mail =
+            target == 0 ? NULL : isle__mail_make(isle_null(), ISLE__MAIL_DATA, target);
+
+        if (mail != NULL && isle__mail_post(mail) != ISLE_OK) {
+            atomic_fetch_add(&stale.refused, 1);
+            isle__mail_drop(mail);
+        }
+        atomic_fetch_add(&stale.posts, 1);
+        if (*TEST_SANITIZER) /* which delivers signals in calls of the C library */
+            sem_getvalue(&stale.unused, &value);
+    }
+    return argument;
+}
+
+static void stale_await_posts(int more)
+{
+    int posts = atomic_load(&stale.posts);
+
+    while (atomic_load(&stale.posts) - posts < more)
+        sched_yield();
+}
+
+static void stale_round(pthread_t sender)
+{
+    isle_receive_port *port = isle_port_open();
+    uint64_t index = index_of(port);
+    isle_isolate full;
+
+    atomic_store(&stale.target, isle_port_send_port(port).id);
+    stale_await_posts(3);
+    atomic_store(&stale.stopped, false);
+    atomic_store(&stale.go_on, false);
+    CHECK_INT(pthread_kill(sender, SIGUSR1), 0);
+    while (!atomic_load(&stale.stopped))
+        sched_yield();
+    isle_port_close(port);
+    full = isle_spawn(opens_a_port, isle_null(),
+                      &(isle_options){.paused = true, .mailbox_max_messages = 1});
+    CHECK_UINT(full.default_port.id & (((uint64_t)1 << ISLE__SLOT_BITS) - 1), index);
+    CHECK_ERR(isle_try_send(full.default_port, isle_null()), ISLE_OK);
+    atomic_store(&stale.go_on, true);
+    stale_await_posts(2);
+    atomic_store(&stale.target, 0);
+    isle_kill(full, ISLE_IMMEDIATE);
+    isle_sleep(0);
+}
+
+TEST_ROOT(who_sends_to_what_is_gone_is_never_refused)
+{
+    struct sigaction action = {.sa_handler = stale_stop};
+    int64_t count = rounds(200, 2000, 20000);
+    pthread_t sender;
+
+    CHECK_INT(sem_init(&stale.unused, 0, 0), 0);
+    CHECK_INT(sigaction(SIGUSR1, &action, NULL), 0);
+    CHECK_INT(pthread_create(&sender, NULL, stale_send, NULL), 0);
+    for (int64_t i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        stale_round(sender);
+        CHECK_INT(stale.refused, 0);
+    }
+    atomic_store(&stale.over, true);
+    CHECK_INT(pthread_join(sender, NULL), 0);
+    CHECK_UINT(stats_now().refused_full, 0);
+}
+TEST_TIMEOUT(who_sends_to_what_is_gone_is_never_refused, 120);
 
 /* Each takes a batch of slots for its one port; together more than there are in a page. A thread is
  * no longer counted when its worker has given all back. */
