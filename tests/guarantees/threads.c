@@ -315,20 +315,58 @@ static int64_t burn_all(unsigned at_once, unsigned times, uint64_t rounds)
     return isle_now_ns() - begin;
 }
 
+static isle_value meets_another(isle_value argument)
+{
+    atomic_fetch_add(&entered, 1);
+    while (atomic_load(&entered) < 2)
+        ;
+    return argument;
+}
+
+/* Each computes until the other does: with one thread it would be for ever. */
+static void check_two_threads(void)
+{
+    isle_future *both[2];
+    atomic_store(&entered, 0);
+    for (int i = 0; i < 2; i++)
+        both[i] = isle_run(meets_another, isle_null(), NULL);
+    CHECK_UINT(isle_count(isle_await(isle_future_all(both, 2))), 2);
+}
+
+/* The part of the serial time that two isolates take; *others: other programs used the cores. */
+static double measure_two(uint64_t rounds, bool *others)
+{
+    int64_t begin = isle_now_ns(), busy = busy_on_our_cores() - used_by_us();
+    double serial = (double)burn_all(1, 2, rounds), parallel = (double)burn_all(2, 1, rounds);
+    busy = busy_on_our_cores() - used_by_us() - busy;
+    *others = busy > (isle_now_ns() - begin) / 4;
+    return parallel / serial;
+}
+
+enum { TWO_ROUNDS = 12 };
+
+/* The best of twelve that other programs left alone. Where none is in twenty seconds, what is left
+ * to see is that both compute at once. */
 TEST_ROOT(two_computing_isolates_use_two_cores)
 {
     if (cores() < 2)
         skip("one core");
-    uint64_t rounds = 20000000;
+    int64_t until = isle_now_ns() + ISLE_SECONDS(20);
     double best = 9;
-    for (int i = 0; i < 12 && best > 0.6; i++) {
-        double serial = (double)burn_all(1, 2, rounds), parallel = (double)burn_all(2, 1, rounds);
-        if (parallel / serial < best)
-            best = parallel / serial;
+    int told = 0;
+    check_two_threads();
+    while (told < TWO_ROUNDS && best > 0.6) {
+        bool others;
+        double part = measure_two(20000000, &others);
+        best = part < best ? part : best;
+        told += !others;
+        if (others && isle_now_ns() >= until)
+            break;
     }
     printf("measured: two isolates take %.2f of the serial time\n", best);
-    CHECK(best <= 0.6);
+    CHECK(best <= 0.6 || told < TWO_ROUNDS);
 }
+TEST_TIMEOUT(two_computing_isolates_use_two_cores, 120);
 TEST_ALONE(two_computing_isolates_use_two_cores);
 
 /* --- blocked in the system */
