@@ -784,7 +784,7 @@ TEST_ROOT(what_was_asked_before_a_message_was_sent_holds_for_it)
 {
     isle_receive_port *port = isle_port_open();
 
-    for (int64_t i = 0; i < rounds(300, 3000, 20000); i++) {
+    for (int64_t i = 0; i < rounds(5000, 5000, 50000); i++) {
         ISLE_SCOPE;
         isle_isolate isolate = isle_spawn(
             failing_often, isle_null(),

@@ -331,6 +331,46 @@ TEST_ROOT(room_comes_back_as_messages_are_read)
     isle_port_close(port);
 }
 
+/* Isolates take turns in the same memory. One that ended in the middle of its mail leaves none of
+ * that behind. */
+static void ends_at_five(isle_value message, void *context)
+{
+    (void)context;
+    if (isle_as_int(message) == 5)
+        isle_exit(isle_send_port_none(), isle_null());
+}
+
+static void counts_to_five(isle_value message)
+{
+    isle_send_port self = isle_port_send_port(isle_default_port());
+
+    (void)message;
+    isle_port_listen(isle_default_port(), ends_at_five, NULL);
+    for (int i = 1; i <= 5; i++)
+        isle_send(self, isle_int(i));
+}
+
+TEST_ROOT(a_new_life_has_all_of_its_room)
+{
+    for (int i = 0; i < 200; i++) {
+        ISLE_SCOPE;
+        isle_receive_port *over = isle_port_open();
+
+        isle_spawn(counts_to_five, isle_null(),
+                   &(isle_options){.on_exit = isle_port_send_port(over)});
+        isle_port_receive(over);
+        isle_port_close(over);
+        isle_isolate next = isle_spawn(counts_to_five, isle_null(),
+                                       &(isle_options){.paused = true, .mailbox_max_messages = 2});
+
+        CHECK_ERR(isle_try_send(next.default_port, isle_int(0)), ISLE_OK);
+        CHECK_ERR(isle_try_send(next.default_port, isle_int(0)), ISLE_OK);
+        CHECK_ERR(isle_try_send(next.default_port, isle_int(0)), ISLE_EFULL);
+        isle_kill(next, ISLE_IMMEDIATE);
+    }
+    settle();
+}
+
 /* --- undelivered, by cause */
 
 TEST_ROOT(a_message_to_a_closed_port_is_counted)
