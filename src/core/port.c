@@ -377,25 +377,47 @@ struct isle__mail *isle__port_take(struct isle__port *port)
     port->queue = mail->next;
     if (port->queue == NULL)
         port->queue_last = NULL;
+    port->taken++;
+    mail->next = NULL;
+    return mail;
+}
+
+struct isle__mail *isle__port_lend(struct isle__port *port, struct isle__place *place,
+                                   uint64_t arrival)
+{
+    struct isle__mail **at = isle__port_at(port, place);
+    struct isle__mail *previous = at == &port->queue ? NULL : place->behind;
+    while (*at != NULL && (*at)->arrival <= arrival) {
+        previous = *at;
+        at = &(*at)->next;
+    }
+    *place = (struct isle__place){previous, port->taken};
+    struct isle__mail *mail = *at;
+    if (mail == NULL)
+        return NULL;
+    *at = mail->next;
+    if (port->queue_last == mail)
+        port->queue_last = previous;
     mail->next = NULL;
     return mail;
 }
 
 void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle,
-                         struct isle__mail *mail)
+                         struct isle__place *place, struct isle__mail *mail)
 {
     struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
     if (port == NULL) {
         mail_undeliverable(isolate, mail);
         return;
     }
-    struct isle__mail **at = &port->queue;
+    struct isle__mail **at = isle__port_at(port, place);
     while (*at != NULL && (*at)->arrival < mail->arrival)
         at = &(*at)->next;
     mail->next = *at;
     *at = mail;
     if (mail->next == NULL)
         port->queue_last = mail;
+    *place = (struct isle__place){mail, port->taken};
     pending_add(port);
 }
 
