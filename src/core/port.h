@@ -17,7 +17,7 @@ struct isle__port {
     uint64_t id; /* the isolate's own: its default port */
     void *handle;
     struct isle__isolate *isolate;
-    struct isle__port *next_pending;
+    uint32_t next_pending, previous_pending; /* indices of handles: a ring, if is_pending */
     struct isle__mail *queue, *queue_last;
     union {
         struct isle__waiter *waiters; /* quiet: activities in isle_port_receive */
