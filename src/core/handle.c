@@ -82,7 +82,7 @@ void isle__handle_close(struct isle__isolate *isolate, const void *handle)
 {
     struct isle__handle_table *table = &isolate->handles;
     uintptr_t bits = (uintptr_t)handle;
-    uint32_t index = (uint32_t)(bits & (((uintptr_t)1 << ISLE__HANDLE_INDEX_BITS) - 1));
+    uint32_t index = isle__handle_index(handle);
     if (index - 1 >= table->capacity)
         return;
     struct isle__handle_entry *entry = &table->entries[index - 1];

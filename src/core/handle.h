@@ -38,6 +38,10 @@ static inline uintptr_t isle__handle_pack(uint32_t index, uint32_t generation, u
     return (uintptr_t)index | (uintptr_t)generation << ISLE__HANDLE_INDEX_BITS |
            (uintptr_t)kind << (ISLE__HANDLE_INDEX_BITS + ISLE__HANDLE_GENERATION_BITS);
 }
+static inline uint32_t isle__handle_index(const void *handle)
+{
+    return (uint32_t)((uintptr_t)handle & (((uintptr_t)1 << ISLE__HANDLE_INDEX_BITS) - 1));
+}
 /* The handle as a pointer; NULL: out of memory. */
 void *isle__handle_open(struct isle__isolate *isolate, enum isle__handle_kind kind, void *object);
 void isle__handle_close(struct isle__isolate *isolate, const void *handle);
@@ -46,7 +50,7 @@ static inline void *isle__handle_find(const struct isle__handle_table *table,
                                       enum isle__handle_kind kind, const void *handle)
 {
     uintptr_t bits = (uintptr_t)handle;
-    uint32_t index = (uint32_t)(bits & (((uintptr_t)1 << ISLE__HANDLE_INDEX_BITS) - 1));
+    uint32_t index = isle__handle_index(handle);
     if (index - 1 >= table->capacity)
         return NULL;
     const struct isle__handle_entry *entry = &table->entries[index - 1];

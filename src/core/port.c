@@ -61,15 +61,19 @@ struct isle__port *isle__port_open(struct isle__isolate *isolate)
     return port;
 }
 
+static struct isle__port *pending_at(const struct isle__isolate *isolate, uint32_t index)
+{
+    return isle__handle_at(&isolate->handles, ISLE__HANDLE_PORT, index);
+}
+
 static void pending_remove(struct isle__port *port)
 {
     struct isle__isolate *isolate = port->isolate;
     if (!port->is_pending)
         return;
-    struct isle__port *previous = isolate->pending;
-    while (previous->next_pending != port)
-        previous = previous->next_pending;
+    struct isle__port *previous = pending_at(isolate, port->previous_pending);
     previous->next_pending = port->next_pending;
+    pending_at(isolate, port->next_pending)->previous_pending = port->previous_pending;
     if (isolate->pending == port)
         isolate->pending = previous == port ? NULL : previous;
     port->is_pending = false;
@@ -80,11 +84,14 @@ static void pending_add(struct isle__port *port)
     struct isle__isolate *isolate = port->isolate;
     if (port->is_pending || port->queue == NULL || port->style == ISLE__PORT_QUIET)
         return;
-    if (isolate->pending != NULL) {
-        port->next_pending = isolate->pending->next_pending;
-        isolate->pending->next_pending = port;
-    } else {
-        port->next_pending = port;
+    uint32_t self = isle__handle_index(port->handle);
+    port->next_pending = port->previous_pending = self;
+    struct isle__port *last = isolate->pending;
+    if (last != NULL) {
+        port->next_pending = last->next_pending;
+        port->previous_pending = isle__handle_index(last->handle);
+        pending_at(isolate, port->next_pending)->previous_pending = self;
+        last->next_pending = self;
     }
     isolate->pending = port;
     port->is_pending = true;
@@ -377,25 +384,47 @@ struct isle__mail *isle__port_take(struct isle__port *port)
     port->queue = mail->next;
     if (port->queue == NULL)
         port->queue_last = NULL;
+    port->taken++;
+    mail->next = NULL;
+    return mail;
+}
+
+struct isle__mail *isle__port_lend(struct isle__port *port, struct isle__place *place,
+                                   uint64_t arrival)
+{
+    struct isle__mail **at = isle__port_at(port, place);
+    struct isle__mail *previous = at == &port->queue ? NULL : place->behind;
+    while (*at != NULL && (*at)->arrival <= arrival) {
+        previous = *at;
+        at = &(*at)->next;
+    }
+    *place = (struct isle__place){previous, port->taken};
+    struct isle__mail *mail = *at;
+    if (mail == NULL)
+        return NULL;
+    *at = mail->next;
+    if (port->queue_last == mail)
+        port->queue_last = previous;
     mail->next = NULL;
     return mail;
 }
 
 void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle,
-                         struct isle__mail *mail)
+                         struct isle__place *place, struct isle__mail *mail)
 {
     struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
     if (port == NULL) {
         mail_undeliverable(isolate, mail);
         return;
     }
-    struct isle__mail **at = &port->queue;
+    struct isle__mail **at = isle__port_at(port, place);
     while (*at != NULL && (*at)->arrival < mail->arrival)
         at = &(*at)->next;
     mail->next = *at;
     *at = mail;
     if (mail->next == NULL)
         port->queue_last = mail;
+    *place = (struct isle__place){mail, port->taken};
     pending_add(port);
 }
 
@@ -403,7 +432,7 @@ bool isle__port_run_pending(struct isle__isolate *isolate)
 {
     if (isolate->pending == NULL)
         return false;
-    struct isle__port *port = isolate->pending->next_pending;
+    struct isle__port *port = pending_at(isolate, isolate->pending->next_pending);
     struct isle__mail *mail = port->style == ISLE__PORT_QUIET ? NULL : isle__port_take(port);
     if (port->style == ISLE__PORT_QUIET || port->queue == NULL)
         pending_remove(port);

@@ -17,7 +17,7 @@ struct isle__port {
     uint64_t id; /* the isolate's own: its default port */
     void *handle;
     struct isle__isolate *isolate;
-    struct isle__port *next_pending;
+    uint32_t next_pending, previous_pending; /* indices of handles: a ring, if is_pending */
     struct isle__mail *queue, *queue_last;
     union {
         struct isle__waiter *waiters; /* quiet: activities in isle_port_receive */
@@ -29,18 +29,37 @@ struct isle__port {
     };
     void *context;
     struct isle__drop *drops;
+    uint32_t taken; /* how often a mail has left the queue for good: see isle__place */
     uint8_t style;  /* isle__port_style */
     uint8_t signal; /* of isle_signal_port; 0 */
-    bool is_pending;
-    bool keep_alive; /* as set */
-    bool engaged;    /* counts for the isolate's life (the default port: once used) */
+    bool is_pending : 1;
+    bool keep_alive : 1; /* as set */
+    bool engaged : 1;    /* counts for the isolate's life (the default port: once used) */
 };
+
+/* A place in a port's queue: behind this mail. It is one while no mail has left that queue for
+ * good; then, and at first, it is the head. */
+struct isle__place {
+    struct isle__mail *behind; /* NULL: the head */
+    uint32_t taken;            /* as the port's */
+};
+static inline struct isle__mail **isle__port_at(struct isle__port *port,
+                                                const struct isle__place *place)
+{
+    bool is_head = place->behind == NULL || place->taken != port->taken;
+    return is_head ? &port->queue : &place->behind->next;
+}
+
 void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
 struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
-/* What isle__port_take or the like took, at its place again; if the port is closed meanwhile, it is
+/* The first that waits and arrived later, to be put back, or to count as taken; NULL: none. It is
+ * looked for from the place on, which then is where it was. */
+struct isle__mail *isle__port_lend(struct isle__port *port, struct isle__place *place,
+                                   uint64_t arrival);
+/* What was lent, where it was; the place is then behind it. If the port is closed meanwhile, it is
  * dropped and counted. */
 void isle__port_put_back(struct isle__isolate *isolate, const isle_receive_port *handle,
-                         struct isle__mail *mail);
+                         struct isle__place *place, struct isle__mail *mail);
 struct isle__port *isle__port_need(struct isle__isolate *isolate, const char *function,
                                    const isle_receive_port *handle);
 /* Routes a mail that the loop took; may run a handler's event. */

@@ -2,8 +2,8 @@
 /* Receiving in direct style: an activity takes the first mail of one or several ports that it
  * wants, and waits while there is none.
  *
- * Who waits is woken by every mail that comes to its ports and looks again; who takes it leaves the
- * rest to the others. */
+ * Who waits is woken by every mail that comes to its ports and looks again, at what it has not
+ * looked at; who takes it leaves the rest to the others. */
 #include "core/activity.h"
 #include "core/control.h"
 #include "core/handle.h"
@@ -22,7 +22,8 @@ struct reception {
     isle_predicate *matches; /* of a single port; NULL: all do */
     void *context;
     int64_t deadline;
-    uint64_t looked_at; /* mail that arrived up to then did not match */
+    uint64_t looked_at;       /* mail that arrived up to then did not match */
+    struct isle__place place; /* of what was looked at last */
     isle_receive_port *from;
     isle_value message;
 };
@@ -81,11 +82,12 @@ static bool mail_matches(struct reception *reception, isle_receive_port *handle,
         isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, matching_scoped, &matching);
     if (!mail->is_bare)
         isle__parcel_unpeek(&mail->parcel);
-    if (how != ISLE__UNWIND_NONE || !matching.matches ||
-        isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle) == NULL) {
-        matching.matches = false;
-        isle__port_put_back(isolate, handle, mail);
-    }
+    struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
+    matching.matches = matching.matches && how == ISLE__UNWIND_NONE && port != NULL;
+    if (matching.matches)
+        port->taken++;
+    else
+        isle__port_put_back(isolate, handle, &reception->place, mail);
     if (how == ISLE__UNWIND_END)
         isle__unwind_end(&isolate->heap);
     if (how == ISLE__UNWIND_ERROR)
@@ -93,29 +95,11 @@ static bool mail_matches(struct reception *reception, isle_receive_port *handle,
     return matching.matches;
 }
 
-/* The first mail that has not been looked at is taken out of the queue. */
-static struct isle__mail *port_take_unseen(struct isle__port *port, uint64_t looked_at)
-{
-    struct isle__mail **at = &port->queue, *previous = NULL;
-    while (*at != NULL && (*at)->arrival <= looked_at) {
-        previous = *at;
-        at = &(*at)->next;
-    }
-    struct isle__mail *mail = *at;
-    if (mail == NULL)
-        return NULL;
-    *at = mail->next;
-    if (port->queue_last == mail)
-        port->queue_last = previous;
-    mail->next = NULL;
-    return mail;
-}
-
 static struct isle__mail *port_take_match(struct reception *reception, isle_receive_port *handle)
 {
     for (;;) {
         struct isle__port *port = isle__port_need(reception->isolate, reception->function, handle);
-        struct isle__mail *mail = port_take_unseen(port, reception->looked_at);
+        struct isle__mail *mail = isle__port_lend(port, &reception->place, reception->looked_at);
         if (mail == NULL)
             return NULL;
         reception->looked_at = mail->arrival;

@@ -309,6 +309,32 @@ TEST_ROOT(what_waited_is_heard_first)
         CHECK_INT(noted[i], i);
 }
 
+enum { CLOSING = 8 };
+
+TEST_ROOT(a_port_that_closes_leaves_the_others_their_mail)
+{
+    const int closed[] = {3, 2, 4, 0, 7};
+    isle_receive_port *ports[CLOSING];
+
+    for (int i = 0; i < CLOSING; i++) {
+        ports[i] = isle_port_open();
+        isle_send(port_of(ports[i]), isle_int(i));
+    }
+    settle();
+    for (int i = 0; i < CLOSING; i++)
+        isle_port_listen(ports[i], notes, NULL);
+    for (int i = 0; i < 5; i++)
+        isle_port_close(ports[closed[i]]);
+    settle();
+    CHECK_INT(noted_count, 3);
+    CHECK_INT(noted[0], 1);
+    CHECK_INT(noted[1], 5);
+    CHECK_INT(noted[2], 6);
+    for (int i = 5; i < 7; i++)
+        isle_port_close(ports[i]);
+    isle_port_close(ports[1]);
+}
+
 /* Inside one event: a ping before the next event is not answered, an immediate one is. */
 static void pings_itself(isle_value message)
 {

@@ -196,6 +196,125 @@ TEST_ROOT(a_predicate_is_asked_once_a_message)
     isle_port_close(looked_at);
 }
 
+static void send_numbers(int64_t first, int64_t last)
+{
+    for (int64_t i = first; i <= last; i++)
+        isle_send(isle_port_send_port(looked_at), isle_int(i));
+    isle_sleep(0);
+}
+
+/* These wait, in this order, and no others. */
+static void expect_numbers(const int64_t *numbers, int count)
+{
+    for (int i = 0; i < count; i++)
+        CHECK_INT(receive_int(looked_at), numbers[i]);
+    CHECK_ERR(isle_port_try_receive(looked_at, 0, NULL), ISLE_ETIMEDOUT);
+}
+
+static bool receives_what_was_looked_at(isle_value message, void *context)
+{
+    int64_t number = isle_as_int(message);
+
+    if (number % 2 == 0)
+        *(int64_t *)context = *(int64_t *)context * 10 + receive_int(looked_at);
+    return number == 7;
+}
+
+TEST_ROOT(a_predicate_may_receive_what_it_has_seen)
+{
+    int64_t inner = 0;
+
+    looked_at = isle_port_open();
+    send_numbers(1, 8);
+    CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, receives_what_was_looked_at, &inner)), 7);
+    CHECK_INT(inner, 123); /* at 2, 4 and 6: the first of those that had been shown */
+    expect_numbers((int64_t[]){4, 5, 6, 8}, 4);
+    isle_port_close(looked_at);
+}
+
+static bool is_number(isle_value message, void *number)
+{
+    return isle_as_int(message) == *(int64_t *)number;
+}
+
+static bool looks_for_others(isle_value message, void *context)
+{
+    int64_t number = isle_as_int(message), first = 2, last = 6;
+
+    (void)context;
+    if (number == 3) {
+        CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, is_number, &last)), last);
+        CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, is_number, &first)), first);
+    }
+    return number == 5;
+}
+
+TEST_ROOT(a_predicate_may_look_through_its_port)
+{
+    looked_at = isle_port_open();
+    send_numbers(1, 7);
+    CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, looks_for_others, NULL)), 5);
+    expect_numbers((int64_t[]){1, 3, 4, 7}, 4);
+    isle_port_close(looked_at);
+}
+
+static bool receives_and_throws(isle_value message, void *context)
+{
+    (void)context;
+    if (isle_as_int(message) != 3)
+        return false;
+    isle_send(isle_port_send_port(looked_at), isle_int(6));
+    CHECK_INT(receive_int(looked_at), 1);
+    isle_throw(message);
+}
+
+static isle_value receive_throwing(isle_value unused)
+{
+    (void)unused;
+    return isle_port_receive_if(looked_at, receives_and_throws, NULL);
+}
+
+TEST_ROOT(a_predicate_that_throws_leaves_the_order)
+{
+    looked_at = isle_port_open();
+    send_numbers(1, 5);
+    CHECK_ERR(isle_try(receive_throwing, isle_null(), NULL), ISLE_ETHROWN);
+    CHECK_INT(isle_as_int(isle_last_error()), 3);
+    isle_sleep(0);
+    expect_numbers((int64_t[]){2, 3, 4, 5, 6}, 5);
+    isle_port_close(looked_at);
+}
+
+/* While one waits who has looked at all, another takes what that one looked at last: by looking
+ * through the port itself, or as the first. */
+static void take_what_waits(void *context)
+{
+    int64_t last = 4;
+
+    CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, is_number, &last)), last);
+    send_numbers(5, 5);
+    for (int64_t i = 1; i <= (context == NULL ? 2 : 5); i++)
+        CHECK_INT(i == 4 ? last : receive_int(looked_at), i);
+    send_numbers(6, 9);
+}
+
+TEST_ROOT(who_waits_goes_on_when_others_took_what_it_has_seen)
+{
+    int64_t wanted = 8;
+
+    for (int all = 0; all < 2; all++) {
+        looked_at = isle_port_open();
+        send_numbers(1, 4);
+        isle_timer_start(ISLE_MS(1), take_what_waits, all ? &wanted : NULL);
+        CHECK_INT(isle_as_int(isle_port_receive_if(looked_at, is_number, &wanted)), wanted);
+        if (all)
+            expect_numbers((int64_t[]){6, 7, 9}, 3);
+        else
+            expect_numbers((int64_t[]){3, 5, 6, 7, 9}, 5);
+        isle_port_close(looked_at);
+    }
+}
+
 /* --- an isolate that ends while activities wait */
 
 enum { WAITERS = 40 };

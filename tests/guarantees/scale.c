@@ -3,6 +3,7 @@
  * however many isolates there are. The quick tier does a part of each, the soak tier all: its
  * numbers are in docs/soak.md. */
 #include <stdatomic.h>
+#include <time.h>
 
 #include "isle.h"
 #include "test.h"
@@ -123,6 +124,107 @@ TEST_ROOT(receive_loop_runs_at_flat_memory)
     isle_port_close(port);
 }
 TEST_TIMEOUT(receive_loop_runs_at_flat_memory, 2400);
+
+/* --- what waits in ports */
+
+enum { WAITING_FEW = 1000, WAITING_MANY = 32000, WAITING_TRIES = 5, WAITING_TRIES_MOST = 10 };
+
+static int64_t processor_time(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return ISLE_SECONDS(used.tv_sec) + used.tv_nsec;
+}
+
+/* The least of several, per piece: what is measured runs on one thread, without a suspension. Tries
+ * with many go on while those are dearer than allowed: a cache holds few, not many. */
+static void costs_the_same_for_many(const char *what, int64_t (*cost_of)(int count))
+{
+    int many = (int)scaled(WAITING_MANY, WAITING_MANY, WAITING_MANY);
+    int64_t least_few = INT64_MAX, least_many = INT64_MAX, cost;
+    for (int i = 0; i < WAITING_TRIES; i++)
+        if ((cost = cost_of(many / (WAITING_MANY / WAITING_FEW))) < least_few)
+            least_few = cost;
+    for (int i = 0; i < WAITING_TRIES_MOST && (i == 0 || least_many >= least_few * 6 + 500); i++)
+        if ((cost = cost_of(many)) < least_many)
+            least_many = cost;
+    printf("measured: %s takes %" PRId64 " ns of few, %" PRId64 " of many\n", what, least_few,
+           least_many);
+    CHECK(least_many < least_few * 6 + 500);
+}
+
+static bool is_negative(isle_value message, void *asked)
+{
+    ++*(int *)asked;
+    return isle_as_int(message) < 0;
+}
+
+static int64_t look_through(int count)
+{
+    isle_receive_port *port = isle_port_open();
+    int asked = 0;
+    for (int i = 0; i <= count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(port), isle_int(i < count ? i : -1));
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    isle_sleep(0);
+    int64_t begin = processor_time();
+    CHECK_INT(isle_as_int(isle_port_receive_if(port, is_negative, &asked)), -1);
+    int64_t cost = (processor_time() - begin) / count;
+    CHECK_INT(asked, count + 1);
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(isle_as_int(isle_port_receive(port)), i);
+    }
+    isle_port_close(port);
+    return cost;
+}
+
+/* A receive that chooses costs as much as it looks at, wherever what it wants stands. */
+TEST_ROOT(a_choosing_receive_costs_what_it_looks_at)
+{
+    costs_the_same_for_many("a message that is looked at and left", look_through);
+}
+TEST_TIMEOUT(a_choosing_receive_costs_what_it_looks_at, 240);
+TEST_ALONE(a_choosing_receive_costs_what_it_looks_at);
+
+static void hears_nothing(isle_value message, void *context)
+{
+    (void)message, (void)context;
+    CHECK(false);
+}
+
+static isle_receive_port *heard[WAITING_MANY];
+
+/* Those with a message that waits for its handler; closed in an order that is neither of theirs. */
+static int64_t close_with_handlers(int count)
+{
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        heard[i] = isle_port_open();
+        isle_send(isle_port_send_port(heard[i]), isle_null());
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    isle_sleep(0);
+    for (int i = 0; i < count; i++)
+        isle_port_listen(heard[i], hears_nothing, NULL);
+    int64_t begin = processor_time();
+    for (int i = 1; i <= count; i++)
+        isle_port_close(heard[i % 2 != 0 ? count / 2 - 1 - i / 2 : count / 2 + i / 2 - 1]);
+    return (processor_time() - begin) / count;
+}
+
+/* Of many ports whose mail waits for their handlers, one closes as if it were the only one. */
+TEST_ROOT(a_port_closes_at_the_same_cost_beside_many)
+{
+    costs_the_same_for_many("a close beside others", close_with_handlers);
+}
+TEST_TIMEOUT(a_port_closes_at_the_same_cost_beside_many, 240);
+TEST_MEMORY(a_port_closes_at_the_same_cost_beside_many, 512);
+TEST_ALONE(a_port_closes_at_the_same_cost_beside_many);
 
 /* --- spawning */
 
