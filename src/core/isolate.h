@@ -143,7 +143,7 @@ struct isle__isolate {
     uint8_t default_state : 2; /* isle__default_state */
 };
 
-_Static_assert(offsetof(struct isle__isolate, heap.data_out) == 64,
+_Static_assert(sizeof(void *) < 8 || offsetof(struct isle__isolate, heap.data_out) == 64,
                "what senders write is a line of its own");
 
 /* What all isolates share. */
