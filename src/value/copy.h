@@ -134,6 +134,12 @@ char *isle__copy_path(const struct isle__copy *copy, size_t *ret_size);
 /* move.c: gives a parcel's chunks back to the scope that they came from. */
 void isle__parcel_return(struct isle__parcel *parcel);
 
+/* Where what stands behind a cell begins: aligned as a cell is. */
+static inline size_t isle__copy_round(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
 /* copy.c; the first: or they are one */
 static inline bool isle__scope_encloses(const struct isle__scope *outer,
                                         const struct isle__scope *inner)

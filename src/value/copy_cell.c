@@ -8,15 +8,10 @@
 
 #include "value/copy.h"
 
-static size_t copy_round(size_t size)
-{
-    return (size + 15) & ~(size_t)15;
-}
-
 static void *copy_bump(struct isle__copy *copy, size_t size, struct isle__chunk **ret_chunk)
 {
     struct isle__chunk *chunk = copy->last;
-    size = copy_round(size);
+    size = isle__copy_round(size);
     if (chunk == NULL || size > chunk->size - chunk->used) {
         chunk = isle__copy_add_chunk(copy, size);
         if (chunk == NULL)
@@ -32,7 +27,7 @@ static void *copy_bump(struct isle__copy *copy, size_t size, struct isle__chunk 
 static void *copy_kept_data(struct isle__heap *heap, struct isle__kept *block, size_t size)
 {
     struct isle__chunk *chunk = block->chunk.next;
-    size = copy_round(size);
+    size = isle__copy_round(size);
     if (chunk == NULL || size > chunk->size - chunk->used) {
         size_t whole = chunk == NULL ? 256 : chunk->size * 2;
         if (whole > (size_t)64 * 1024)
@@ -77,7 +72,7 @@ static struct isle__cell *copy_new(struct isle__copy *copy, const struct isle__c
     } else {
         struct isle__chunk *chunk;
         if (copy->target == ISLE__COPY_KEPT) {
-            struct isle__kept *block = isle__kept_new(copy->heap, copy_round(size));
+            struct isle__kept *block = isle__kept_new(copy->heap, isle__copy_round(size));
             if (block == NULL)
                 return NULL;
             block->next = copy->blocks;
@@ -101,7 +96,7 @@ static struct isle__cell *copy_new(struct isle__copy *copy, const struct isle__c
 static struct isle__cell *copy_flat(struct isle__copy *copy, const struct isle__cell *source,
                                     size_t size, size_t extra)
 {
-    struct isle__cell *cell = copy_new(copy, source, copy_round(size) + extra);
+    struct isle__cell *cell = copy_new(copy, source, isle__copy_round(size) + extra);
     if (cell != NULL)
         memcpy(cell + 1, source + 1, size - sizeof(*cell));
     return cell;
@@ -111,14 +106,14 @@ static struct isle__cell *copy_list(struct isle__copy *copy, const struct isle__
 {
     size_t bytes = source->count * sizeof(isle_value);
     struct isle__list *list =
-        (struct isle__list *)copy_new(copy, &source->cell, copy_round(sizeof(*list)) + bytes);
+        (struct isle__list *)copy_new(copy, &source->cell, isle__copy_round(sizeof(*list)) + bytes);
     if (list == NULL)
         return NULL;
     list->count = list->capacity = source->count;
     list->identity = source->identity;
     list->items = NULL;
     if (bytes != 0) {
-        list->items = (isle_value *)((char *)list + copy_round(sizeof(*list)));
+        list->items = (isle_value *)((char *)list + isle__copy_round(sizeof(*list)));
         memcpy(list->items, source->items, bytes);
     }
     return &list->cell;
@@ -152,8 +147,8 @@ static struct isle__cell *copy_map(struct isle__copy *copy, const struct isle__m
     size_t used = source->count + (last_dead ? 1 : 0);
     bool compact = used != source->used;
     size_t index_size = used <= 8 ? 0 : compact ? copy_index_size(used) : source->index_size;
-    size_t head = copy_round(sizeof(struct isle__map));
-    size_t entries = copy_round(used * sizeof(struct isle__entry));
+    size_t head = isle__copy_round(sizeof(struct isle__map));
+    size_t entries = isle__copy_round(used * sizeof(struct isle__entry));
     struct isle__map *map = (struct isle__map *)copy_new(
         copy, &source->cell, head + entries + index_size * sizeof(uint32_t));
     if (map == NULL)
@@ -202,7 +197,7 @@ void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner,
 static struct isle__cell *copy_store(struct isle__copy *copy, const struct isle__store *source)
 {
     bool share = source->shared != NULL && !isle__copy_is_message(copy);
-    size_t head = copy_round(sizeof(struct isle__store));
+    size_t head = isle__copy_round(sizeof(struct isle__store));
     struct isle__store *store = (struct isle__store *)copy_new(
         copy, &source->cell, head + (share ? sizeof(struct isle__hold) : source->size));
     if (store == NULL)
@@ -249,7 +244,8 @@ static isle_err copy_transferable(struct isle__copy *copy,
         cell->transfer = NULL;
     if (cell->transfer == NULL)
         return ISLE_OK;
-    struct isle__moved *moved = (struct isle__moved *)((char *)cell + copy_round(sizeof(*cell)));
+    struct isle__moved *moved =
+        (struct isle__moved *)((char *)cell + isle__copy_round(sizeof(*cell)));
     *moved = (struct isle__moved){.next = copy->moved,
                                   .source = (struct isle__transferable_cell *)(uintptr_t)source,
                                   .dest = cell,
@@ -286,7 +282,7 @@ static isle_err copy_resource(struct isle__copy *copy, const struct isle__resour
     }
     cell->descriptor = descriptor;
     isle__copy_enter_hold(copy, &cell->cell,
-                          (struct isle__hold *)((char *)cell + copy_round(sizeof(*cell))),
+                          (struct isle__hold *)((char *)cell + isle__copy_round(sizeof(*cell))),
                           &descriptor->shared);
     *ret_dest = &cell->cell;
     return ISLE_OK;

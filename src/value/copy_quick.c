@@ -97,17 +97,22 @@ static bool quick_string(struct isle__quick *quick, struct isle__cell *source, i
     return true;
 }
 
+static void *quick_behind(void *cell, size_t size)
+{
+    return (char *)cell + isle__copy_round(size);
+}
+
 static bool quick_list(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
                        unsigned depth)
 {
     const struct isle__list *from = (const struct isle__list *)source;
     uint32_t count = from->count;
     struct isle__list *to = (struct isle__list *)quick_new_marked(
-        quick, source, sizeof(*to) + count * sizeof(isle_value));
+        quick, source, isle__copy_round(sizeof(*to)) + count * sizeof(isle_value));
     if (to == NULL)
         return false;
     to->count = to->capacity = count;
-    to->items = count == 0 ? NULL : (isle_value *)(to + 1);
+    to->items = count == 0 ? NULL : quick_behind(to, sizeof(*to));
     to->identity = from->identity;
     quick_forward(source, &to->cell);
     *slot = isle__value_of(to);
@@ -123,17 +128,19 @@ static bool quick_map(struct isle__quick *quick, struct isle__cell *source, isle
 {
     const struct isle__map *from = (const struct isle__map *)source;
     uint32_t used = from->used, index_size = used <= 8 ? 0 : from->index_size;
-    size_t entries = used * sizeof(struct isle__entry);
+    size_t entries = isle__copy_round(used * sizeof(struct isle__entry));
     if (used != from->count || from->rehash)
         return false;
     struct isle__map *to = (struct isle__map *)quick_new_marked(
-        quick, source, sizeof(*to) + entries + index_size * sizeof(uint32_t));
+        quick, source, isle__copy_round(sizeof(*to)) + entries + index_size * sizeof(uint32_t));
     if (to == NULL)
         return false;
     to->count = to->used = to->capacity = used;
     to->index_size = index_size;
-    to->entries = used == 0 ? NULL : (struct isle__entry *)(void *)(to + 1);
-    to->index = index_size == 0 ? NULL : (uint32_t *)(void *)((char *)(to + 1) + entries);
+    to->entries = used == 0 ? NULL : quick_behind(to, sizeof(*to));
+    to->index = index_size == 0
+                    ? NULL
+                    : (uint32_t *)(void *)((char *)quick_behind(to, sizeof(*to)) + entries);
     to->identity = from->identity;
     to->rehash = false;
     quick_forward(source, &to->cell);
@@ -176,11 +183,11 @@ static bool quick_store(struct isle__quick *quick, struct isle__cell *source, is
     const struct isle__store *from = (const struct isle__store *)source;
     size_t size = from->size;
     struct isle__store *to =
-        (struct isle__store *)quick_new_marked(quick, source, sizeof(*to) + size);
+        (struct isle__store *)quick_new_marked(quick, source, isle__copy_round(sizeof(*to)) + size);
     if (to == NULL)
         return false;
     to->size = size;
-    to->data = (uint8_t *)(to + 1);
+    to->data = quick_behind(to, sizeof(*to));
     to->shared = NULL;
     if (size != 0)
         memcpy(to->data, from->data, size);
