@@ -236,8 +236,7 @@ static struct delays measure_delays(void)
 }
 
 /* What is promised holds while a core is idle: a round in which other programs took it tells only
- * that every child starts. If all rounds of twenty seconds are such, there is no more to be seen.
- */
+ * that every child starts. If all rounds of twenty seconds are such, it is told as not run. */
 TEST_ROOT(spinning_parent_does_not_delay_its_child)
 {
     int64_t bound = cores() > 1 && TEST_SANITIZER[0] == 0 ? ISLE_MS(1) : ISLE_MS(50);
@@ -249,7 +248,7 @@ TEST_ROOT(spinning_parent_does_not_delay_its_child)
         told += !delays.others;
         CHECK(delays.worst < START_MOST);
         if (!kept && delays.others && isle_now_ns() >= until)
-            return;
+            skip("other programs had the cores for 20 s");
     }
     CHECK(kept);
 }
@@ -345,8 +344,8 @@ static double measure_two(uint64_t rounds, bool *others)
 
 enum { TWO_ROUNDS = 12 };
 
-/* The best of twelve that other programs left alone. Where none is in twenty seconds, what is left
- * to see is that both compute at once. */
+/* The best of twelve that other programs left alone. Where they are not to be had in twenty
+ * seconds, all that is seen is that both compute at once, and it is told as not run. */
 TEST_ROOT(two_computing_isolates_use_two_cores)
 {
     if (cores() < 2)
@@ -364,7 +363,9 @@ TEST_ROOT(two_computing_isolates_use_two_cores)
             break;
     }
     printf("measured: two isolates take %.2f of the serial time\n", best);
-    CHECK(best <= 0.6 || told < TWO_ROUNDS);
+    if (best > 0.6 && told < TWO_ROUNDS)
+        skip("other programs had the cores for 20 s");
+    CHECK(best <= 0.6);
 }
 TEST_TIMEOUT(two_computing_isolates_use_two_cores, 120);
 TEST_ALONE(two_computing_isolates_use_two_cores);
