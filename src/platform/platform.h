@@ -86,6 +86,11 @@ int64_t isle__thread_clock_read(isle__thread_clock_id clock);
 /* Whether the thread with that isle__thread_id runs or waits for a core; false: it sleeps in the
  * kernel, or is gone. Slow: some microseconds. */
 bool isle__thread_wants_core(uint64_t id);
+/* A full barrier in every running thread of the process, between what it did and what it does. True
+ * from isle__barrier_start: the system has one. False from isle__barrier_everywhere: it has it no
+ * more (a filter of system calls came). Slow: some 10 us where others run. */
+ISLE_MUST_CHECK bool isle__barrier_start(void);
+ISLE_MUST_CHECK bool isle__barrier_everywhere(void);
 
 struct isle__mutex {
     _Alignas(8) unsigned char bytes[48]; /* aarch64 needs all of it */

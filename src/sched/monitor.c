@@ -7,10 +7,12 @@
  *
  * This is how "while a core is idle a runnable isolate starts within 200 us even if its creator or
  * sender never returns" is kept. */
+#include "sched/width.h"
 #include "sched/worker.h"
 
 enum {
     TICK_NS = 100 * 1000,
+    HELD_NS = 150 * 1000,           /* in a task without an event, before it counts as held */
     ASLEEP_LOOKS = 2,               /* that find a worker asleep, before it counts as blocked */
     QUIET_TICKS = 20,               /* in a row, then it sleeps */
     PATIENCE_NS = 10 * 1000 * 1000, /* with workers that compute */
@@ -27,6 +29,8 @@ struct monitor_view {
     unsigned workers, idle, stuck, computing;
     bool waiting;    /* a task that nobody is about to take */
     int64_t longest; /* that a stuck one has computed */
+    uint64_t events; /* begun since the last look */
+    bool held;       /* one computes or sleeps in its task */
 };
 
 static void monitor_look_at(struct isle__worker *worker, int64_t now, struct monitor_view *view)
@@ -36,6 +40,7 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
     isle__thread_clock_id clock = atomic_load_explicit(&worker->clock, memory_order_relaxed);
     view->workers++;
     view->idle += worker->idle;
+    view->events += beat - atomic_load_explicit(&worker->seen_beat, memory_order_relaxed);
     if (atomic_load_explicit(&worker->queue.count, memory_order_relaxed) > 0)
         view->waiting = true;
     if (!running || beat != atomic_load_explicit(&worker->seen_beat, memory_order_relaxed)) {
@@ -46,7 +51,7 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
         worker->asleep = 0;
         return;
     }
-    if (atomic_load_explicit(&worker->handoff, memory_order_relaxed) != NULL)
+    if (!isle__handoff_is_empty(&worker->handoff))
         view->waiting = true;
     int64_t cpu = isle__thread_clock_read(clock);
     /* In time that it used itself: one that merely waits for a core would gain nothing from another
@@ -67,6 +72,8 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
     worker->seen_cpu = cpu;
     if (stuck_for > view->longest)
         view->longest = stuck_for;
+    if (stuck_for > HELD_NS || worker->asleep >= ASLEEP_LOOKS)
+        view->held = true;
 }
 
 static struct monitor_view monitor_look(int64_t now)
@@ -78,6 +85,36 @@ static struct monitor_view monitor_look(int64_t now)
         monitor_look_at(w, now, &view);
     isle__mutex_unlock(&isle__sched.lock);
     return view;
+}
+
+void isle__sched_set_width(unsigned width)
+{
+    unsigned awake = 0;
+    isle__mutex_lock(&isle__sched.lock);
+    atomic_store_explicit(&isle__sched.width, width, memory_order_relaxed);
+    for (struct isle__worker *w = isle__sched.workers; w != NULL; w = w->next)
+        atomic_store_explicit(&w->rests, !w->idle && ++awake > width, memory_order_relaxed);
+    isle__mutex_unlock(&isle__sched.lock);
+}
+
+/* How many workers may be awake, by what they get done. */
+static void monitor_measure(struct isle__width *width, uint64_t *events, int64_t now,
+                            const struct monitor_view *view)
+{
+    unsigned before = atomic_load_explicit(&isle__sched.width, memory_order_relaxed);
+    *events += view->events;
+    unsigned after = isle__width_look(width, &(struct isle__width_view){
+                                                 .now = now,
+                                                 .events = *events,
+                                                 .workers = view->workers,
+                                                 .awake = view->workers - view->idle,
+                                                 .waiting = view->waiting,
+                                                 .held = view->held,
+                                             });
+    if (after == 0)
+        after = ISLE__WIDTH_ALL;
+    if (after != before)
+        isle__sched_set_width(after);
 }
 
 static void monitor_add_worker(void)
@@ -96,12 +133,15 @@ void isle__monitor_main(void *unused)
     (void)unused;
     unsigned quiet = 0;
     int64_t last_added = 0;
+    struct isle__width width = {0};
+    uint64_t events = 0;
     unsigned cores = isle__cpu_count();
     isle__thread_be_punctual();
     while (!atomic_load_explicit(&isle__sched.stopping, memory_order_acquire)) {
         int64_t now = isle__clock_now();
         struct monitor_view view = monitor_look(now);
         quiet = view.idle < view.workers || view.waiting ? 0 : quiet + 1;
+        monitor_measure(&width, &events, now, &view);
         if (view.waiting) {
             if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) > 0) {
                 isle__sched_wake_one();

@@ -47,8 +47,7 @@ static void queue_count_down(struct isle__queue *queue, size_t taken)
     atomic_store_explicit(&queue->count, count - taken, memory_order_relaxed);
 }
 
-void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
-                        struct isle__task *last, size_t count)
+static void queue_link(struct isle__queue *queue, struct isle__task *first, struct isle__task *last)
 {
     last->next = NULL;
     if (queue->last != NULL)
@@ -56,6 +55,12 @@ void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
     else
         queue->first = first;
     queue->last = last;
+}
+
+void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
+                        struct isle__task *last, size_t count)
+{
+    queue_link(queue, first, last);
     /* seq_cst: pairs with the re-check of a worker that is about to park (worker_park). */
     atomic_fetch_add_explicit(&queue->count, count, memory_order_seq_cst);
 }
@@ -65,6 +70,16 @@ size_t isle__queue_push(struct isle__queue *queue, struct isle__task *task)
     isle__queue_lock(queue);
     isle__queue_append(queue, task, task, 1);
     size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    isle__queue_unlock(queue);
+    return count;
+}
+
+size_t isle__queue_push_own(struct isle__queue *queue, struct isle__task *task)
+{
+    isle__queue_lock(queue);
+    queue_link(queue, task, task);
+    size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed) + 1;
+    atomic_store_explicit(&queue->count, count, memory_order_relaxed);
     isle__queue_unlock(queue);
     return count;
 }

@@ -19,11 +19,13 @@
 #include "sched/simulation.h"
 
 enum {
-    HANDOFF_MAX = 32,           /* in a row, then the queue has its turn */
-    INJECTED_EVERY = 31,        /* so often the shared queue and others come before one's own */
-    WAKE_BACKLOG = 4,           /* tasks in one's queue that are worth another worker at once */
-    SPIN_ROUNDS = 200,          /* of looking everywhere before parking, about 20 us */
-    OWN_SPIN_ROUNDS = 800,      /* of looking at one's own queue, the same time */
+    HANDOFF_MAX = 32,      /* in a row, then the queue has its turn */
+    INJECTED_EVERY = 31,   /* so often the shared queue and others come before one's own */
+    WAKE_BACKLOG = 4,      /* tasks in one's queue that are worth another worker at once */
+    SPIN_ROUNDS = 200,     /* of looking everywhere before parking, about 20 us */
+    SPIN_YIELD = 20,       /* rounds, then who waits for this core has it: 2 us */
+    OWN_SPIN_ROUNDS = 800, /* of looking at one's own queue, the same time */
+    OWN_SPIN_YIELD = 80,
     LINGER_NS = 5 * 1000 * 1000 /* of a worker more than wanted, before it ends */
 };
 
@@ -51,7 +53,8 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
     worker->kind = kind;
     worker->seed = (uint64_t)(uintptr_t)worker | 1;
     isle__queue_init(&worker->queue);
-    atomic_init(&worker->handoff, NULL);
+    isle__handoff_init(&worker->handoff);
+    atomic_init(&worker->rests, false);
     atomic_init(&worker->notifier, -1);
     isle_err err = isle__flow_make_own(&worker->own);
     if (err != ISLE_OK) {
@@ -110,7 +113,7 @@ bool isle__sched_has_waiting(void)
  * isolates that talk stay together. */
 static bool worker_left_handoff(struct isle__worker *victim)
 {
-    return atomic_load_explicit(&victim->handoff, memory_order_seq_cst) != NULL &&
+    return !isle__handoff_is_empty(&victim->handoff) &&
            atomic_load_explicit(&victim->head.beat, memory_order_relaxed) ==
                atomic_load_explicit(&victim->seen_beat, memory_order_relaxed);
 }
@@ -124,7 +127,7 @@ static struct isle__task *worker_steal(struct isle__worker *self)
             continue;
         task = isle__queue_steal(&w->queue, &self->queue);
         if (task == NULL && worker_left_handoff(w))
-            task = atomic_exchange_explicit(&w->handoff, NULL, memory_order_seq_cst);
+            task = isle__handoff_steal(&w->handoff);
     }
     isle__mutex_unlock(&isle__sched.lock);
     return task;
@@ -132,9 +135,27 @@ static struct isle__task *worker_steal(struct isle__worker *self)
 
 static struct isle__task *worker_take_handoff(struct isle__worker *self)
 {
-    if (atomic_load_explicit(&self->handoff, memory_order_relaxed) == NULL)
-        return NULL;
-    return atomic_exchange_explicit(&self->handoff, NULL, memory_order_seq_cst);
+    return isle__handoff_is_empty(&self->handoff) ? NULL : isle__handoff_swap(&self->handoff, NULL);
+}
+
+/* What it has goes to one that is awake and stays so; false: there is none, it goes on. */
+static bool worker_hand_over(struct isle__worker *self)
+{
+    isle__mutex_lock(&isle__sched.lock);
+    struct isle__worker *heir = isle__sched.workers;
+    while (heir != NULL &&
+           (heir == self || heir->idle || atomic_load_explicit(&heir->rests, memory_order_relaxed)))
+        heir = heir->next;
+    if (heir != NULL) {
+        struct isle__task *task;
+        while ((task = isle__queue_pop(&self->queue)) != NULL ||
+               (task = worker_take_handoff(self)) != NULL)
+            (void)isle__queue_push(&heir->queue, task);
+    } else {
+        atomic_store_explicit(&self->rests, false, memory_order_relaxed);
+    }
+    isle__mutex_unlock(&isle__sched.lock);
+    return heir != NULL;
 }
 
 static struct isle__task *worker_find(struct isle__worker *self)
@@ -148,6 +169,9 @@ static struct isle__task *worker_find(struct isle__worker *self)
             task = isle__queue_pop(&isle__sched.injected);
         return task;
     }
+    if (ISLE__UNLIKELY(atomic_load_explicit(&self->rests, memory_order_relaxed)) &&
+        worker_hand_over(self))
+        return NULL;
     if (++self->tick % INJECTED_EVERY == 0) {
         if ((task = isle__queue_pop(&isle__sched.injected)) != NULL)
             return task;
@@ -197,13 +221,24 @@ static bool idle_list_remove(struct isle__worker *self)
     return was;
 }
 
+/* Whether `width` workers are awake. Read after a task was queued and after one's own name was put
+ * on the idle list: the last that parks of those that matter sees the task, or is seen. */
+static bool sched_is_wide_enough(void)
+{
+    unsigned idle = atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst);
+    unsigned count = atomic_load_explicit(&isle__sched.worker_count, memory_order_seq_cst);
+    return count >= idle + atomic_load_explicit(&isle__sched.width, memory_order_relaxed);
+}
+
 void isle__sched_wake_one(void)
 {
-    if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) == 0)
+    if (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) == 0 ||
+        sched_is_wide_enough())
         return;
     isle__mutex_lock(&isle__sched.lock);
     struct isle__worker *worker = isle__sched.idle;
     if (worker != NULL) {
+        atomic_store_explicit(&worker->rests, false, memory_order_relaxed);
         isle__sched.idle = worker->idle_next;
         worker->idle = false;
         atomic_fetch_sub_explicit(&isle__sched.idle_count, 1, memory_order_seq_cst);
@@ -212,14 +247,29 @@ void isle__sched_wake_one(void)
     isle__mutex_unlock(&isle__sched.lock);
 }
 
+/* Half of those that are awake at most: each takes a core from somebody, the next task's sender
+ * perhaps. */
+static bool worker_may_spin(struct isle__worker *self)
+{
+    unsigned searching = atomic_load_explicit(&isle__sched.searching, memory_order_relaxed);
+    unsigned idle = atomic_load_explicit(&isle__sched.idle_count, memory_order_relaxed);
+    unsigned count = atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed);
+    return !atomic_load_explicit(&self->rests, memory_order_relaxed) &&
+           (searching == 0 || 2 * searching + idle < count);
+}
+
 /* Looks around for a little while before the cost of sleeping and being woken is paid. */
 static struct isle__task *worker_spin(struct isle__worker *self)
 {
     struct isle__task *task = NULL;
+    if (!worker_may_spin(self))
+        return NULL;
     atomic_fetch_add_explicit(&isle__sched.searching, 1, memory_order_seq_cst);
     for (int round = 0; round < SPIN_ROUNDS && task == NULL; round++) {
         for (int i = 0; i < 8; i++)
             isle__cpu_relax();
+        if (round % SPIN_YIELD == SPIN_YIELD - 1)
+            isle__thread_yield();
         if (atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed))
             break;
         task = worker_find(self);
@@ -237,6 +287,8 @@ static bool worker_spin_for_own(struct isle__worker *self)
         if (atomic_load_explicit(&self->queue.count, memory_order_relaxed) > 0)
             return true;
         isle__cpu_relax();
+        if (round % OWN_SPIN_YIELD == OWN_SPIN_YIELD - 1)
+            isle__thread_yield();
     }
     return false;
 }
@@ -253,9 +305,12 @@ static bool worker_may_end(struct isle__worker *self)
         while (*at != self)
             at = &(*at)->next;
         *at = self->next;
-        atomic_fetch_sub_explicit(&isle__sched.worker_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&isle__sched.worker_count, 1, memory_order_seq_cst);
     }
     isle__mutex_unlock(&isle__sched.lock);
+    /* Somebody may have counted on this one. */
+    if (ends && isle__sched_has_waiting())
+        isle__sched_wake_one();
     return ends;
 }
 
@@ -291,7 +346,7 @@ static struct isle__task *worker_wait(struct isle__worker *self)
         if (surplus && surplus_waited && worker_may_end(self))
             return NULL;
         idle_list_add(self);
-        if (!worker_sees_waiting(self) &&
+        if ((sched_is_wide_enough() || !worker_sees_waiting(self)) &&
             !atomic_load_explicit(&isle__sched.stopping, memory_order_seq_cst))
             isle__parker_park(&self->parker, surplus ? LINGER_NS : ISLE_FOREVER);
         idle_list_remove(self);
@@ -435,11 +490,10 @@ void isle__sched_ready(struct isle__task *task)
             isle__sched_wake_one();
         return;
     }
-    struct isle__task *displaced =
-        atomic_exchange_explicit(&self->handoff, task, memory_order_seq_cst);
+    struct isle__task *displaced = isle__handoff_swap(&self->handoff, task);
     if (displaced == NULL)
         return;
-    if (isle__queue_push(&self->queue, displaced) >= WAKE_BACKLOG &&
+    if (isle__queue_push_own(&self->queue, displaced) >= WAKE_BACKLOG &&
         atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
         isle__sched_wake_one();
 }
@@ -451,7 +505,7 @@ void isle__sched_yielded(struct isle__task *task)
         self->kind != ISLE__WORKER_POOL)
         isle__sched_ready(task);
     else
-        (void)isle__queue_push(&self->queue, task);
+        (void)isle__queue_push_own(&self->queue, task);
 }
 
 /* --- start and stop */
@@ -463,6 +517,8 @@ isle_err isle__sched_start(unsigned count, size_t stack_size)
     isle__queue_init(&isle__sched.injected);
     isle__sched.stack_size = stack_size;
     isle__sched.target = count;
+    atomic_store_explicit(&isle__sched.width, ISLE__WIDTH_ALL, memory_order_relaxed);
+    isle__handoffs_start();
     isle__sched.pool = count > 0;
     isle_err err = ISLE_OK;
     for (unsigned i = 0; i < count && err == ISLE_OK; i++)
@@ -480,6 +536,7 @@ isle_err isle__sched_start(unsigned count, size_t stack_size)
 
 static void sched_unpark_all(void)
 {
+    atomic_store_explicit(&isle__sched.width, ISLE__WIDTH_ALL, memory_order_relaxed);
     while (atomic_load_explicit(&isle__sched.idle_count, memory_order_seq_cst) > 0)
         isle__sched_wake_one();
 }

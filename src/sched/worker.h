@@ -3,6 +3,9 @@
 #ifndef ISLE_WORKER_H
 #define ISLE_WORKER_H
 
+#include <limits.h>
+
+#include "sched/handoff.h"
 #include "sched/sched.h"
 
 /* A queue of tasks, first in first out. `count` may be read without the lock: a filter. */
@@ -30,9 +33,9 @@ struct isle__worker {
     uint32_t tick;
     uint64_t seed;
     /* Other threads'. */
-    _Alignas(
-        64) _Atomic(struct isle__task *) handoff; /* runs next; anybody may take it by exchange */
+    _Alignas(64) struct isle__handoff handoff; /* what runs next */
     struct isle__queue queue;
+    _Atomic bool rests; /* it is to hand over what it has, and park */
     struct isle__parker parker;
     _Atomic bool released;             /* pinned: may end */
     _Atomic int notifier;              /* -1: none */
@@ -50,12 +53,14 @@ struct isle__worker {
     int64_t given_cpu; /* at the last call of isle__sched_time_given; its caller's */
 };
 
+#define ISLE__WIDTH_ALL (UINT_MAX / 2)
 struct isle__sched {
     struct isle__mutex lock; /* idle list, list of workers, thread counts */
     struct isle__worker *workers;
     struct isle__worker *idle;
     _Atomic unsigned idle_count;
     _Atomic unsigned searching; /* workers that look for work: no other need be woken */
+    _Atomic unsigned width;     /* workers that may be awake; the monitor's (width.h) */
     _Atomic unsigned worker_count, thread_count;
     _Atomic size_t reserved;     /* bytes of all workers, which come and go by load */
     unsigned target;             /* workers wanted; more are replacements of stuck ones */
@@ -73,7 +78,10 @@ extern struct isle__sched isle__sched;
 void isle__queue_init(struct isle__queue *queue);
 void isle__queue_lock(struct isle__queue *queue);
 void isle__queue_unlock(struct isle__queue *queue);
-size_t isle__queue_push(struct isle__queue *queue, struct isle__task *task); /* how many wait now */
+/* Both return how many wait now. Who pushes may then look whether to wake somebody; to a queue of
+ * one's own, where nobody need be, it costs less. */
+size_t isle__queue_push(struct isle__queue *queue, struct isle__task *task);
+size_t isle__queue_push_own(struct isle__queue *queue, struct isle__task *task);
 /* A chain of `count` tasks; the caller holds the lock. */
 void isle__queue_append(struct isle__queue *queue, struct isle__task *first,
                         struct isle__task *last, size_t count);
@@ -84,8 +92,11 @@ struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queu
 
 void isle__worker_loop(void *unused); /* the entry of every fresh flow */
 bool isle__sched_has_waiting(void);   /* in a queue; hand-offs are not counted */
+/* Wakes a worker that is parked, if no more than the width allows are awake. */
 void isle__sched_wake_one(void);
 isle_err isle__sched_add_worker(void); /* a pool thread more */
+/* So many may be awake from now on. What is more hands over what it has and rests. */
+void isle__sched_set_width(unsigned width);
 void isle__monitor_main(void *unused);
 void isle__monitor_wake(void);
 

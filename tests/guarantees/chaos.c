@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "isle.h"
-#include "sched/sched.h"
+#include "sched/worker.h"
 #include "test.h"
 
 enum { PLACES = 300, STEPS = 24, TABLES_MAX = 64 * 1024 };
@@ -456,12 +456,28 @@ static isle_stats chaos_settle(uint64_t memory)
     return stats;
 }
 
+/* Workers are sent to rest and called back all the time, also when that is no good. */
+static bool shaken;
+static _Atomic bool shaking_over;
+
+static void *shake(void *unused)
+{
+    for (unsigned i = 0; !atomic_load(&shaking_over); i++) {
+        isle__sched_set_width(i % 3 == 0 ? ISLE__WIDTH_ALL : 1);
+        isle__thread_yield();
+    }
+    return unused;
+}
+
 static void chaos_run(uint64_t first_seed, unsigned rounds, int64_t duration)
 {
     uint64_t idle = (uint64_t)isle__memory_live(), first = UINT64_MAX;
     isle_stats after = {0};
+    pthread_t shaker;
     CHECK_ERR(isle_start(0, NULL, NULL), ISLE_OK);
     (void)chance(); /* the root's own, before the count */
+    if (shaken)
+        CHECK_INT(pthread_create(&shaker, NULL, shake, NULL), 0);
     for (unsigned i = 0; i < rounds; i++) {
         chaos_round(first_seed + i * 7919, duration);
         after = chaos_settle(first);
@@ -473,6 +489,10 @@ static void chaos_run(uint64_t first_seed, unsigned rounds, int64_t duration)
         if (first == UINT64_MAX)
             first = after.memory + TABLES_MAX;
         CHECK(after.memory <= first);
+    }
+    if (shaken) {
+        atomic_store(&shaking_over, true);
+        CHECK_INT(pthread_join(shaker, NULL), 0);
     }
     isle_stop();
     CHECK_UINT(isle__memory_live(), idle);
@@ -495,6 +515,21 @@ TEST(chaos_with_migration)
     chaos_run(4242, 2, ISLE_MS(1500));
 }
 TEST_TIMEOUT(chaos_with_migration, 60);
+
+TEST(chaos_while_workers_rest)
+{
+    shaken = true;
+    chaos_run(77, 2, ISLE_MS(1500));
+}
+TEST_TIMEOUT(chaos_while_workers_rest, 60);
+
+/* Where the system has no barrier for others (membarrier). */
+TEST(chaos_where_owners_pay_for_barriers)
+{
+    atomic_store(&isle__handoff_fences, true);
+    chaos_run(78, 2, ISLE_MS(1500));
+}
+TEST_TIMEOUT(chaos_where_owners_pay_for_barriers, 60);
 
 /* --- what chaos found */
 

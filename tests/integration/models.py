@@ -35,8 +35,8 @@ def mutants(model):
     return re.findall(r'^ \*   ([A-Z_]+)  ', head, re.MULTILINE)
 
 
-def holds(model):
-    errors, said = check(model)
+def holds(model, *definitions):
+    errors, said = check(model, *definitions)
     assert errors == 0, said
 
 
@@ -61,6 +61,22 @@ def mutants_of_the_mailbox_are_caught():
 @test(timeout=120, memory=1024)
 def no_wakeup_of_a_worker_is_lost():
     holds('park')
+
+
+@test(timeout=120, memory=1024)
+def no_wakeup_is_lost_at_other_widths():
+    holds('park', 'WIDTH=2')
+    holds('park', 'WIDTH=2', 'WORKERS=3', 'PUSHERS=1')
+
+
+@test(timeout=60, memory=1024)
+def each_handoff_is_taken_once():
+    holds('handoff')
+
+
+@test(timeout=120, memory=1024)
+def mutants_of_the_handoff_are_caught():
+    catches('handoff')
 
 
 @test(timeout=120, memory=1024)

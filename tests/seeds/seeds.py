@@ -33,6 +33,7 @@ OUTSIDE = {
     'floats': [('*', 'threads, foreign loops')],
     'chaos': [('*', 'a time of its own')],
     'scale': [('*', 'measures')],
+    'widths': [('*', 'workers')],
     'sweep': [('*', 'counts the allocations of a thread')],
     'program': [('*', 'processes and threads')],
     'simulation': [('*', 'simulates itself')],

@@ -6,12 +6,17 @@
  * The mutants, each of which must fail:
  *   NO_RECHECK     a worker parks without looking at the queue once more
  *   COUNT_LATE     the idle count is raised after that look
- *   NO_PERMIT      an unpark that finds nobody asleep leaves no permit */
+ *   NO_PERMIT      an unpark that finds nobody asleep leaves no permit
+ *   COUNT_SELF     who parks counts itself among those that stay awake
+ * WIDTH workers may be awake: who pushes wakes nobody while so many are, and who parks and leaves so many need not look once more. */
 #ifndef PUSHERS
 #define PUSHERS 2
 #endif
 #ifndef WORKERS
 #define WORKERS 2
+#endif
+#ifndef WIDTH
+#define WIDTH 1
 #endif
 
 byte queue = 0, done = 0, pushed = 0;
@@ -43,9 +48,12 @@ inline unpark(who) {
     }
 }
 
+/* One look at the count, as sched_is_wide_enough does. */
+#define WIDE_ENOUGH (WORKERS - idle_count >= WIDTH)
+
 inline wake_one() {
     if
-    :: idle_count != 0 ->
+    :: idle_count != 0 && !WIDE_ENOUGH ->
         lock();
         chosen = 0;
         do
@@ -85,7 +93,7 @@ inline take() {
 }
 
 proctype worker(byte self) {
-    bool got, sees;
+    bool got, sees, wide;
     do
     :: done == PUSHERS -> break
     :: else ->
@@ -111,7 +119,12 @@ proctype worker(byte self) {
 #ifdef NO_RECHECK
                 sees = false;
 #else
-                sees = queue > 0;
+#ifdef COUNT_SELF
+                wide = WORKERS - (idle_count - 1) >= WIDTH;
+#else
+                wide = WIDE_ENOUGH;
+#endif
+                sees = !wide && queue > 0;
 #endif
 #ifdef COUNT_LATE
                 idle_count++;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -154,6 +155,21 @@ void isle__cpu_relax(void)
 ISLE__OPAQUE uint64_t isle__thread_id(void)
 {
     return (uint64_t)syscall(SYS_gettid);
+}
+
+static long thread_membarrier(int command)
+{
+    return syscall(SYS_membarrier, command, 0, 0);
+}
+
+bool isle__barrier_start(void)
+{
+    return thread_membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+bool isle__barrier_everywhere(void)
+{
+    return thread_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
 isle__thread_clock_id isle__thread_clock(void)
