@@ -17,7 +17,16 @@
 static bool quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot,
                        unsigned depth);
 
-static bool quick_grow(struct isle__quick *quick)
+bool isle__quick_more(struct isle__quick *quick, size_t size)
+{
+    isle__quick_leave_chunk(quick);
+    if (isle__copy_add_chunk(quick->copy, size) == NULL)
+        return false;
+    isle__quick_enter_chunk(quick);
+    return true;
+}
+
+static ISLE__RARE bool quick_grow(struct isle__quick *quick)
 {
     size_t old = quick->capacity * sizeof(*quick->log), size = old * 4;
     struct isle__quick_mark *log;
@@ -39,14 +48,13 @@ static bool quick_grow(struct isle__quick *quick)
 static inline struct isle__cell *quick_new(struct isle__quick *quick,
                                            const struct isle__cell *source, size_t size)
 {
-    struct isle__chunk *chunk;
-    struct isle__cell *cell = isle__quick_bump(quick, size, &chunk);
+    struct isle__cell *cell = isle__quick_bump(quick, size);
     if (cell == NULL)
         return NULL;
     cell->kind = source->kind;
     cell->flags = source->flags;
     cell->element = source->element;
-    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)chunk) / 16);
+    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)quick->copy->last) / 16);
     return cell;
 }
 
@@ -235,7 +243,10 @@ static bool quick_region(struct isle__quick *quick, struct isle__cell *cell,
     if (region->kind == ISLE__REGION_FROZEN) {
         *ret_held = true;
         *slot = isle__value_of(cell);
-        return isle__copy_hold_frozen(quick->copy, isle__frozen_of(region)) == ISLE_OK;
+        isle__quick_leave_chunk(quick);
+        isle_err err = isle__copy_hold_frozen(quick->copy, isle__frozen_of(region));
+        isle__quick_enter_chunk(quick);
+        return err == ISLE_OK;
     }
     quick->plain = region;
     return region->heap == quick->copy->heap;
@@ -305,12 +316,14 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
 {
     struct isle__quick quick;
     quick.copy = copy;
+    isle__quick_enter_chunk(&quick);
     quick.plain = NULL;
     quick.log = quick.first;
     quick.count = 0;
     quick.capacity = ISLE__QUICK_LOG;
-    quick.structs = NULL;
-    quick.struct_count = quick.struct_capacity = quick.structs_done = 0;
+    quick.structs = quick.first_structs;
+    quick.struct_count = quick.structs_done = 0;
+    quick.struct_capacity = ISLE__QUICK_STRUCTS;
     quick.index = NULL;
     quick.index_size = 0;
     quick.plan_count = 0;
@@ -327,7 +340,8 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
     }
     if (quick.log != quick.first)
         isle__memory_free(quick.log, quick.capacity * sizeof(*quick.log));
-    if (quick.struct_capacity != 0)
+    isle__quick_leave_chunk(&quick);
+    if (quick.structs != quick.first_structs)
         isle__quick_structs_fini(&quick);
     copy->heap->busy = busy;
     if (done)

@@ -7,7 +7,7 @@
 #include "isle/object.h"
 #include "value/copy_quick.h"
 
-enum { HEADER = 40, NODES = 6, MADE_MAX = 400 };
+enum { HEADER = 40, NODES = 12, MADE_MAX = 400 }; /* more than ISLE__QUICK_STRUCTS */
 
 struct leaf {
     int64_t number;
@@ -48,7 +48,7 @@ struct draw {
     struct node *others[NODES];
     struct leaf leaves[NODES];
     double numbers[NODES];
-    char text[100];
+    char text[10 * NODES + 40];
 };
 
 static uint64_t draw_below(struct draw *draw, uint64_t bound)
@@ -395,6 +395,51 @@ TEST_HEAP(without_memory_the_quick_way_undoes_all)
         CHECK(isle_equal(text, written(parcel_content(fixture, &parcel))));
     }
     CHECK(failed > 20);
+}
+
+struct counted {
+    int64_t *numbers;
+    size_t count;
+    int64_t secret; /* in no list */
+};
+extern const isle_type counted_type;
+ISLE_TYPE(counted_type, struct counted, ISLE_FIELD_ARRAY(struct counted, numbers, count),
+          ISLE_FIELD(struct counted, count));
+struct counted_many {
+    struct counted *all;
+    size_t count;
+    int64_t secret;
+};
+extern const isle_type counted_many_type;
+ISLE_TYPE(counted_many_type, struct counted_many,
+          ISLE_FIELD_STRUCTS(struct counted_many, all, count, &counted_type));
+
+/* A counter that is listed besides does not stand for a field that is not. */
+TEST_HEAP(what_no_field_lists_arrives_zero)
+{
+    int64_t numbers[] = {1, 2};
+    struct counted three[3];
+    struct counted_many many = {three, 3, -1};
+    isle_value root = isle_object(&counted_many_type, &many);
+    struct isle__parcel parcel;
+
+    for (int i = 0; i < 3; i++)
+        three[i] = (struct counted){numbers, 2, -1};
+    CHECK(copy_quick(&fixture->heap, root, &parcel));
+    for (struct isle__chunk *chunk = parcel.chunks; chunk != NULL; chunk = chunk->next)
+        memset(chunk + 1, 0xff, chunk->size - sizeof *chunk); /* the memory of the next */
+    isle__parcel_drop(&parcel);
+    CHECK(copy_quick(&fixture->heap, root, &parcel));
+    const struct counted_many *got =
+        isle_as_object(parcel_content(fixture, &parcel), &counted_many_type);
+    CHECK_INT(got->secret, 0);
+    CHECK_UINT(got->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_INT(got->all[i].secret, 0);
+        CHECK_UINT(got->all[i].count, 2);
+        CHECK(got->all[i].numbers != numbers);
+        CHECK_INT(got->all[i].numbers[1], 2);
+    }
 }
 
 /* Deeper than it goes, it gives up, wherever the depth is. */
