@@ -15,8 +15,9 @@
 #include "value/copy_quick.h"
 
 #if defined(__GNUC__)
-#define QUICK_APART __attribute__((noinline)) /* its registers are saved only where it is called   \
-                                               */
+#define QUICK_APART                                                                                \
+    __attribute__((noinline)) /* its registers are saved only where it is called                   \
+                               */
 #else
 #define QUICK_APART
 #endif
