@@ -114,6 +114,17 @@ size_t isle__copy_estimate(isle_value root);
  * the originals are as before, and the copy must be aborted. */
 bool isle__copy_quickly(struct isle__copy *copy, isle_value *root);
 
+/* leaf.c: a parcel of one chunk: the header's place, and behind it `size` bytes of cells, not
+ * filled in, which begin where its root does; NULL: no memory. */
+struct isle__cell *isle__parcel_single(size_t header_size, size_t size,
+                                       struct isle__parcel *ret_parcel);
+/* Messages without a graph: a value that leads to no other, a struct that leads at most to such.
+ * False: the copier must look. */
+bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source, size_t header_size,
+                       struct isle__parcel *ret_parcel, isle_err *ret_err);
+bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const void *object,
+                         size_t header_size, struct isle__parcel *ret_parcel, isle_err *ret_err);
+
 /* copy_cell.c: the shallow copy of one cell in new memory of the target. */
 isle_err isle__copy_cell(struct isle__copy *copy, const struct isle__cell *source, uint32_t parent,
                          struct isle__cell **ret_dest);

@@ -14,10 +14,27 @@
 
 #include "value/copy_quick.h"
 
-static bool quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot,
-                       unsigned depth);
+#if defined(__GNUC__)
+#define QUICK_APART                                                                                \
+    __attribute__((noinline)) /* its registers are saved only where it is called                   \
+                               */
+#else
+#define QUICK_APART
+#endif
 
-static bool quick_grow(struct isle__quick *quick)
+static struct isle__cell *quick_cell(struct isle__quick *quick, struct isle__cell *cell,
+                                     unsigned depth);
+
+bool isle__quick_more(struct isle__quick *quick, size_t size)
+{
+    isle__quick_leave_chunk(quick);
+    if (isle__copy_add_chunk(quick->copy, size) == NULL)
+        return false;
+    isle__quick_enter_chunk(quick);
+    return true;
+}
+
+static ISLE__RARE bool quick_grow(struct isle__quick *quick)
 {
     size_t old = quick->capacity * sizeof(*quick->log), size = old * 4;
     struct isle__quick_mark *log;
@@ -35,66 +52,72 @@ static bool quick_grow(struct isle__quick *quick)
     return true;
 }
 
+/* The copy of a value, which *slot has already: replaced if it is a cell. */
+static inline bool quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot,
+                              unsigned depth)
+{
+    if (isle__is_immediate(value))
+        return isle__tag_of(value) != ISLE__TAG_POINTER;
+    struct isle__cell *cell = isle__cell_of(value);
+    if ((cell->flags & ISLE__CELL_IMMORTAL) != 0)
+        return true;
+    cell = quick_cell(quick, cell, depth);
+    *slot = isle__value_of(cell);
+    return cell != NULL;
+}
+
 /* Memory for the copy of a cell, its header filled in. */
 static inline struct isle__cell *quick_new(struct isle__quick *quick,
                                            const struct isle__cell *source, size_t size)
 {
-    struct isle__chunk *chunk;
-    struct isle__cell *cell = isle__quick_bump(quick, size, &chunk);
+    struct isle__cell *cell = isle__quick_bump(quick, size);
     if (cell == NULL)
         return NULL;
-    cell->kind = source->kind;
-    cell->flags = source->flags;
-    cell->element = source->element;
-    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)chunk) / 16);
+    *cell = *source;
+    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)quick->copy->last) / 16);
     return cell;
 }
 
-/* The same for a cell that others may refer to: it is marked. */
-static inline struct isle__cell *quick_new_marked(struct isle__quick *quick,
-                                                  struct isle__cell *source, size_t size)
+/* Others may refer to the cell: from here on they are led to its copy. What of it the mark
+ * overwrites has been read. */
+static inline bool quick_mark(struct isle__quick *quick, struct isle__cell *source,
+                              const struct isle__cell *dest)
 {
     struct isle__forward *forward = (struct isle__forward *)source;
     if (ISLE__UNLIKELY(quick->count == quick->capacity && !quick_grow(quick)))
-        return NULL;
-    struct isle__cell *cell = quick_new(quick, source, size);
-    if (cell == NULL)
-        return NULL;
+        return false;
     quick->log[quick->count++] = (struct isle__quick_mark){forward, forward->to.bits};
     source->flags |= ISLE__CELL_FORWARDED | ISLE__CELL_VISITED;
-    return cell;
-}
-
-static inline void quick_forward(struct isle__cell *source, const struct isle__cell *dest)
-{
-    ((struct isle__forward *)source)->to = isle__value_of(dest);
-}
-
-static bool quick_string(struct isle__quick *quick, struct isle__cell *source, isle_value *slot)
-{
-    struct isle__string *string = (struct isle__string *)source;
-    size_t size = isle__string_size(string->size);
-    struct isle__cell *dest;
-    if (string->size > ISLE__COPY_STRING_MAX) {
-        dest = quick_new_marked(quick, source, size);
-        if (dest == NULL)
-            return false;
-        memcpy(dest + 1, source + 1, size - sizeof(*dest));
-        quick_forward(source, dest);
-        *slot = isle__value_of(dest);
-        return true;
-    }
-    size_t place = ((uintptr_t)source >> 4) % ISLE__COPY_STRINGS;
-    if (quick->strings[place].source != source) {
-        dest = quick_new(quick, source, size);
-        if (dest == NULL)
-            return false;
-        memcpy(dest + 1, source + 1, size - sizeof(*dest));
-        quick->strings[place].source = source;
-        quick->strings[place].dest = dest;
-    }
-    *slot = isle__value_of(quick->strings[place].dest);
+    forward->to = isle__value_of(dest);
     return true;
+}
+
+/* What follows returns the copy of a cell; NULL: to give up. */
+
+static struct isle__cell *quick_flat(struct isle__quick *quick, const struct isle__cell *source,
+                                     size_t size)
+{
+    struct isle__cell *to = quick_new(quick, source, size);
+    if (to != NULL)
+        memcpy(to + 1, source + 1, size - sizeof(*to));
+    return to;
+}
+
+static QUICK_APART struct isle__cell *quick_string(struct isle__quick *quick,
+                                                   struct isle__cell *source)
+{
+    const struct isle__string *string = (const struct isle__string *)source;
+    size_t size = string->size, place = ((uintptr_t)source >> 4) % ISLE__COPY_STRINGS;
+    if (size <= ISLE__COPY_STRING_MAX && quick->strings[place].source == source)
+        return quick->strings[place].dest;
+    struct isle__cell *to = quick_flat(quick, source, isle__string_size(size));
+    if (to == NULL)
+        return NULL;
+    if (size > ISLE__COPY_STRING_MAX)
+        return quick_mark(quick, source, to) ? to : NULL;
+    quick->strings[place].source = source;
+    quick->strings[place].dest = to;
+    return to;
 }
 
 static void *quick_behind(void *cell, size_t size)
@@ -102,202 +125,175 @@ static void *quick_behind(void *cell, size_t size)
     return (char *)cell + isle__copy_round(size);
 }
 
-static bool quick_list(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
-                       unsigned depth)
+static QUICK_APART struct isle__cell *quick_list(struct isle__quick *quick,
+                                                 struct isle__cell *source, unsigned depth)
 {
     const struct isle__list *from = (const struct isle__list *)source;
     uint32_t count = from->count;
-    struct isle__list *to = (struct isle__list *)quick_new_marked(
+    struct isle__list *to = (struct isle__list *)quick_new(
         quick, source, isle__copy_round(sizeof(*to)) + count * sizeof(isle_value));
-    if (to == NULL)
-        return false;
+    if (to == NULL || depth >= ISLE__QUICK_DEPTH)
+        return NULL;
+    const isle_value *values = from->items;
+    isle_value *items = count == 0 ? NULL : quick_behind(to, sizeof(*to));
     to->count = to->capacity = count;
-    to->items = count == 0 ? NULL : quick_behind(to, sizeof(*to));
+    to->items = items;
     to->identity = from->identity;
-    quick_forward(source, &to->cell);
-    *slot = isle__value_of(to);
+    if (!quick_mark(quick, source, &to->cell))
+        return NULL;
     for (uint32_t i = 0; i < count; i++) {
-        if (!quick_slot(quick, from->items[i], &to->items[i], depth))
-            return false;
+        items[i] = values[i];
+        if (!quick_slot(quick, values[i], &items[i], depth + 1))
+            return NULL;
     }
-    return true;
+    return &to->cell;
 }
 
-static bool quick_map(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
-                      unsigned depth)
+static QUICK_APART struct isle__cell *quick_map(struct isle__quick *quick,
+                                                struct isle__cell *source, unsigned depth)
 {
     const struct isle__map *from = (const struct isle__map *)source;
     uint32_t used = from->used, index_size = used <= 8 ? 0 : from->index_size;
-    size_t entries = isle__copy_round(used * sizeof(struct isle__entry));
+    size_t size = used * sizeof(struct isle__entry); /* a multiple of 16 */
     if (used != from->count || from->rehash)
-        return false;
-    struct isle__map *to = (struct isle__map *)quick_new_marked(
-        quick, source, isle__copy_round(sizeof(*to)) + entries + index_size * sizeof(uint32_t));
-    if (to == NULL)
-        return false;
+        return NULL;
+    struct isle__map *to = (struct isle__map *)quick_new(
+        quick, source, isle__copy_round(sizeof(*to)) + size + index_size * sizeof(uint32_t));
+    if (to == NULL || depth >= ISLE__QUICK_DEPTH)
+        return NULL;
+    const struct isle__entry *entries = from->entries, *end = entries + used;
+    struct isle__entry *entry = quick_behind(to, sizeof(*to));
     to->count = to->used = to->capacity = used;
     to->index_size = index_size;
-    to->entries = used == 0 ? NULL : quick_behind(to, sizeof(*to));
-    to->index = index_size == 0
-                    ? NULL
-                    : (uint32_t *)(void *)((char *)quick_behind(to, sizeof(*to)) + entries);
+    to->entries = used == 0 ? NULL : entry;
+    to->index = index_size == 0 ? NULL : (uint32_t *)(void *)((char *)entry + size);
     to->identity = from->identity;
     to->rehash = false;
-    quick_forward(source, &to->cell);
-    *slot = isle__value_of(to);
-    for (uint32_t i = 0; i < used; i++) {
-        struct isle__entry *entry = &to->entries[i];
-        entry->order = from->entries[i].order;
-        entry->hash = from->entries[i].hash;
-        entry->live = true;
-        if (!quick_slot(quick, from->entries[i].key, &entry->key, depth) ||
-            !quick_slot(quick, from->entries[i].value, &entry->value, depth))
-            return false;
-    }
     if (index_size != 0)
         memcpy(to->index, from->index, index_size * sizeof(uint32_t));
-    return true;
+    if (!quick_mark(quick, source, &to->cell))
+        return NULL;
+    for (; entries != end; entries++, entry++) {
+        *entry = *entries;
+        if (!quick_slot(quick, entries->key, &entry->key, depth + 1) ||
+            !quick_slot(quick, entries->value, &entry->value, depth + 1))
+            return NULL;
+    }
+    return &to->cell;
 }
 
-static bool quick_bytes(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
-                        unsigned depth)
+static QUICK_APART struct isle__cell *quick_bytes(struct isle__quick *quick,
+                                                  struct isle__cell *source, unsigned depth)
 {
     const struct isle__bytes *from = (const struct isle__bytes *)source;
-    isle_value store = isle__value_of(from->store);
-    struct isle__bytes *to = (struct isle__bytes *)quick_new_marked(quick, source, sizeof(*to));
+    struct isle__bytes *to = (struct isle__bytes *)quick_new(quick, source, sizeof(*to));
     if (to == NULL)
-        return false;
+        return NULL;
+    isle_value store = isle__value_of(from->store);
     to->offset = from->offset;
     to->size = from->size;
     to->identity = from->identity;
-    quick_forward(source, &to->cell);
-    *slot = isle__value_of(to);
-    if (!quick_slot(quick, store, &store, depth))
-        return false;
+    if (!quick_mark(quick, source, &to->cell) || !quick_slot(quick, store, &store, depth))
+        return NULL;
     to->store = (struct isle__store *)isle__cell_of(store);
-    return true;
+    return &to->cell;
 }
 
-static bool quick_store(struct isle__quick *quick, struct isle__cell *source, isle_value *slot)
+static QUICK_APART struct isle__cell *quick_store(struct isle__quick *quick,
+                                                  struct isle__cell *source)
 {
     const struct isle__store *from = (const struct isle__store *)source;
     size_t size = from->size;
     struct isle__store *to =
-        (struct isle__store *)quick_new_marked(quick, source, isle__copy_round(sizeof(*to)) + size);
+        (struct isle__store *)quick_new(quick, source, isle__copy_round(sizeof(*to)) + size);
     if (to == NULL)
-        return false;
+        return NULL;
     to->size = size;
     to->data = quick_behind(to, sizeof(*to));
     to->shared = NULL;
     if (size != 0)
         memcpy(to->data, from->data, size);
-    quick_forward(source, &to->cell);
-    *slot = isle__value_of(to);
-    return true;
+    return quick_mark(quick, source, &to->cell) ? &to->cell : NULL;
 }
 
-static bool quick_flat(struct isle__quick *quick, struct isle__cell *source, isle_value *slot,
-                       size_t size)
-{
-    struct isle__cell *dest = quick_new(quick, source, size);
-    if (dest == NULL)
-        return false;
-    memcpy(dest + 1, source + 1, size - sizeof(*dest));
-    *slot = isle__value_of(dest);
-    return true;
-}
-
-static bool quick_object(struct isle__quick *quick, struct isle__cell *source, isle_value *slot)
+static QUICK_APART struct isle__cell *quick_object(struct isle__quick *quick,
+                                                   struct isle__cell *source)
 {
     const struct isle__object_cell *from = (const struct isle__object_cell *)source;
     const isle_type *type = from->type;
-    void *object = from->object, *copied;
+    void *copied;
+    if (type->unsendable || !isle__quick_object(quick, type, from->object, &copied))
+        return NULL;
     struct isle__object_cell *to =
-        (struct isle__object_cell *)quick_new_marked(quick, source, sizeof(*to));
-    if (to == NULL || type->unsendable)
-        return false;
-    quick_forward(source, &to->cell);
-    *slot = isle__value_of(to);
-    if (!isle__quick_object(quick, type, object, &copied))
-        return false;
+        (struct isle__object_cell *)quick_new(quick, source, sizeof(*to));
+    if (to == NULL || !quick_mark(quick, source, &to->cell))
+        return NULL;
     to->type = type;
     to->object = copied;
-    return true;
+    return &to->cell;
+}
+
+static inline struct isle__cell *quick_kind(struct isle__quick *quick, struct isle__cell *cell,
+                                            unsigned depth)
+{
+    switch (cell->kind) {
+    case ISLE_STRING:
+        return quick_string(quick, cell);
+    case ISLE_LIST:
+        return quick_list(quick, cell, depth);
+    case ISLE_MAP:
+    case ISLE_SET:
+        return quick_map(quick, cell, depth);
+    case ISLE_INT:
+    case ISLE_DOUBLE:
+        return quick_flat(quick, cell, sizeof(struct isle__box));
+    case ISLE_ISOLATE:
+        return quick_flat(quick, cell, sizeof(struct isle__isolate_cell));
+    case ISLE_BYTES:
+        return quick_bytes(quick, cell, depth);
+    case ISLE__KIND_STORE:
+        return quick_store(quick, cell);
+    case ISLE_OBJECT:
+        return quick_object(quick, cell);
+    default:
+        return NULL;
+    }
 }
 
 /* A cell of a region not met last: of this heap, and so to be copied; or frozen, and held. */
-static bool quick_region(struct isle__quick *quick, struct isle__cell *cell,
-                         const struct isle__region *region, isle_value *slot, bool *ret_held)
+static QUICK_APART struct isle__cell *quick_elsewhere(struct isle__quick *quick,
+                                                      struct isle__cell *cell, unsigned depth)
 {
-    *ret_held = false;
+    const struct isle__region *region = isle__region_of(cell);
     if (region == NULL)
-        return false;
+        return NULL;
     if (region->kind == ISLE__REGION_FROZEN) {
-        *ret_held = true;
-        *slot = isle__value_of(cell);
-        return isle__copy_hold_frozen(quick->copy, isle__frozen_of(region)) == ISLE_OK;
+        isle__quick_leave_chunk(quick);
+        isle_err err = isle__copy_hold_frozen(quick->copy, isle__frozen_of(region));
+        isle__quick_enter_chunk(quick);
+        return err == ISLE_OK ? cell : NULL;
     }
     quick->plain = region;
-    return region->heap == quick->copy->heap;
+    return region->heap == quick->copy->heap ? quick_kind(quick, cell, depth) : NULL;
 }
 
-/* False: it gives up. */
-static bool quick_cell(struct isle__quick *quick, struct isle__cell *cell, isle_value *slot,
-                       unsigned depth)
+static struct isle__cell *quick_cell(struct isle__quick *quick, struct isle__cell *cell,
+                                     unsigned depth)
 {
     while (ISLE__UNLIKELY((cell->flags & ISLE__CELL_FORWARDED) != 0)) {
-        isle_value to = ((struct isle__forward *)cell)->to;
-        if ((cell->flags & ISLE__CELL_VISITED) != 0) {
-            *slot = to;
-            return true;
-        }
-        cell = isle__cell_of(to);
+        bool visited = (cell->flags & ISLE__CELL_VISITED) != 0;
+        cell = isle__cell_of(((struct isle__forward *)cell)->to);
+        if (visited)
+            return cell;
     }
-    const struct isle__region *region = isle__region_of(cell);
-    if (ISLE__UNLIKELY(region != quick->plain)) {
-        bool held;
-        if (!quick_region(quick, cell, region, slot, &held))
-            return false;
-        if (held)
-            return true;
-    }
-    switch (cell->kind) {
-    case ISLE_STRING:
-        return quick_string(quick, cell, slot);
-    case ISLE_LIST:
-        return depth < ISLE__QUICK_DEPTH && quick_list(quick, cell, slot, depth + 1);
-    case ISLE_MAP:
-    case ISLE_SET:
-        return depth < ISLE__QUICK_DEPTH && quick_map(quick, cell, slot, depth + 1);
-    case ISLE_INT:
-    case ISLE_DOUBLE:
-        return quick_flat(quick, cell, slot, sizeof(struct isle__box));
-    case ISLE_ISOLATE:
-        return quick_flat(quick, cell, slot, sizeof(struct isle__isolate_cell));
-    case ISLE_BYTES:
-        return quick_bytes(quick, cell, slot, depth);
-    case ISLE__KIND_STORE:
-        return quick_store(quick, cell, slot);
-    case ISLE_OBJECT:
-        return quick_object(quick, cell, slot);
-    default:
-        return false;
-    }
-}
-
-static inline bool quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot,
-                              unsigned depth)
-{
-    *slot = value;
-    if (isle__is_immediate(value))
-        return isle__tag_of(value) != ISLE__TAG_POINTER;
-    if ((isle__cell_of(value)->flags & ISLE__CELL_IMMORTAL) != 0)
-        return true;
-    return quick_cell(quick, isle__cell_of(value), slot, depth);
+    if (ISLE__UNLIKELY(isle__region_of(cell) != quick->plain))
+        return quick_elsewhere(quick, cell, depth);
+    return quick_kind(quick, cell, depth);
 }
 
 bool isle__quick_slot(struct isle__quick *quick, isle_value value, isle_value *slot, unsigned depth)
 {
+    *slot = value;
     return quick_slot(quick, value, slot, depth);
 }
 
@@ -305,12 +301,14 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
 {
     struct isle__quick quick;
     quick.copy = copy;
+    isle__quick_enter_chunk(&quick);
     quick.plain = NULL;
     quick.log = quick.first;
     quick.count = 0;
     quick.capacity = ISLE__QUICK_LOG;
-    quick.structs = NULL;
-    quick.struct_count = quick.struct_capacity = quick.structs_done = 0;
+    quick.structs = quick.first_structs;
+    quick.struct_count = quick.structs_done = 0;
+    quick.struct_capacity = ISLE__QUICK_STRUCTS;
     quick.index = NULL;
     quick.index_size = 0;
     quick.plan_count = 0;
@@ -318,7 +316,7 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
     bool busy = copy->heap->busy;
     copy->heap->busy = true;
     isle_value copied;
-    bool done = quick_slot(&quick, *root, &copied, 0) &&
+    bool done = isle__quick_slot(&quick, *root, &copied, 0) &&
                 (quick.struct_count == 0 || isle__quick_structs(&quick));
     for (size_t i = 0; i < quick.count; i++) {
         struct isle__forward *source = quick.log[i].source;
@@ -327,7 +325,8 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
     }
     if (quick.log != quick.first)
         isle__memory_free(quick.log, quick.capacity * sizeof(*quick.log));
-    if (quick.struct_capacity != 0)
+    isle__quick_leave_chunk(&quick);
+    if (quick.structs != quick.first_structs)
         isle__quick_structs_fini(&quick);
     copy->heap->busy = busy;
     if (done)

@@ -68,138 +68,13 @@ static isle_err parcel_fail(struct isle__copy *copy, isle_err err)
     return err;
 }
 
-/* A parcel of one chunk: the header's place, and behind it `size` bytes of cells, not filled in. */
-static struct isle__cell *parcel_single(size_t header_size, size_t size,
-                                        struct isle__parcel *ret_parcel)
-{
-    size_t head = sizeof(struct isle__chunk) + ((header_size + 15) & ~(size_t)15);
-    size_t whole = head + ((size + 15) & ~(size_t)15);
-    struct isle__chunk *chunk = isle__memory_alloc(whole);
-    if (chunk == NULL)
-        return NULL;
-    *chunk = (struct isle__chunk){NULL, NULL, whole, whole};
-    struct isle__cell *cell = (struct isle__cell *)(void *)((char *)chunk + head);
-    *ret_parcel = (struct isle__parcel){isle__value_of(cell), chunk, NULL, whole, NULL, NULL};
-    return cell;
-}
-
 isle_err isle__parcel_immediate(isle_value immediate, size_t header_size,
                                 struct isle__parcel *ret_parcel)
 {
-    if (parcel_single(header_size, 0, ret_parcel) == NULL)
+    if (isle__parcel_single(header_size, 0, ret_parcel) == NULL)
         return ISLE_ENOMEM;
     ret_parcel->root = immediate;
     return ISLE_OK;
-}
-
-static void parcel_place(const struct isle__parcel *parcel, struct isle__cell *cell)
-{
-    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)parcel->chunks) / 16);
-}
-
-static isle_err parcel_flat(const struct isle__cell *source, size_t size, size_t header_size,
-                            struct isle__parcel *ret_parcel)
-{
-    struct isle__cell *cell = parcel_single(header_size, size, ret_parcel);
-    if (cell == NULL)
-        return ISLE_ENOMEM;
-    memcpy(cell, source, size);
-    parcel_place(ret_parcel, cell);
-    return ISLE_OK;
-}
-
-/* Nothing else of the message looks at the store, so the window is all that travels of it. */
-static isle_err parcel_bytes(const struct isle__bytes *source, size_t header_size,
-                             struct isle__parcel *ret_parcel)
-{
-    const struct isle__store *from = isle__bytes_store(source);
-    size_t head = (sizeof(struct isle__bytes) + 15) & ~(size_t)15;
-    struct isle__bytes *bytes = (struct isle__bytes *)parcel_single(
-        header_size, head + sizeof(struct isle__store) + source->size, ret_parcel);
-    if (bytes == NULL)
-        return ISLE_ENOMEM;
-    struct isle__store *store = (struct isle__store *)(void *)((char *)bytes + head);
-    *bytes = *source;
-    bytes->store = store;
-    bytes->offset = 0;
-    parcel_place(ret_parcel, &bytes->cell);
-    store->cell = (struct isle__cell){.kind = ISLE__KIND_STORE};
-    store->size = source->size;
-    store->data = (uint8_t *)(store + 1);
-    store->shared = NULL;
-    parcel_place(ret_parcel, &store->cell);
-    if (source->size != 0)
-        memcpy(store->data, from->data + source->offset, source->size);
-    return ISLE_OK;
-}
-
-/* A transferable that still has its bytes moves; until the commit it can be given back. */
-static isle_err parcel_transferable(struct isle__heap *heap, struct isle__transferable_cell *source,
-                                    size_t header_size, struct isle__parcel *ret_parcel)
-{
-    size_t head = (sizeof(*source) + 15) & ~(size_t)15;
-    struct isle__transferable_cell *cell = (struct isle__transferable_cell *)parcel_single(
-        header_size, head + sizeof(struct isle__moved), ret_parcel);
-    if (cell == NULL)
-        return ISLE_ENOMEM;
-    struct isle__moved *moved = (struct isle__moved *)(void *)((char *)cell + head);
-    *cell = *source;
-    parcel_place(ret_parcel, &cell->cell);
-    *moved = (struct isle__moved){
-        .source = source, .dest = cell, .source_hold = source->hold, .transfer = source->transfer};
-    if (source->hold != NULL) {
-        isle__hold_unlink(heap, source->hold);
-        source->hold->shared = NULL;
-    }
-    source->transfer = NULL;
-    cell->hold = &moved->hold;
-    moved->hold.shared = &cell->transfer->shared;
-    ret_parcel->holds = &moved->hold;
-    ret_parcel->moved = moved;
-    ret_parcel->size += cell->transfer->shared.size;
-    return ISLE_OK;
-}
-
-static bool parcel_has_bytes(const struct isle__transferable_cell *cell)
-{
-    return cell->transfer != NULL &&
-           atomic_load_explicit(&cell->transfer->data, memory_order_relaxed) != NULL;
-}
-
-/* Values that lead to no other need neither marks nor a log. False: the copier must look. */
-static bool parcel_leaf(struct isle__heap *heap, struct isle__cell *cell, size_t header_size,
-                        struct isle__parcel *ret_parcel, isle_err *ret_err)
-{
-    const struct isle__region *region = isle__region_of(cell);
-    if (region == NULL || region->heap != heap)
-        return false;
-    switch (cell->kind) {
-    case ISLE_STRING:
-        *ret_err = parcel_flat(cell, isle__string_size(((const struct isle__string *)cell)->size),
-                               header_size, ret_parcel);
-        return true;
-    case ISLE_INT:
-    case ISLE_DOUBLE:
-        *ret_err = parcel_flat(cell, sizeof(struct isle__box), header_size, ret_parcel);
-        return true;
-    case ISLE_ISOLATE:
-        *ret_err = parcel_flat(cell, sizeof(struct isle__isolate_cell), header_size, ret_parcel);
-        return true;
-    case ISLE_BYTES:
-        if (isle__is_frozen_cell(&isle__bytes_store((const struct isle__bytes *)cell)->cell))
-            return false;
-        *ret_err = parcel_bytes((const struct isle__bytes *)cell, header_size, ret_parcel);
-        return true;
-    case ISLE_TRANSFERABLE:
-        if (region->kind == ISLE__REGION_SHOWN ||
-            !parcel_has_bytes((const struct isle__transferable_cell *)cell))
-            return false;
-        *ret_err = parcel_transferable(heap, (struct isle__transferable_cell *)cell, header_size,
-                                       ret_parcel);
-        return true;
-    default:
-        return false;
-    }
 }
 
 static isle_err parcel_graph(struct isle__heap *heap, isle_value value, size_t header_size,
@@ -218,15 +93,31 @@ static isle_err parcel_graph(struct isle__heap *heap, isle_value value, size_t h
     return err;
 }
 
+/* Without the copier; false: it must look. */
+static bool parcel_plain(struct isle__heap *heap, isle_value value, size_t header_size,
+                         struct isle__parcel *ret_parcel, isle_err *ret_err)
+{
+    if (isle__is_immediate(value)) {
+        *ret_err = isle__parcel_immediate(value, header_size, ret_parcel);
+        return true;
+    }
+    const struct isle__cell *cell = isle__cell_of(value);
+    if (cell->kind != ISLE_OBJECT)
+        return isle__parcel_leaf(heap, cell, header_size, ret_parcel, ret_err);
+    const struct isle__region *region = isle__region_of(cell);
+    const struct isle__object_cell *object = (const struct isle__object_cell *)cell;
+    return region != NULL && region->heap == heap &&
+           isle__parcel_struct(heap, object->type, object->object, header_size, ret_parcel,
+                               ret_err);
+}
+
 isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t header_size,
                            struct isle__parcel *ret_parcel)
 {
     isle_err err;
     value = isle__resolve(value);
-    if (isle__is_immediate(value) && isle__tag_of(value) != ISLE__TAG_POINTER)
-        err = isle__parcel_immediate(value, header_size, ret_parcel);
-    else if (isle__is_immediate(value) ||
-             !parcel_leaf(heap, isle__cell_of(value), header_size, ret_parcel, &err))
+    if (isle__tag_of(value) == ISLE__TAG_POINTER ||
+        !parcel_plain(heap, value, header_size, ret_parcel, &err))
         return parcel_graph(heap, value, header_size, ret_parcel);
     return err == ISLE_OK ? err : isle__fail(err, "%s", isle_err_text(err));
 }
@@ -239,13 +130,15 @@ isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type
         _Alignas(16) struct isle__chunk chunk;
         struct isle__object_cell cell;
         struct isle__region region;
-    } local = {.region = {ISLE__REGION_SCOPE, heap}};
+    } local;
+    isle_err err;
+    if (isle__parcel_struct(heap, type, object, header_size, ret_parcel, &err))
+        return err == ISLE_OK ? err : isle__fail(err, "%s", isle_err_text(err));
+    local.region = (struct isle__region){ISLE__REGION_SCOPE, heap};
     local.chunk = (struct isle__chunk){&local.region, NULL, sizeof(local), sizeof(local)};
-    local.cell.cell.kind = ISLE_OBJECT;
+    local.cell = (struct isle__object_cell){{.kind = ISLE_OBJECT}, type, (void *)(uintptr_t)object};
     local.cell.cell.offset = sizeof(struct isle__chunk) / 16;
-    local.cell.type = type;
-    local.cell.object = (void *)(uintptr_t)object;
-    return isle__parcel_copy(heap, isle__value_of(&local.cell), header_size, ret_parcel);
+    return parcel_graph(heap, isle__value_of(&local.cell), header_size, ret_parcel);
 }
 
 void isle__parcel_commit(struct isle__parcel *parcel)

@@ -5,9 +5,10 @@
 #include "heap_fixture.h"
 #include "isle/bytes.h"
 #include "isle/object.h"
+#include "isle/port.h"
 #include "value/copy_quick.h"
 
-enum { HEADER = 40, NODES = 6, MADE_MAX = 400 };
+enum { HEADER = 40, NODES = 12, MADE_MAX = 400 }; /* more than ISLE__QUICK_STRUCTS */
 
 struct leaf {
     int64_t number;
@@ -48,7 +49,7 @@ struct draw {
     struct node *others[NODES];
     struct leaf leaves[NODES];
     double numbers[NODES];
-    char text[100];
+    char text[10 * NODES + 40];
 };
 
 static uint64_t draw_below(struct draw *draw, uint64_t bound)
@@ -397,6 +398,51 @@ TEST_HEAP(without_memory_the_quick_way_undoes_all)
     CHECK(failed > 20);
 }
 
+struct counted {
+    int64_t *numbers;
+    size_t count;
+    int64_t secret; /* in no list */
+};
+extern const isle_type counted_type;
+ISLE_TYPE(counted_type, struct counted, ISLE_FIELD_ARRAY(struct counted, numbers, count),
+          ISLE_FIELD(struct counted, count));
+struct counted_many {
+    struct counted *all;
+    size_t count;
+    int64_t secret;
+};
+extern const isle_type counted_many_type;
+ISLE_TYPE(counted_many_type, struct counted_many,
+          ISLE_FIELD_STRUCTS(struct counted_many, all, count, &counted_type));
+
+/* A counter that is listed besides does not stand for a field that is not. */
+TEST_HEAP(what_no_field_lists_arrives_zero)
+{
+    int64_t numbers[] = {1, 2};
+    struct counted three[3];
+    struct counted_many many = {three, 3, -1};
+    isle_value root = isle_object(&counted_many_type, &many);
+    struct isle__parcel parcel;
+
+    for (int i = 0; i < 3; i++)
+        three[i] = (struct counted){numbers, 2, -1};
+    CHECK(copy_quick(&fixture->heap, root, &parcel));
+    for (struct isle__chunk *chunk = parcel.chunks; chunk != NULL; chunk = chunk->next)
+        memset(chunk + 1, 0xff, chunk->size - sizeof *chunk); /* the memory of the next */
+    isle__parcel_drop(&parcel);
+    CHECK(copy_quick(&fixture->heap, root, &parcel));
+    const struct counted_many *got =
+        isle_as_object(parcel_content(fixture, &parcel), &counted_many_type);
+    CHECK_INT(got->secret, 0);
+    CHECK_UINT(got->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_INT(got->all[i].secret, 0);
+        CHECK_UINT(got->all[i].count, 2);
+        CHECK(got->all[i].numbers != numbers);
+        CHECK_INT(got->all[i].numbers[1], 2);
+    }
+}
+
 /* Deeper than it goes, it gives up, wherever the depth is. */
 TEST_HEAP(the_quick_way_has_a_depth)
 {
@@ -412,6 +458,111 @@ TEST_HEAP(the_quick_way_has_a_depth)
         isle_value outer = isle_list();
         isle_list_add(outer, list);
         list = outer;
+    }
+}
+
+/* --- structs that lead to no graph */
+
+struct slip {
+    int64_t number;
+    char *name;
+    isle_value one, other;
+    isle_send_port port;
+    char *names[2];
+    int32_t secret; /* in no list */
+    bool flag;
+    double weight;
+};
+extern const isle_type slip_type;
+ISLE_TYPE(slip_type, struct slip, ISLE_FIELD(struct slip, weight), ISLE_FIELD(struct slip, number),
+          ISLE_FIELD(struct slip, name), ISLE_FIELD(struct slip, one),
+          ISLE_FIELD(struct slip, other), ISLE_FIELD(struct slip, port),
+          ISLE_FIELD_INLINE(struct slip, names), ISLE_FIELD(struct slip, flag));
+
+static isle_value draw_slip_value(struct draw *draw)
+{
+    isle_value value = draw_below(draw, 3) == 0 ? draw_bytes(draw) : draw_leaf(draw);
+
+    return draw_below(draw, 8) == 0 ? isle_string("id") : value;
+}
+
+static struct slip draw_slip(struct draw *draw, uint64_t seed)
+{
+    memset(draw, 0, sizeof *draw);
+    memset(draw->text, 'n', sizeof draw->text - 1);
+    draw->state = seed;
+    struct slip slip = {.number = (int64_t)seed,
+                        .name = draw_below(draw, 2) == 0 ? NULL : draw->text,
+                        .port = {seed},
+                        .names = {draw->text + 90, draw_below(draw, 2) == 0 ? NULL : "name"},
+                        .secret = -1,
+                        .flag = true,
+                        .weight = 2.5};
+    slip.one = draw_slip_value(draw);
+    slip.other = draw_below(draw, 3) == 0 ? slip.one : draw_slip_value(draw);
+    return slip;
+}
+
+TEST_HEAP(structs_without_a_graph_are_copied_as_in_the_general_way)
+{
+    static struct draw draw;
+    int single = 0;
+
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        ISLE_SCOPE;
+        struct slip slip = draw_slip(&draw, seed);
+        isle_value root = isle_object(&slip_type, &slip);
+        struct isle__parcel usual, general;
+        uint64_t live = isle__memory_live();
+
+        isle__memory_fail_at(1);
+        CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &slip_type, &slip, HEADER, &usual),
+                  ISLE_ENOMEM);
+        isle__memory_fail_at(0);
+        CHECK_UINT(isle__memory_live(), live);
+        CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &slip_type, &slip, HEADER, &usual),
+                  ISLE_OK);
+        CHECK_ERR(copy_general(&fixture->heap, root, &general), ISLE_OK);
+        single += usual.chunks->next == NULL && usual.chunks->used == usual.chunks->size;
+        parcel_used(&usual);
+        isle_value one = parcel_content(fixture, &usual);
+        isle_value other = parcel_content(fixture, &general);
+        struct slip *got = isle_as_object(one, &slip_type);
+        struct slip *expected = isle_as_object(other, &slip_type);
+        CHECK_UINT(got->port.id, seed);
+        got->port = expected->port = isle_send_port_none(); /* the only ones that can be written */
+        CHECK(isle_equal(written(one), written(other)));
+        CHECK_INT(got->secret, 0);
+        CHECK(got->name != slip.name || slip.name == NULL);
+        CHECK(isle_identical(got->one, got->other) == isle_identical(slip.one, slip.other));
+    }
+    CHECK(single > 200);
+}
+
+/* What a struct hands on is gone, or stays when the message is refused. */
+TEST_HEAP(structs_hand_transferables_on)
+{
+    for (int same = 0; same < 2; same++) {
+        struct slip slip = {.number = 1, .one = isle_transferable(100)};
+        unsigned char *data = isle_transferable_data(slip.one);
+        struct isle__parcel parcel;
+
+        slip.other = same ? slip.one : isle_null();
+        size_t used = atomic_load(&fixture->heap.used);
+        CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &slip_type, &slip, HEADER, &parcel),
+                  ISLE_OK);
+        CHECK(parcel.size >= 100 + parcel.chunks->size);
+        CHECK_UINT(atomic_load(&fixture->heap.used), used - 100);
+        isle__parcel_undo(&parcel);
+        CHECK_UINT(atomic_load(&fixture->heap.used), used);
+        CHECK(isle_transferable_data(slip.one) == data);
+        CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &slip_type, &slip, HEADER, &parcel),
+                  ISLE_OK);
+        const struct slip *got = isle_as_object(parcel_content(fixture, &parcel), &slip_type);
+        CHECK(isle_transferable_data(got->one) == data);
+        CHECK(isle_identical(got->one, got->other) == (same == 1));
+        CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &slip_type, &slip, HEADER, &parcel),
+                  ISLE_EUNSENDABLE);
     }
 }
 

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages without a graph: values that lead to no other, and structs whose fields are bytes or
+ * lead to such values and strings. Nothing in them can be met twice, so they need neither marks nor
+ * tables: what they take is added up, then header, struct and values lie in one chunk.
+ *
+ * Law: what cannot be copied so, or is refused, is left to the copier, as it was. A value with an
+ * identity is copied here only where it is the only one of its message. */
+#include <string.h>
+
+#include "value/copy.h"
+
+#define LEAF_PARTS 8
+
+/* Something that a field leads to. */
+struct leaf_part {
+    size_t offset; /* of the field, in the struct */
+    size_t size;
+    const char *text;               /* NULL: a value */
+    const struct isle__cell *value; /* not moved by the time */
+};
+
+struct leaf_struct {
+    struct isle__heap *heap;
+    const isle_type *type;
+    const char *object;
+    size_t covered;  /* so many bytes from its begin are listed, without a gap */
+    size_t behind;   /* bytes of all parts, rounded up */
+    bool is_covered; /* in their order, until now */
+    bool has_identity;
+    unsigned count;
+    struct leaf_part parts[LEAF_PARTS];
+};
+
+struct isle__cell *isle__parcel_single(size_t header_size, size_t size,
+                                       struct isle__parcel *ret_parcel)
+{
+    size_t head = sizeof(struct isle__chunk) + isle__copy_round(header_size);
+    size_t whole = head + isle__copy_round(size);
+    struct isle__chunk *chunk = isle__memory_alloc(whole);
+    if (chunk == NULL)
+        return NULL;
+    *chunk = (struct isle__chunk){NULL, NULL, whole, whole};
+    struct isle__cell *cell = (struct isle__cell *)(void *)((char *)chunk + head);
+    *ret_parcel = (struct isle__parcel){isle__value_of(cell), chunk, NULL, whole, NULL, NULL};
+    return cell;
+}
+
+static inline void leaf_place(const struct isle__parcel *parcel, struct isle__cell *cell)
+{
+    cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)parcel->chunks) / 16);
+}
+
+/* Nothing else of the message looks at the store, so the window is all that travels of it. */
+static void leaf_bytes(const struct isle__bytes *source, struct isle__bytes *bytes,
+                       const struct isle__parcel *parcel)
+{
+    const struct isle__store *from = isle__bytes_store(source);
+    struct isle__store *store =
+        (struct isle__store *)(void *)((char *)bytes + isle__copy_round(sizeof(*bytes)));
+    *bytes = *source;
+    bytes->store = store;
+    bytes->offset = 0;
+    store->cell = (struct isle__cell){.kind = ISLE__KIND_STORE};
+    store->size = source->size;
+    store->data = (uint8_t *)(store + 1);
+    store->shared = NULL;
+    leaf_place(parcel, &store->cell);
+    if (source->size != 0)
+        memcpy(store->data, from->data + source->offset, source->size);
+}
+
+/* A transferable that still has its bytes moves; until the commit it can be given back. */
+static void leaf_transferable(struct isle__heap *heap, struct isle__transferable_cell *source,
+                              struct isle__transferable_cell *cell, struct isle__parcel *parcel)
+{
+    struct isle__moved *moved =
+        (struct isle__moved *)(void *)((char *)cell + isle__copy_round(sizeof(*cell)));
+    *cell = *source;
+    moved->next = NULL;
+    moved->source = source;
+    moved->dest = cell;
+    moved->source_hold = source->hold;
+    moved->transfer = source->transfer;
+    if (source->hold != NULL) {
+        isle__hold_unlink(heap, source->hold);
+        source->hold->shared = NULL;
+    }
+    source->transfer = NULL;
+    cell->hold = &moved->hold;
+    moved->hold.next = NULL;
+    moved->hold.shared = &cell->transfer->shared;
+    parcel->holds = &moved->hold;
+    parcel->moved = moved;
+    parcel->size += cell->transfer->shared.size;
+}
+
+static bool leaf_has_bytes(const struct isle__transferable_cell *cell)
+{
+    return cell->transfer != NULL &&
+           atomic_load_explicit(&cell->transfer->data, memory_order_relaxed) != NULL;
+}
+
+/* What its copy takes; 0: the copier must look. */
+static size_t leaf_size(const struct isle__heap *heap, const struct isle__cell *cell)
+{
+    const struct isle__region *region = isle__region_of(cell);
+    if (region == NULL || region->heap != heap)
+        return 0;
+    switch (cell->kind) {
+    case ISLE_STRING:
+        return isle__string_size(((const struct isle__string *)cell)->size);
+    case ISLE_INT:
+    case ISLE_DOUBLE:
+        return sizeof(struct isle__box);
+    case ISLE_ISOLATE:
+        return sizeof(struct isle__isolate_cell);
+    case ISLE_BYTES: {
+        const struct isle__bytes *bytes = (const struct isle__bytes *)cell;
+        if (isle__is_frozen_cell(&isle__bytes_store(bytes)->cell))
+            return 0;
+        return isle__copy_round(sizeof(*bytes)) + sizeof(struct isle__store) + bytes->size;
+    }
+    case ISLE_TRANSFERABLE:
+        if (region->kind == ISLE__REGION_SHOWN ||
+            !leaf_has_bytes((const struct isle__transferable_cell *)cell))
+            return 0;
+        return isle__copy_round(sizeof(struct isle__transferable_cell)) +
+               sizeof(struct isle__moved);
+    default:
+        return 0;
+    }
+}
+
+/* Into memory of the parcel, of that size. */
+static inline void leaf_copy(struct isle__heap *heap, const struct isle__cell *source, size_t size,
+                             struct isle__cell *cell, struct isle__parcel *parcel)
+{
+    if (source->kind == ISLE_BYTES)
+        leaf_bytes((const struct isle__bytes *)source, (struct isle__bytes *)cell, parcel);
+    else if (source->kind == ISLE_TRANSFERABLE)
+        leaf_transferable(heap, (struct isle__transferable_cell *)(uintptr_t)source,
+                          (struct isle__transferable_cell *)cell, parcel);
+    else
+        memcpy(cell, source, size);
+    leaf_place(parcel, cell);
+}
+
+bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source, size_t header_size,
+                       struct isle__parcel *ret_parcel, isle_err *ret_err)
+{
+    size_t size = leaf_size(heap, source);
+    if (size == 0)
+        return false;
+    struct isle__cell *cell = isle__parcel_single(header_size, size, ret_parcel);
+    *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
+    if (cell != NULL)
+        leaf_copy(heap, source, size, cell, ret_parcel);
+    return true;
+}
+
+/* --- structs */
+
+static bool leaf_add(struct leaf_struct *leaf, struct leaf_part part)
+{
+    if (leaf->count == LEAF_PARTS || part.size == 0)
+        return false;
+    leaf->parts[leaf->count++] = part;
+    leaf->behind += isle__copy_round(part.size);
+    return true;
+}
+
+static bool leaf_string(struct leaf_struct *leaf, size_t offset)
+{
+    const char *text;
+    memcpy(&text, leaf->object + offset, sizeof(text));
+    return text == NULL || leaf_add(leaf, (struct leaf_part){offset, strlen(text) + 1, text, NULL});
+}
+
+static bool leaf_value(struct leaf_struct *leaf, size_t offset)
+{
+    isle_value value;
+    memcpy(&value, leaf->object + offset, sizeof(value));
+    if (isle__is_immediate(value))
+        return isle__tag_of(value) != ISLE__TAG_POINTER;
+    const struct isle__cell *cell = isle__cell_of(isle__resolve(value));
+    if ((cell->flags & ISLE__CELL_IMMORTAL) != 0)
+        return cell == isle__cell_of(value);
+    size_t size = leaf_size(leaf->heap, cell);
+    bool short_string = cell->kind == ISLE_STRING &&
+                        ((const struct isle__string *)cell)->size <= ISLE__COPY_STRING_MAX;
+    if (!short_string) {
+        if (leaf->has_identity)
+            return false;
+        leaf->has_identity = true;
+    }
+    return leaf_add(leaf, (struct leaf_part){offset, size, NULL, cell});
+}
+
+static bool leaf_field(struct leaf_struct *leaf, const isle_field *field)
+{
+    if (field->count_offset != SIZE_MAX)
+        return false;
+    switch (field->kind) {
+    case ISLE_FIELD_KIND_OBJECT:
+    case ISLE_FIELD_KIND_OWNED:
+    case ISLE_FIELD_KIND_STRUCT:
+        return false;
+    case ISLE_FIELD_KIND_STRING:
+        for (size_t i = 0; i < field->count; i++) {
+            if (!leaf_string(leaf, field->offset + i * sizeof(char *)))
+                return false;
+        }
+        break;
+    case ISLE_FIELD_KIND_VALUE:
+        for (size_t i = 0; i < field->count; i++) {
+            if (!leaf_value(leaf, field->offset + i * sizeof(isle_value)))
+                return false;
+        }
+        break;
+    default:
+        break;
+    }
+    leaf->is_covered = leaf->is_covered && field->offset == leaf->covered;
+    leaf->covered += field->size * field->count;
+    return true;
+}
+
+/* What no field lists is not read, and arrives zero. */
+static void leaf_fields(const struct leaf_struct *leaf, char *to)
+{
+    const isle_type *type = leaf->type;
+    if (leaf->is_covered && leaf->covered == type->size) {
+        memcpy(to, leaf->object, type->size);
+        return;
+    }
+    memset(to, 0, type->size);
+    for (size_t i = 0; i < type->field_count; i++) {
+        const isle_field *field = &type->fields[i];
+        const char *from = leaf->object + field->offset;
+        size_t size = field->size * field->count;
+        if (size == 8)
+            memcpy(to + field->offset, from, 8);
+        else
+            memcpy(to + field->offset, from, size);
+    }
+}
+
+static void leaf_parts(const struct leaf_struct *leaf, char *to, char *behind,
+                       struct isle__parcel *parcel)
+{
+    for (unsigned i = 0; i < leaf->count; i++) {
+        const struct leaf_part *part = &leaf->parts[i];
+        if (part->text != NULL) {
+            memcpy(behind, part->text, part->size);
+            memcpy(to + part->offset, &behind, sizeof(behind));
+        } else {
+            isle_value value = isle__value_of(behind);
+            leaf_copy(leaf->heap, part->value, part->size, (struct isle__cell *)(void *)behind,
+                      parcel);
+            memcpy(to + part->offset, &value, sizeof(value));
+        }
+        behind += isle__copy_round(part->size);
+    }
+}
+
+bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const void *object,
+                         size_t header_size, struct isle__parcel *ret_parcel, isle_err *ret_err)
+{
+    struct leaf_struct leaf;
+    leaf.heap = heap;
+    leaf.type = type;
+    leaf.object = object;
+    leaf.covered = leaf.behind = 0;
+    leaf.is_covered = true;
+    leaf.has_identity = false;
+    leaf.count = 0;
+    if (type->unsendable)
+        return false;
+    for (size_t i = 0; i < type->field_count; i++) {
+        if (!leaf_field(&leaf, &type->fields[i]))
+            return false;
+    }
+    size_t head = isle__copy_round(sizeof(struct isle__object_cell));
+    size_t size = isle__copy_round(type->size);
+    struct isle__object_cell *cell = (struct isle__object_cell *)isle__parcel_single(
+        header_size, head + size + leaf.behind, ret_parcel);
+    *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
+    if (cell == NULL)
+        return true;
+    char *to = (char *)cell + head;
+    cell->cell = (struct isle__cell){.kind = ISLE_OBJECT};
+    cell->type = type;
+    cell->object = to;
+    leaf_place(ret_parcel, &cell->cell);
+    leaf_fields(&leaf, to);
+    leaf_parts(&leaf, to, to + size, ret_parcel);
+    return true;
+}
