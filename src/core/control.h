@@ -77,14 +77,7 @@ static inline bool isle__attention_asks(const struct isle__isolate *isolate)
 void isle__deadline_check(
     struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */
 
-struct isle__listener {
-    struct isle__listener *next;
-    uint64_t port;
-    struct isle__mail *mail; /* of an exit listener: posted at the end. Of an error listener: room
-                                for the case that there is no memory */
-};
-
-/* Takes the mail. Once per port, the last counts. ISLE_ENOMEM. */
+/* As isle__listener_add. */
 ISLE_MUST_CHECK isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,
                                                  struct isle__mail *mail);
 ISLE_MUST_CHECK isle_err isle__error_listener_add(struct isle__isolate *isolate, uint64_t port,

@@ -211,10 +211,8 @@ static void isolate_release(struct isle__isolate *isolate)
     isle__clock_unset(isolate);
     isle__pauses_fini(isolate);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold != NULL) {
-        isle__listeners_free(cold->error_listeners);
-        cold->error_listeners = NULL;
-    }
+    if (cold != NULL)
+        isle__listeners_free(&cold->error_listeners);
     isle__handles_fini(isolate);
     isle__heap_fini(&isolate->heap);
 }
@@ -263,7 +261,7 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
     isle__control_drop_all(isolate);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
     if (cold != NULL)
-        isle__listeners_free(cold->exit_listeners);
+        isle__listeners_free(&cold->exit_listeners);
     isle__mail_drop(isolate->run_mail);
     isolate_forget_cold(isolate);
     isle__body_give(isolate);
@@ -310,18 +308,21 @@ static void isolate_post_final(struct isle__isolate *isolate)
     cold->final_mail = NULL;
 }
 
-static struct isle__listener *isolate_take_listeners(struct isle__isolate *isolate)
+static struct isle__listeners isolate_take_listeners(struct isle__isolate *isolate)
 {
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    struct isle__listener *listeners = cold == NULL ? NULL : cold->exit_listeners;
-    if (cold != NULL)
-        cold->exit_listeners = NULL;
+    struct isle__listeners listeners = {0};
+    if (cold != NULL) {
+        listeners = cold->exit_listeners;
+        cold->exit_listeners = (struct isle__listeners){0};
+    }
     return listeners;
 }
 
-static void listeners_tell(struct isle__listener *listeners)
+static void listeners_tell(struct isle__listeners *listeners)
 {
-    for (struct isle__listener *listener = listeners; listener != NULL; listener = listener->next) {
+    for (struct isle__listener *listener = listeners->first; listener != NULL;
+         listener = listener->next) {
         isle__mail_post_reserved(listener->mail);
         listener->mail = NULL;
     }
@@ -349,7 +350,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
         isle__mail_post_reserved(isolate->run_mail);
         isolate->run_mail = NULL;
     }
-    struct isle__listener *listeners = isolate_take_listeners(isolate);
+    struct isle__listeners listeners = isolate_take_listeners(isolate);
     isolate_release(isolate);
     isle__activities_discard(isolate);
     isolate_post_final(isolate); /* of an isle_exit in what isolate_release ran */
@@ -364,7 +365,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     if (!isolate->is_root)
         isle__body_give(isolate);
     isle__mail_post_reserved(no_result);
-    listeners_tell(listeners);
+    listeners_tell(&listeners);
     if (classic)
         isle__classic_idle();
     isle__tally_add(ISLE__TALLY_ENDED);

@@ -17,6 +17,7 @@
 #define ISLE_CORE_ISOLATE_H
 
 #include "core/handle.h"
+#include "core/listener.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "isle.h"
@@ -25,7 +26,6 @@
 
 struct isle__activity;
 struct isle__control;
-struct isle__listener;
 struct isle__mail;
 struct isle__port;
 struct isle__promise;
@@ -62,7 +62,8 @@ struct isle__cold {
     void *watches;                  /* all; io.c's */
     uint64_t *pauses;
     uint32_t pause_capacity;
-    struct isle__listener *exit_listeners, *error_listeners;
+    struct isle__index pause_places; /* + 1, by key, of more than ISLE__INDEX_FEW */
+    struct isle__listeners exit_listeners, error_listeners;
     struct isle__mail *final_mail; /* isle_exit's */
     void *library;
     struct isle__worker *own_worker;
