@@ -62,10 +62,14 @@ static inline bool isle__attention_is_set(const struct isle__isolate *isolate)
 }
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
 void isle__attend_to(struct isle__isolate *isolate); /* when there may be something */
+static inline bool isle__attend_has_cause(const struct isle__isolate *isolate)
+{
+    return isle__attention_is_set(isolate) || isolate->ending || isolate->heap.frame->pending_end ||
+           isolate->has_deadline;
+}
 static inline void isle__attend(struct isle__isolate *isolate)
 {
-    if (ISLE__UNLIKELY(isle__attention_is_set(isolate) || isolate->ending ||
-                       isolate->heap.frame->pending_end || isolate->has_deadline))
+    if (ISLE__UNLIKELY(isle__attend_has_cause(isolate)))
         isle__attend_to(isolate);
 }
 /* For who has just said that the isolate is idle: something was asked for meanwhile. */

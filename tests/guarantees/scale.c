@@ -343,6 +343,59 @@ TEST_TIMEOUT(who_gives_up_on_a_future_costs_the_same_beside_many, 240);
 TEST_MEMORY(who_gives_up_on_a_future_costs_the_same_beside_many, 1024);
 TEST_ALONE(who_gives_up_on_a_future_costs_the_same_beside_many);
 
+/* Each takes one message of the port for which all wait. */
+static isle_receive_port *contended;
+
+static void wait_for_one(isle_value message, void *unused)
+{
+    (void)message, (void)unused;
+    waiting++;
+    (void)isle_port_receive(contended);
+    gone++;
+    (void)isle_await(after);
+    waiting--;
+}
+
+static int64_t take_in_turn(int count)
+{
+    isle_receive_port *port = isle_port_open();
+    contended = isle_port_open();
+    after = isle_future_new();
+    waiting = gone = 0;
+    isle_port_listen(port, wait_for_one, NULL);
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(port), isle_null());
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    while (waiting < count)
+        isle_sleep(0);
+    int64_t begin = processor_time();
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(contended), isle_null());
+        isle_sleep(0);
+    }
+    int64_t cost = (processor_time() - begin) / count;
+    CHECK_INT(gone, count);
+    isle_future_complete(after, isle_null());
+    while (waiting > 0)
+        isle_sleep(0);
+    isle_port_close(contended);
+    isle_port_close(port);
+    return cost;
+}
+
+/* A message for which many activities wait wakes one. */
+TEST_ROOT(a_message_costs_the_same_if_many_wait_for_it)
+{
+    costs_the_same_up_to(ACTIVITIES_MANY, "a message that many wait for", take_in_turn);
+}
+TEST_TIMEOUT(a_message_costs_the_same_if_many_wait_for_it, 240);
+TEST_MEMORY(a_message_costs_the_same_if_many_wait_for_it, 1024);
+TEST_ALONE(a_message_costs_the_same_if_many_wait_for_it);
+
 /* --- spawning */
 
 static _Atomic uint64_t begun;
