@@ -90,20 +90,34 @@ static bool isolate_set_name(struct isle__isolate *isolate, const char *text, si
     return true;
 }
 
-static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options)
+struct mailbox_limits {
+    size_t messages, bytes;
+};
+
+static struct mailbox_limits mailbox_limits_of(const isle_options *options)
+{
+    size_t bytes = limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES);
+    size_t messages = limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES);
+    return (struct mailbox_limits){limit_within(messages, ISLE__ROOM_COUNT_MAX),
+                                   limit_within(bytes, ISLE__ROOM_BYTES_MAX)};
+}
+
+static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options,
+                                  struct mailbox_limits mailbox)
 {
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
     isle__heap_init(&isolate->heap, memory_max);
-    atomic_store_explicit(&isolate->memory_limited, memory_max != SIZE_MAX, memory_order_relaxed);
-    size_t bytes = limit_within(limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES),
-                                ISLE__ROOM_BYTES_MAX);
-    size_t count = limit_within(limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES),
-                                ISLE__ROOM_COUNT_MAX);
+    bool limited = memory_max != SIZE_MAX;
+    bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
+    unsigned admission =
+        (limited ? ISLE__ADMIT_BY_MEMORY : 0u) | (exactly ? ISLE__ADMIT_EXACTLY : 0u);
+    atomic_store_explicit(&isolate->admission, (uint8_t)admission, memory_order_relaxed);
     /* Downwards: what waits is rounded up. */
-    size_t whole = bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
+    size_t whole = mailbox.bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
     /* Release: who refuses mail because of them finds the id of the former life gone. */
-    atomic_store_explicit(&isolate->limits, isle__room_of(count, whole), memory_order_release);
-    isolate->shows_all = isle__mail_shows_all(count, bytes) || memory_max != SIZE_MAX;
+    atomic_store_explicit(&isolate->limits, isle__room_of(mailbox.messages, whole),
+                          memory_order_release);
+    isolate->shows_all = exactly || limited;
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
@@ -149,7 +163,9 @@ static isle_err isolate_limit_time(struct isle__isolate *isolate, int64_t durati
 
 isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate)
 {
-    struct isle__isolate *isolate = isle__body_take();
+    struct mailbox_limits mailbox = mailbox_limits_of(options);
+    bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
+    struct isle__isolate *isolate = isle__body_take(exactly);
     if (isolate == NULL)
         return ISLE_ENOMEM;
     isolate_reset(isolate);
@@ -161,7 +177,7 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     }
     isolate->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
     isolate->backend = (uint8_t)options->backend;
-    isle_err err = isolate_configure(isolate, options);
+    isle_err err = isolate_configure(isolate, options, mailbox);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);
     if (err == ISLE_OK && options->deadline_ns > 0)

@@ -252,17 +252,24 @@ TEST_ROOT(nobody_waits_beside_a_message_that_another_left)
 {
     shared = isle_port_open();
     other = isle_port_open();
-    isle_receive_port *port = begin_waiting(takes_one_of_two, MANY);
+    isle_receive_port *port = begin_waiting(takes_one_of_two, MANY), *empty = isle_port_open();
 
-    /* All at once: each waits for `shared`, and half of them for both. */
+    /* Each waits for `shared`, and half of them for both. */
     for (int i = 0; i < MANY / 2; i++) {
         isle_send(isle_port_send_port(other), isle_int(i));
         isle_send(isle_port_send_port(shared), isle_int(MANY / 2 + i));
     }
+    CHECK(port_is_empty(empty)); /* all are in their ports now, before anybody goes on */
+    isle_sleep(ISLE_MS(1));
+    /* Whoever takes from `shared` what it could have had from `other` leaves one who waits. */
+    CHECK(port_is_empty(shared));
+    int left = MANY - taken_count;
+    send_to_shared(MANY, left);
     while (taken_count < MANY)
         isle_sleep(ISLE_MS(1));
-    for (int i = 0; i < MANY; i++)
+    for (int i = MANY; i < MANY + left; i++)
         CHECK_INT(taken_by[i], 1);
+    isle_port_close(empty);
     isle_port_close(port);
     isle_port_close(shared);
     isle_port_close(other);
