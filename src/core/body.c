@@ -6,7 +6,12 @@
  *
  * Law: a body is type-stable. It is recycled and never returned while the program runs, so that a
  * sender may look at one that ends under its hands; a free one's mailbox is closed and its control
- * stack as well. Workers keep free ones on their shelves; the lock is for what lies elsewhere. */
+ * stack as well. Workers keep free ones on their shelves; the lock is for what lies elsewhere.
+ *
+ * Those with narrow mailboxes are kept apart, so that a sender that comes late, with the id of a
+ * former life, does as senders to such a body do: it is let in by a comparison that fails when
+ * another life has begun. One that was let in before, and has not found out that it is too late, is
+ * waited for: until then the body is not given out again. */
 #include "core/body.h"
 
 #include <string.h>
@@ -29,6 +34,7 @@ static struct {
     struct isle__mutex lock;
     struct slab *slabs;
     struct isle__isolate *free;
+    struct isle__isolate *exact; /* free ones that admit mail exactly */
     struct isle__isolate *fresh; /* of the last slab, never used; so many: */
     size_t fresh_count;
     size_t free_count, made_count; /* made: taken for the first time */
@@ -48,7 +54,7 @@ void isle__bodies_fini(void)
         store.slabs = slab->next;
         isle__memory_free(slab->memory, slab->size);
     }
-    store.free = store.fresh = NULL;
+    store.free = store.exact = store.fresh = NULL;
     isle__mutex_destroy(&store.lock);
 }
 
@@ -57,11 +63,18 @@ static bool slab_has(const struct slab *slab, const struct isle__isolate *body)
     return (const char *)(body + 1) <= (const char *)slab->memory + slab->size;
 }
 
+static bool body_is_exact(const struct isle__isolate *body)
+{
+    return (atomic_load_explicit(&body->admission, memory_order_relaxed) & ISLE__ADMIT_EXACTLY) !=
+           0;
+}
+
 /* Under the lock. */
 static void store_put(struct isle__isolate *body)
 {
-    body->next_free = store.free;
-    store.free = body;
+    struct isle__isolate **list = body_is_exact(body) ? &store.exact : &store.free;
+    body->next_free = *list;
+    *list = body;
     store.free_count++;
 }
 
@@ -107,6 +120,23 @@ static struct isle__isolate *store_take(void)
     return body;
 }
 
+/* Under the lock. As many are passed over as threads are between two steps of a send to the dead.
+ */
+static struct isle__isolate *store_take_exact(void)
+{
+    struct isle__isolate **at = &store.exact, *body;
+    while ((body = *at) != NULL && !isle__room_renew(&body->heap.data, &body->heap.data_out))
+        at = &body->next_free;
+    if (body != NULL) {
+        *at = body->next_free;
+        store.free_count--;
+    } else if (store.fresh_count > 0 || store_grow()) {
+        body = store_make();
+        atomic_store_explicit(&body->admission, ISLE__ADMIT_EXACTLY, memory_order_relaxed);
+    }
+    return body;
+}
+
 static void shelf_put(struct isle__shelf *shelf, struct isle__isolate *body)
 {
     uint32_t count = atomic_load_explicit(&shelf->body_count, memory_order_relaxed);
@@ -126,8 +156,18 @@ static struct isle__isolate *shelf_take(struct isle__shelf *shelf)
     return body;
 }
 
-struct isle__isolate *isle__body_take(void)
+static struct isle__isolate *body_take_exact(void)
 {
+    isle__mutex_lock(&store.lock);
+    struct isle__isolate *body = store_take_exact();
+    isle__mutex_unlock(&store.lock);
+    return body;
+}
+
+struct isle__isolate *isle__body_take(bool exactly)
+{
+    if (exactly)
+        return body_take_exact();
     struct isle__shelf *shelf = isle__shelf_current();
     struct isle__isolate *body = shelf == NULL ? NULL : shelf_take(shelf);
     if (body != NULL)
@@ -156,7 +196,7 @@ static void shelf_return(struct isle__shelf *shelf, uint32_t keep)
 void isle__body_give(struct isle__isolate *body)
 {
     struct isle__shelf *shelf = isle__shelf_current();
-    if (shelf == NULL) {
+    if (shelf == NULL || body_is_exact(body)) {
         isle__mutex_lock(&store.lock);
         store_put(body);
         isle__mutex_unlock(&store.lock);

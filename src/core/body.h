@@ -3,14 +3,17 @@
 #ifndef ISLE_CORE_BODY_H
 #define ISLE_CORE_BODY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct isle__isolate;
 struct isle__shelf;
 
 void isle__bodies_init(void);
-void isle__bodies_fini(void);                /* nobody has one */
-struct isle__isolate *isle__body_take(void); /* NULL: out of memory */
+void isle__bodies_fini(void); /* nobody has one */
+/* NULL: out of memory. One that admits mail exactly has never been and will never be one that does
+ * not, and nobody of its former lives is on the way into its mailbox, or will ever get there. */
+struct isle__isolate *isle__body_take(bool exactly);
 void isle__body_give(struct isle__isolate *body);
 void isle__bodies_take_back(struct isle__shelf *shelf); /* its worker ends */
 /* Calls fn with each isolate that has started and not come to the end of its end, at some moment of

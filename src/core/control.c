@@ -152,10 +152,32 @@ static bool pauses_grow(struct isle__isolate *isolate)
 /* The key's place, or where one more would go. */
 static uint32_t pauses_find(const struct isle__isolate *isolate, uint64_t key)
 {
+    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL && cold->pause_places.capacity > 0) {
+        uintptr_t place = isle__index_find(&cold->pause_places, key);
+        return place == 0 ? isolate->pause_count : (uint32_t)place - 1;
+    }
     uint32_t at = 0;
-    while (at < isolate->pause_count && isle__isolate_has_cold(isolate)->pauses[at] != key)
+    while (at < isolate->pause_count && cold->pauses[at] != key)
         at++;
     return at;
+}
+
+/* After one has come to the end: many have an index, as long as there is memory for it. */
+static void pauses_note(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    struct isle__index *places = &cold->pause_places;
+    size_t size = isle__index_size(places);
+    if (size == 0 && isolate->pause_count <= ISLE__INDEX_FEW)
+        return;
+    uint32_t at = size == 0 ? 0 : isolate->pause_count - 1;
+    while (at < isolate->pause_count && isle__index_put(places, cold->pauses[at], at + 1))
+        at++;
+    if (at < isolate->pause_count)
+        isle__index_fini(places);
+    isle__heap_charge_always(&isolate->heap, isle__index_size(places));
+    isle__heap_discharge(&isolate->heap, size);
 }
 
 static void pauses_add(struct isle__isolate *isolate, uint64_t key)
@@ -169,6 +191,7 @@ static void pauses_add(struct isle__isolate *isolate, uint64_t key)
         return;
     }
     isle__isolate_has_cold(isolate)->pauses[isolate->pause_count++] = key;
+    pauses_note(isolate);
 }
 
 static void pauses_remove(struct isle__isolate *isolate, uint64_t key)
@@ -176,8 +199,13 @@ static void pauses_remove(struct isle__isolate *isolate, uint64_t key)
     uint32_t at = pauses_find(isolate, key);
     if (at == isolate->pause_count)
         return;
-    uint64_t *pauses = isle__isolate_has_cold(isolate)->pauses;
-    pauses[at] = pauses[--isolate->pause_count];
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    uint64_t last = cold->pauses[--isolate->pause_count];
+    cold->pauses[at] = last;
+    isle__index_remove(&cold->pause_places, key);
+    /* It was there, so this finds its room. */
+    if (last != key && cold->pause_places.capacity > 0)
+        (void)!isle__index_put(&cold->pause_places, last, at + 1);
 }
 
 void isle__pauses_fini(struct isle__isolate *isolate)
@@ -188,7 +216,8 @@ void isle__pauses_fini(struct isle__isolate *isolate)
         return;
     size_t size = cold->pause_capacity * sizeof(uint64_t);
     isle__memory_free(cold->pauses, size);
-    isle__heap_discharge(&isolate->heap, size);
+    isle__heap_discharge(&isolate->heap, size + isle__index_size(&cold->pause_places));
+    isle__index_fini(&cold->pause_places);
     cold->pauses = NULL;
     cold->pause_capacity = 0;
 }
@@ -199,49 +228,12 @@ isle_err isle__isolate_start_paused(struct isle__isolate *isolate)
     return isolate->pause_count == 1 ? ISLE_OK : ISLE_ENOMEM;
 }
 
-static struct isle__listener **listener_find(struct isle__listener **list, uint64_t port)
-{
-    while (*list != NULL && (*list)->port != port)
-        list = &(*list)->next;
-    return list;
-}
-
-static void listener_remove(struct isle__listener **list, uint64_t port)
-{
-    struct isle__listener **at = listener_find(list, port);
-    struct isle__listener *listener = *at;
-    if (listener == NULL)
-        return;
-    *at = listener->next;
-    isle__mail_drop(listener->mail);
-    isle__memory_free(listener, sizeof *listener);
-}
-
-/* Takes the mail. Once per port: the last response counts. */
-static isle_err listener_add(struct isle__listener **list, uint64_t port, struct isle__mail *mail)
-{
-    struct isle__listener **at = listener_find(list, port);
-    if (*at == NULL) {
-        struct isle__listener *listener = isle__memory_alloc(sizeof *listener);
-        if (listener == NULL) {
-            isle__mail_drop(mail);
-            return ISLE_ENOMEM;
-        }
-        *listener = (struct isle__listener){.port = port};
-        *at = listener;
-    } else {
-        isle__mail_drop((*at)->mail);
-    }
-    (*at)->mail = mail;
-    return ISLE_OK;
-}
-
 isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,
                                  struct isle__mail *mail)
 {
     struct isle__cold *cold = isle__isolate_cold(isolate);
     if (cold != NULL)
-        return listener_add(&cold->exit_listeners, port, mail);
+        return isle__listener_add(&cold->exit_listeners, port, mail);
     isle__mail_drop(mail);
     return ISLE_ENOMEM;
 }
@@ -251,19 +243,9 @@ isle_err isle__error_listener_add(struct isle__isolate *isolate, uint64_t port,
 {
     struct isle__cold *cold = isle__isolate_cold(isolate);
     if (cold != NULL)
-        return listener_add(&cold->error_listeners, port, mail);
+        return isle__listener_add(&cold->error_listeners, port, mail);
     isle__mail_drop(mail);
     return ISLE_ENOMEM;
-}
-
-void isle__listeners_free(struct isle__listener *list)
-{
-    while (list != NULL) {
-        struct isle__listener *next = list->next;
-        isle__mail_drop(list->mail);
-        isle__memory_free(list, sizeof *list);
-        list = next;
-    }
 }
 
 static void control_kill(struct isle__isolate *isolate)
@@ -312,11 +294,11 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
     }
     case ISLE__CONTROL_REMOVE_EXIT:
         if (cold != NULL)
-            listener_remove(&cold->exit_listeners, control->port);
+            isle__listener_remove(&cold->exit_listeners, control->port);
         break;
     case ISLE__CONTROL_REMOVE_ERROR:
         if (cold != NULL)
-            listener_remove(&cold->error_listeners, control->port);
+            isle__listener_remove(&cold->error_listeners, control->port);
         break;
     case ISLE__CONTROL_ERRORS_FATAL:
         if (may_end)

@@ -62,10 +62,14 @@ static inline bool isle__attention_is_set(const struct isle__isolate *isolate)
 }
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
 void isle__attend_to(struct isle__isolate *isolate); /* when there may be something */
+static inline bool isle__attend_has_cause(const struct isle__isolate *isolate)
+{
+    return isle__attention_is_set(isolate) || isolate->ending || isolate->heap.frame->pending_end ||
+           isolate->has_deadline;
+}
 static inline void isle__attend(struct isle__isolate *isolate)
 {
-    if (ISLE__UNLIKELY(isle__attention_is_set(isolate) || isolate->ending ||
-                       isolate->heap.frame->pending_end || isolate->has_deadline))
+    if (ISLE__UNLIKELY(isle__attend_has_cause(isolate)))
         isle__attend_to(isolate);
 }
 /* For who has just said that the isolate is idle: something was asked for meanwhile. */
@@ -77,14 +81,7 @@ static inline bool isle__attention_asks(const struct isle__isolate *isolate)
 void isle__deadline_check(
     struct isle__isolate *isolate); /* ends one that has outlived its .deadline_ns */
 
-struct isle__listener {
-    struct isle__listener *next;
-    uint64_t port;
-    struct isle__mail *mail; /* of an exit listener: posted at the end. Of an error listener: room
-                                for the case that there is no memory */
-};
-
-/* Takes the mail. Once per port, the last counts. ISLE_ENOMEM. */
+/* As isle__listener_add. */
 ISLE_MUST_CHECK isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,
                                                  struct isle__mail *mail);
 ISLE_MUST_CHECK isle_err isle__error_listener_add(struct isle__isolate *isolate, uint64_t port,

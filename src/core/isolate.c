@@ -90,20 +90,34 @@ static bool isolate_set_name(struct isle__isolate *isolate, const char *text, si
     return true;
 }
 
-static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options)
+struct mailbox_limits {
+    size_t messages, bytes;
+};
+
+static struct mailbox_limits mailbox_limits_of(const isle_options *options)
+{
+    size_t bytes = limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES);
+    size_t messages = limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES);
+    return (struct mailbox_limits){limit_within(messages, ISLE__ROOM_COUNT_MAX),
+                                   limit_within(bytes, ISLE__ROOM_BYTES_MAX)};
+}
+
+static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options,
+                                  struct mailbox_limits mailbox)
 {
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
     isle__heap_init(&isolate->heap, memory_max);
-    atomic_store_explicit(&isolate->memory_limited, memory_max != SIZE_MAX, memory_order_relaxed);
-    size_t bytes = limit_within(limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES),
-                                ISLE__ROOM_BYTES_MAX);
-    size_t count = limit_within(limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES),
-                                ISLE__ROOM_COUNT_MAX);
+    bool limited = memory_max != SIZE_MAX;
+    bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
+    unsigned admission =
+        (limited ? ISLE__ADMIT_BY_MEMORY : 0u) | (exactly ? ISLE__ADMIT_EXACTLY : 0u);
+    atomic_store_explicit(&isolate->admission, (uint8_t)admission, memory_order_relaxed);
     /* Downwards: what waits is rounded up. */
-    size_t whole = bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
+    size_t whole = mailbox.bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
     /* Release: who refuses mail because of them finds the id of the former life gone. */
-    atomic_store_explicit(&isolate->limits, isle__room_of(count, whole), memory_order_release);
-    isolate->shows_all = isle__mail_shows_all(count, bytes) || memory_max != SIZE_MAX;
+    atomic_store_explicit(&isolate->limits, isle__room_of(mailbox.messages, whole),
+                          memory_order_release);
+    isolate->shows_all = exactly || limited;
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
@@ -149,7 +163,9 @@ static isle_err isolate_limit_time(struct isle__isolate *isolate, int64_t durati
 
 isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate)
 {
-    struct isle__isolate *isolate = isle__body_take();
+    struct mailbox_limits mailbox = mailbox_limits_of(options);
+    bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
+    struct isle__isolate *isolate = isle__body_take(exactly);
     if (isolate == NULL)
         return ISLE_ENOMEM;
     isolate_reset(isolate);
@@ -161,7 +177,7 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     }
     isolate->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
     isolate->backend = (uint8_t)options->backend;
-    isle_err err = isolate_configure(isolate, options);
+    isle_err err = isolate_configure(isolate, options, mailbox);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);
     if (err == ISLE_OK && options->deadline_ns > 0)
@@ -211,10 +227,8 @@ static void isolate_release(struct isle__isolate *isolate)
     isle__clock_unset(isolate);
     isle__pauses_fini(isolate);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold != NULL) {
-        isle__listeners_free(cold->error_listeners);
-        cold->error_listeners = NULL;
-    }
+    if (cold != NULL)
+        isle__listeners_free(&cold->error_listeners);
     isle__handles_fini(isolate);
     isle__heap_fini(&isolate->heap);
 }
@@ -263,7 +277,7 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
     isle__control_drop_all(isolate);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
     if (cold != NULL)
-        isle__listeners_free(cold->exit_listeners);
+        isle__listeners_free(&cold->exit_listeners);
     isle__mail_drop(isolate->run_mail);
     isolate_forget_cold(isolate);
     isle__body_give(isolate);
@@ -310,18 +324,21 @@ static void isolate_post_final(struct isle__isolate *isolate)
     cold->final_mail = NULL;
 }
 
-static struct isle__listener *isolate_take_listeners(struct isle__isolate *isolate)
+static struct isle__listeners isolate_take_listeners(struct isle__isolate *isolate)
 {
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    struct isle__listener *listeners = cold == NULL ? NULL : cold->exit_listeners;
-    if (cold != NULL)
-        cold->exit_listeners = NULL;
+    struct isle__listeners listeners = {0};
+    if (cold != NULL) {
+        listeners = cold->exit_listeners;
+        cold->exit_listeners = (struct isle__listeners){0};
+    }
     return listeners;
 }
 
-static void listeners_tell(struct isle__listener *listeners)
+static void listeners_tell(struct isle__listeners *listeners)
 {
-    for (struct isle__listener *listener = listeners; listener != NULL; listener = listener->next) {
+    for (struct isle__listener *listener = listeners->first; listener != NULL;
+         listener = listener->next) {
         isle__mail_post_reserved(listener->mail);
         listener->mail = NULL;
     }
@@ -349,7 +366,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
         isle__mail_post_reserved(isolate->run_mail);
         isolate->run_mail = NULL;
     }
-    struct isle__listener *listeners = isolate_take_listeners(isolate);
+    struct isle__listeners listeners = isolate_take_listeners(isolate);
     isolate_release(isolate);
     isle__activities_discard(isolate);
     isolate_post_final(isolate); /* of an isle_exit in what isolate_release ran */
@@ -364,7 +381,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     if (!isolate->is_root)
         isle__body_give(isolate);
     isle__mail_post_reserved(no_result);
-    listeners_tell(listeners);
+    listeners_tell(&listeners);
     if (classic)
         isle__classic_idle();
     isle__tally_add(ISLE__TALLY_ENDED);

@@ -17,6 +17,7 @@
 #define ISLE_CORE_ISOLATE_H
 
 #include "core/handle.h"
+#include "core/listener.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "isle.h"
@@ -25,7 +26,6 @@
 
 struct isle__activity;
 struct isle__control;
-struct isle__listener;
 struct isle__mail;
 struct isle__port;
 struct isle__promise;
@@ -62,13 +62,20 @@ struct isle__cold {
     void *watches;                  /* all; io.c's */
     uint64_t *pauses;
     uint32_t pause_capacity;
-    struct isle__listener *exit_listeners, *error_listeners;
+    struct isle__index pause_places; /* + 1, by key, of more than ISLE__INDEX_FEW */
+    struct isle__listeners exit_listeners, error_listeners;
     struct isle__mail *final_mail; /* isle_exit's */
     void *library;
     struct isle__worker *own_worker;
     _Atomic(char *) debug_name; /* freed under isle__program.lock, as this struct itself */
 };
 
+enum isle__admission {
+    ISLE__ADMIT_BY_MEMORY = 1, /* it has a limit of memory */
+    /* Its mailbox is so narrow that one mail too many would have others refused: nobody is let in
+     * who is then refused. For all lives of the body. */
+    ISLE__ADMIT_EXACTLY = 2
+};
 enum isle__entry_kind { ISLE__ENTRY, ISLE__ENTRY_RUN, ISLE__ENTRY_CLASSIC, ISLE__ENTRY_URI };
 union isle__entry_point {
     isle_entry *entry;
@@ -86,9 +93,9 @@ struct isle__isolate {
     _Atomic(struct isle__mail *) mailbox;
     _Atomic uint64_t limits; /* of the mailbox: a room's most (isle__room_of) */
     /* Who wakes it reads these at any time: they share no word with what its owner writes. */
-    uint8_t backend;    /* isle_backend */
-    uint8_t entry_kind; /* isle__entry_kind */
-    _Atomic bool memory_limited;
+    uint8_t backend;           /* isle_backend */
+    uint8_t entry_kind;        /* isle__entry_kind */
+    _Atomic uint8_t admission; /* isle__admission: what its senders must mind */
     _Atomic uint32_t control_count;
     /* The line ends with the heap's first member. What follows is its own, and what others write
      * there now and then. */

@@ -10,7 +10,11 @@
  * What senders write is one line, and the receiver touches it once for many messages: when it takes
  * what is there, and when it shows how much it has taken out. It does so for each SHOWN_MESSAGES,
  * or SHOWN_BYTES, when it goes idle, and at once where the limits are so narrow that somebody might
- * be refused for it. */
+ * be refused for it.
+ *
+ * Where limits are wide, a sender enters first and withdraws if that was too much: in between
+ * others find less room than there is. Where they are narrow somebody could be refused for that, so
+ * nobody enters who is then refused (mail_admit_exactly). */
 #include "core/mail.h"
 
 #include <string.h>
@@ -109,7 +113,7 @@ static struct isle__room *mail_room(struct isle__isolate *isolate, const struct 
     return mail->reserved ? &isolate->heap.reserved : &isolate->heap.data;
 }
 
-bool isle__mail_shows_all(size_t messages_max, size_t bytes_max)
+bool isle__mailbox_is_narrow(size_t messages_max, size_t bytes_max)
 {
     return messages_max < SHOWN_MESSAGES * 64 || bytes_max < SHOWN_BYTES * 64;
 }
@@ -140,14 +144,15 @@ void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail 
 
 /* `before` is what waited before this one. Of the memory, the rest of the mailbox and the heap have
  * their part. */
-static bool mail_fits(struct isle__isolate *isolate, uint64_t before, size_t size)
+static bool mail_fits(struct isle__isolate *isolate, unsigned admission, uint64_t before,
+                      size_t size)
 {
     size_t bytes = isle__room_bytes(before);
     uint64_t limits = atomic_load_explicit(&isolate->limits, memory_order_relaxed);
     size_t max = isle__room_bytes(limits);
     if (isle__room_count(before) >= isle__room_count(limits) || size > max || bytes > max - size)
         return false;
-    if (!atomic_load_explicit(&isolate->memory_limited, memory_order_relaxed))
+    if ((admission & ISLE__ADMIT_BY_MEMORY) == 0)
         return true;
     size_t memory_max = atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed);
     size_t used = atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) + bytes +
@@ -161,6 +166,30 @@ static isle_err mail_refused_full(void)
     return ISLE_EFULL;
 }
 
+/* Whoever is refused here was never let in, and whoever is let in is let into this life of the
+ * body: `in` changes with the life (isle__room_renew). */
+static isle_err mail_admit_exactly(const struct isle__mail *mail, const struct isle__slot *slot,
+                                   struct isle__isolate *isolate, unsigned admission,
+                                   struct isle__isolate **ret_isolate)
+{
+    struct isle__room *room = &isolate->heap.data;
+    size_t size = isle__mail_size(mail);
+    for (;;) {
+        uint64_t out = atomic_load_explicit(&room->out, memory_order_acquire);
+        uint64_t in = atomic_load_explicit(&room->in, memory_order_acquire);
+        bool fits = mail_fits(isolate, admission, in - out, size);
+        if (isle__slot_changed(slot, mail->target))
+            return ISLE_OK;
+        if (fits && isle__room_enter_from(room, &in, isle__room_of(1, size))) {
+            *ret_isolate = isolate;
+            return ISLE_OK;
+        }
+        /* Exact for the moment at which `in` was read, if nothing was taken out around it. */
+        if (!fits && atomic_load_explicit(&room->out, memory_order_acquire) == out)
+            return mail_refused_full();
+    }
+}
+
 isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
 {
     struct isle__slot *slot = isle__slot_find(mail->target);
@@ -172,9 +201,13 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY)
         mail->reserved = true;
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
+    unsigned admission = atomic_load_explicit(&isolate->admission, memory_order_relaxed);
+    if (ISLE__UNLIKELY((admission & ISLE__ADMIT_EXACTLY) != 0) && !mail->reserved)
+        return mail_admit_exactly(mail, slot, isolate, admission, ret_isolate);
     uint64_t room = isle__room_of(1, isle__mail_size(mail));
     uint64_t before = isle__room_enter(mail_room(isolate, mail), room);
-    if (ISLE__UNLIKELY(!mail->reserved && !mail_fits(isolate, before, isle__mail_size(mail)))) {
+    if (ISLE__UNLIKELY(!mail->reserved &&
+                       !mail_fits(isolate, admission, before, isle__mail_size(mail)))) {
         isle__room_withdraw(&isolate->heap.data, room);
         /* Full is perhaps who was born in its place. */
         return isle__slot_changed(slot, mail->target) ? ISLE_OK : mail_refused_full();

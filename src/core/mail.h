@@ -76,6 +76,7 @@ isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mai
 void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail);
 /* The receiver's: shows its senders all that it took out. */
 void isle__mail_show(struct isle__isolate *isolate);
-bool isle__mail_shows_all(size_t messages_max, size_t bytes_max); /* with such limits, at once */
+/* With such limits it shows at once, and mail is admitted exactly. */
+bool isle__mailbox_is_narrow(size_t messages_max, size_t bytes_max);
 
 #endif

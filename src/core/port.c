@@ -98,12 +98,68 @@ static void pending_add(struct isle__port *port)
     isle__main_made_work(isolate);
 }
 
-static void port_wake_waiters(const struct isle__port *port)
+void isle__port_wait(struct isle__port *port, struct isle__waiter *waiter)
+{
+    struct isle__waiter *first = port->waiters;
+    waiter->next = waiter->previous = waiter;
+    if (first == NULL) {
+        port->waiters = waiter;
+        return;
+    }
+    waiter->next = first;
+    waiter->previous = first->previous;
+    first->previous->next = waiter;
+    first->previous = waiter;
+}
+
+static void waiter_unlink(struct isle__port *port, struct isle__waiter *waiter)
+{
+    if (port->waiters == waiter)
+        port->waiters = waiter->next == waiter ? NULL : waiter->next;
+    waiter->next->previous = waiter->previous;
+    waiter->previous->next = waiter->next;
+    waiter->next = waiter->previous = NULL;
+}
+
+bool isle__port_wait_over(struct isle__port *port, struct isle__waiter *waiter)
+{
+    bool was_woken = waiter->next == NULL;
+    if (was_woken)
+        port->woken--;
+    else
+        waiter_unlink(port, waiter);
+    return was_woken;
+}
+
+/* True: it takes whatever there is. */
+static bool port_wake_first(struct isle__port *port)
+{
+    struct isle__waiter *waiter = port->waiters;
+    waiter_unlink(port, waiter);
+    port->woken++;
+    isle__activity_wake(waiter->activity);
+    return !waiter->chooses;
+}
+
+/* For one mail that has come. */
+static void port_wake_for_mail(struct isle__port *port)
 {
     if (port->style != ISLE__PORT_QUIET)
         return;
-    for (struct isle__waiter *waiter = port->waiters; waiter != NULL; waiter = waiter->next)
-        isle__activity_wake(waiter->activity);
+    while (port->waiters != NULL && !port_wake_first(port))
+        ;
+}
+
+void isle__port_pass_on(struct isle__port *port)
+{
+    if (port->queue != NULL)
+        port_wake_for_mail(port);
+}
+
+static void port_wake_all(struct isle__port *port)
+{
+    while (port->style == ISLE__PORT_QUIET && port->waiters != NULL)
+        (void)port_wake_first(port);
 }
 
 static void port_free(struct isle__port *port)
@@ -133,7 +189,7 @@ static void port_free(struct isle__port *port)
         mail = next;
     }
     /* Those who wait look for the port again and find that it is gone. */
-    port_wake_waiters(port);
+    port_wake_all(port);
     isle__drops_fire(port->drops);
     isle__memory_free(port, sizeof *port);
     isle__heap_discharge(&isolate->heap, sizeof *port);
@@ -303,7 +359,7 @@ static void port_accept(struct isle__port *port, struct isle__mail *mail)
     }
     mails_append(&port->queue, &port->queue_last, mail);
     pending_add(port);
-    port_wake_waiters(port);
+    port_wake_for_mail(port);
 }
 
 static void mail_undeliverable(struct isle__isolate *isolate, struct isle__mail *mail)
@@ -500,21 +556,23 @@ static void port_set_style(const char *function, isle_receive_port *handle,
 {
     struct isle__isolate *isolate = isle__isolate_need(function);
     struct isle__port *port = isle__port_need(isolate, function, handle);
-    if (port->style == ISLE__PORT_QUIET && port->waiters != NULL)
+    if (port->style == ISLE__PORT_QUIET && (port->waiters != NULL || port->woken > 0))
         isle__throw(ISLE_EINVAL, "%s: an activity waits in isle_port_receive on this port",
                     function);
     port->style = (uint8_t)style;
-    port->context = handler.context;
-    if (style == ISLE__PORT_QUIET)
+    if (style == ISLE__PORT_QUIET) {
         port->waiters = NULL;
-    else if (style == ISLE__PORT_LISTEN)
+        port->woken = 0;
+        return;
+    }
+    port->context = handler.context;
+    if (style == ISLE__PORT_LISTEN)
         port->fn.listen = handler.fn.listen;
     else if (style == ISLE__PORT_SERVE)
         port->fn.serve = handler.fn.serve;
     else
         port->fn.classic = handler.fn.classic;
-    if (style != ISLE__PORT_QUIET)
-        isle__port_set_alive(port, true, port->keep_alive);
+    isle__port_set_alive(port, true, port->keep_alive);
     pending_add(port);
 }
 

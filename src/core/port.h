@@ -9,8 +9,9 @@
 enum isle__port_style { ISLE__PORT_QUIET, ISLE__PORT_LISTEN, ISLE__PORT_SERVE, ISLE__PORT_CLASSIC };
 
 struct isle__waiter {
-    struct isle__waiter *next;
+    struct isle__waiter *next, *previous; /* a ring; NULL: it was woken */
     struct isle__activity *activity;
+    bool chooses; /* may leave what it is woken for */
 };
 
 struct isle__port {
@@ -20,14 +21,19 @@ struct isle__port {
     uint32_t next_pending, previous_pending; /* indices of handles: a ring, if is_pending */
     struct isle__mail *queue, *queue_last;
     union {
-        struct isle__waiter *waiters; /* quiet: activities in isle_port_receive */
-        union {
-            isle_handler *listen;
-            isle_answer *serve;
-            isle_receiver *classic;
-        } fn; /* of the other styles */
+        struct {                          /* quiet: activities in isle_port_receive */
+            struct isle__waiter *waiters; /* the first to be woken */
+            uint32_t woken;               /* that have not gone on yet */
+        };
+        struct { /* the other styles */
+            union {
+                isle_handler *listen;
+                isle_answer *serve;
+                isle_receiver *classic;
+            } fn;
+            void *context;
+        };
     };
-    void *context;
     struct isle__drop *drops;
     uint32_t taken; /* how often a mail has left the queue for good: see isle__place */
     uint8_t style;  /* isle__port_style */
@@ -50,6 +56,13 @@ static inline struct isle__mail **isle__port_at(struct isle__port *port,
     return is_head ? &port->queue : &place->behind->next;
 }
 
+/* Who waits is woken by a mail that comes, first come, first served: those that choose, up to the
+ * first that takes whatever there is. */
+void isle__port_wait(struct isle__port *port, struct isle__waiter *waiter);
+/* True: it was woken. */
+bool isle__port_wait_over(struct isle__port *port, struct isle__waiter *waiter);
+/* Who was woken may not come to take it: the next is woken, if there is something. */
+void isle__port_pass_on(struct isle__port *port);
 void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
 struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
 /* The first that waits and arrived later, to be put back, or to count as taken; NULL: none. It is

@@ -223,6 +223,7 @@ void isle__promise_unobserve(struct isle__promise *promise)
 void isle__promise_observe(struct isle__promise *promise, struct isle__observer *observer)
 {
     observer->next = NULL;
+    observer->previous = promise->observers_last;
     observer->promise = promise;
     observer->microtask.run = observer_event;
     observer->microtask.argument = observer;
@@ -241,16 +242,16 @@ void isle__promise_observe(struct isle__promise *promise, struct isle__observer 
 
 void isle__promise_unlink_observer(struct isle__promise *promise, struct isle__observer *observer)
 {
-    struct isle__observer **at = &promise->observers, *previous = NULL;
-    while (*at != NULL && *at != observer) {
-        previous = *at;
-        at = &(*at)->next;
-    }
-    if (*at == NULL)
+    if (promise->is_complete) /* it has let go of all */
         return;
-    *at = observer->next;
-    if (promise->observers_last == observer)
-        promise->observers_last = previous;
+    if (observer->previous != NULL)
+        observer->previous->next = observer->next;
+    else
+        promise->observers = observer->next;
+    if (observer->next != NULL)
+        observer->next->previous = observer->previous;
+    else
+        promise->observers_last = observer->previous;
 }
 
 /* --- completing */

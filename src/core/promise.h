@@ -9,7 +9,7 @@
 /* Somebody who waits for a promise: a suspended activity, or a function that runs as a microtask
  * (an event of its own, so it may throw). */
 struct isle__observer {
-    struct isle__observer *next;
+    struct isle__observer *next, *previous;
     struct isle__promise *promise;
     struct isle__activity *waiter; /* NULL: run */
     struct isle__microtask microtask;

@@ -2,8 +2,9 @@
 /* Receiving in direct style: an activity takes the first mail of one or several ports that it
  * wants, and waits while there is none.
  *
- * Who waits is woken by every mail that comes to its ports and looks again, at what it has not
- * looked at; who takes it leaves the rest to the others. */
+ * A mail wakes who waits first, and those before that choose what they take; they look at what they
+ * have not looked at. Who was woken and may not take it after all, because it ends or has another
+ * port to take from, passes it on: nobody waits beside a message that it would take. */
 #include "core/activity.h"
 #include "core/control.h"
 #include "core/handle.h"
@@ -131,13 +132,8 @@ static void waiters_remove(struct reception *reception, struct isle__waiter *wai
     for (size_t i = 0; i < reception->count; i++) {
         struct isle__port *port = isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT,
                                                     reception->handles[i]);
-        if (port == NULL)
-            continue;
-        struct isle__waiter **at = &port->waiters;
-        while (*at != NULL && *at != &waiters[i])
-            at = &(*at)->next;
-        if (*at != NULL)
-            *at = (*at)->next;
+        if (port != NULL && isle__port_wait_over(port, &waiters[i]) && !waiters[i].chooses)
+            isle__port_pass_on(port);
     }
 }
 
@@ -146,18 +142,14 @@ static void waiters_add(struct reception *reception, struct isle__waiter *waiter
     for (size_t i = 0; i < reception->count; i++) {
         struct isle__port *port = isle__handle_find(&reception->isolate->handles, ISLE__HANDLE_PORT,
                                                     reception->handles[i]);
-        if (port == NULL)
-            continue;
-        struct isle__waiter **at = &port->waiters;
-        while (*at != NULL)
-            at = &(*at)->next;
-        waiters[i] = (struct isle__waiter){NULL, reception->isolate->running};
-        *at = &waiters[i];
+        waiters[i] = (struct isle__waiter){.activity = reception->isolate->running,
+                                           .chooses = reception->matches != NULL};
+        if (port != NULL)
+            isle__port_wait(port, &waiters[i]);
     }
 }
 
-/* A message that several wait for wakes them all; who takes it leaves the rest to the others.
- * False: the time is over. */
+/* False: the time is over. */
 static bool reception_wait(struct reception *reception, struct isle__waiter *waiters)
 {
     struct isle__isolate *isolate = reception->isolate;
@@ -237,19 +229,12 @@ static isle_err single_wait(struct single *single, struct isle__port *port)
     isle_err err = isle__activity_can_wait(isolate);
     if (err != ISLE_OK)
         isle__activity_refused(err, single->function, "isle_port_listen");
-    struct isle__waiter waiter = {NULL, isolate->running};
-    struct isle__waiter **at = &port->waiters;
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = &waiter;
+    struct isle__waiter waiter = {.activity = isolate->running};
+    isle__port_wait(port, &waiter);
     err = isle__activity_wait(isolate, single->deadline, single->function);
     port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, single->handle);
-    if (port != NULL) {
-        for (at = &port->waiters; *at != NULL && *at != &waiter; at = &(*at)->next)
-            ;
-        if (*at != NULL)
-            *at = waiter.next;
-    }
+    if (port != NULL && isle__port_wait_over(port, &waiter) && isle__attend_has_cause(isolate))
+        isle__port_pass_on(port);
     if (isolate->running->forced)
         isle__unwind_end(&isolate->heap);
     if (err != ISLE_OK && err != ISLE_ETIMEDOUT)

@@ -111,7 +111,7 @@ static void telling_listeners(struct telling *telling, bool readable)
 {
     struct isle__isolate *isolate = telling->isolate;
     struct isle__catch catch;
-    struct isle__listener *listener = isle__isolate_has_cold(isolate)->error_listeners;
+    struct isle__listener *listener = isle__isolate_has_cold(isolate)->error_listeners.first;
     for (; listener != NULL; listener = listener->next) {
         struct notice notice = {telling, listener};
         if (!readable || isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, notice_run,
@@ -170,7 +170,7 @@ void isle__uncaught(struct isle__isolate *isolate, isle_value error)
     bool exits = cold != NULL && cold->final_mail != NULL;
     if (isolate->run_mail != NULL && !isolate->run_answered && readable && !exits)
         (void)isle__catch_do(heap, &catch, ISLE__CATCH_PROTECT, telling_caller, &telling);
-    if (cold != NULL && cold->error_listeners != NULL)
+    if (cold != NULL && cold->error_listeners.first != NULL)
         telling_listeners(&telling, readable);
     else if (isolate->entry_kind != ISLE__ENTRY_RUN)
         telling_print(&telling, readable);

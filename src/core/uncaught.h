@@ -7,7 +7,6 @@
 
 /* Tells the error listeners, or stderr; sets isolate->ending if errors are fatal. */
 void isle__uncaught(struct isle__isolate *isolate, isle_value error);
-void isle__listeners_free(struct isle__listener *list);
 /* The notice of an error listener for the case that there is no memory for another:
  * ["Out of Memory", null]. NULL: there is none for this one either. */
 struct isle__mail *isle__notice_reserve(uint64_t port);

@@ -192,6 +192,26 @@ static inline uint64_t isle__room_enter(struct isle__room *room, uint64_t amount
     uint64_t out = atomic_load_explicit(&room->out, memory_order_acquire);
     return atomic_fetch_add_explicit(&room->in, amount, memory_order_relaxed) - out;
 }
+/* Lets it in if the room is as `in` says; else tells what it is now. Any thread. */
+static inline bool isle__room_enter_from(struct isle__room *room, uint64_t *in, uint64_t amount)
+{
+    return atomic_compare_exchange_weak_explicit(&room->in, in, *in + amount, memory_order_relaxed,
+                                                 memory_order_relaxed);
+}
+/* For another life of an empty room: who has read `in` before does not get in any more. False: it
+ * is not empty, somebody has yet to withdraw. */
+static inline bool isle__room_renew(struct isle__room *room, uint64_t *ret_out)
+{
+    uint64_t out = atomic_load_explicit(&room->out, memory_order_acquire), in = out;
+    uint64_t other = out + UINT64_C(0x9e3779b97f4a7c15); /* odd: it comes round after all others */
+    /* Release: who reads the new sum finds that the former life is over. */
+    if (!atomic_compare_exchange_strong_explicit(&room->in, &in, other, memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return false;
+    atomic_store_explicit(&room->out, other, memory_order_release);
+    *ret_out = other;
+    return true;
+}
 /* What was let in and then refused. Any thread. */
 static inline void isle__room_withdraw(struct isle__room *room, uint64_t amount)
 {

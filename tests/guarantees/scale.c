@@ -138,9 +138,9 @@ static int64_t processor_time(void)
 
 /* The least of several, per piece: what is measured runs on one thread, without a suspension. Tries
  * with many go on while those are dearer than allowed: a cache holds few, not many. */
-static void costs_the_same_for_many(const char *what, int64_t (*cost_of)(int count))
+static void costs_the_same_up_to(int most, const char *what, int64_t (*cost_of)(int count))
 {
-    int many = (int)scaled(WAITING_MANY, WAITING_MANY, WAITING_MANY);
+    int many = (int)scaled((uint64_t)most, (uint64_t)most, (uint64_t)most);
     int64_t least_few = INT64_MAX, least_many = INT64_MAX, cost;
     for (int i = 0; i < WAITING_TRIES; i++)
         if ((cost = cost_of(many / (WAITING_MANY / WAITING_FEW))) < least_few)
@@ -151,6 +151,11 @@ static void costs_the_same_for_many(const char *what, int64_t (*cost_of)(int cou
     printf("measured: %s takes %" PRId64 " ns of few, %" PRId64 " of many\n", what, least_few,
            least_many);
     CHECK(least_many < least_few * 6 + 500);
+}
+
+static void costs_the_same_for_many(const char *what, int64_t (*cost_of)(int count))
+{
+    costs_the_same_up_to(WAITING_MANY, what, cost_of);
 }
 
 static bool is_negative(isle_value message, void *asked)
@@ -225,6 +230,171 @@ TEST_ROOT(a_port_closes_at_the_same_cost_beside_many)
 TEST_TIMEOUT(a_port_closes_at_the_same_cost_beside_many, 240);
 TEST_MEMORY(a_port_closes_at_the_same_cost_beside_many, 512);
 TEST_ALONE(a_port_closes_at_the_same_cost_beside_many);
+
+/* --- who listens, pauses, waits */
+
+/* From the middle outwards: neither first in, first out nor the other way. */
+static int outwards(int i, int count)
+{
+    return i % 2 == 0 ? count / 2 + i / 2 : count / 2 - 1 - i / 2;
+}
+
+static int64_t listen_and_leave(int count)
+{
+    int64_t begin = processor_time();
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_add_exit_listener(isle_current(), (isle_send_port){(uint64_t)i + 1}, isle_null());
+    }
+    for (int i = 0; i < count; i++)
+        isle_remove_exit_listener(isle_current(),
+                                  (isle_send_port){(uint64_t)outwards(i, count) + 1});
+    return (processor_time() - begin) / count;
+}
+
+TEST_ROOT(a_listener_comes_and_goes_at_the_same_cost_beside_many)
+{
+    costs_the_same_for_many("a listener beside others", listen_and_leave);
+}
+TEST_TIMEOUT(a_listener_comes_and_goes_at_the_same_cost_beside_many, 240);
+TEST_ALONE(a_listener_comes_and_goes_at_the_same_cost_beside_many);
+
+static int64_t pause_and_resume(int count)
+{
+    int64_t begin = processor_time();
+    for (int i = 0; i < count; i++)
+        isle_pause(isle_current(), (isle_capability){(uint64_t)i + 1});
+    for (int i = 0; i < count; i++)
+        isle_resume(isle_current(), (isle_capability){(uint64_t)outwards(i, count) + 1});
+    return (processor_time() - begin) / count;
+}
+
+TEST_ROOT(a_pause_costs_the_same_beside_many)
+{
+    costs_the_same_for_many("a pause beside others", pause_and_resume);
+}
+TEST_TIMEOUT(a_pause_costs_the_same_beside_many, 240);
+TEST_ALONE(a_pause_costs_the_same_beside_many);
+
+enum { ACTIVITIES_MANY = 8000 };
+
+static int64_t due; /* when who waits gives up: the last to wait first */
+static isle_future *never, *after;
+static int waiting, gone;
+
+/* It stays afterwards: what its stack costs to give back is not asked here. */
+static void wait_and_give_up(isle_value message, void *unused)
+{
+    (void)unused;
+    int64_t until = due - isle_as_int(message);
+    waiting++;
+    CHECK_INT(isle_try_await(never, until - isle_now_ns(), NULL), ISLE_ETIMEDOUT);
+    gone++;
+    (void)isle_await(after);
+    waiting--;
+}
+
+/* All at once: their time passes while nothing of the root runs. -1: some were earlier. */
+static int64_t give_up_within(int64_t delay, int count)
+{
+    isle_receive_port *port = isle_port_open();
+    never = isle_future_new();
+    after = isle_future_new();
+    waiting = gone = 0;
+    due = isle_now_ns() + delay;
+    isle_port_listen(port, wait_and_give_up, NULL);
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(port), isle_int(i));
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    while (waiting < count)
+        isle_sleep(0);
+    bool early = gone > 0;
+    while (isle_now_ns() < due)
+        ;
+    int64_t begin = processor_time();
+    while (gone < count)
+        isle_sleep(0);
+    int64_t cost = (processor_time() - begin) / count;
+    isle_future_complete(after, isle_null());
+    while (waiting > 0)
+        isle_sleep(0);
+    isle_port_close(port);
+    isle_future_cancel(never);
+    return early ? -1 : cost;
+}
+
+static int64_t give_up(int count)
+{
+    int64_t cost, delay = ISLE_US(20) * count;
+    while ((cost = give_up_within(delay, count)) < 0)
+        delay *= 2;
+    return cost;
+}
+
+/* Of many activities that wait for one future, one gives up as if it were the only one. */
+TEST_ROOT(who_gives_up_on_a_future_costs_the_same_beside_many)
+{
+    costs_the_same_up_to(ACTIVITIES_MANY, "giving up beside others", give_up);
+}
+TEST_TIMEOUT(who_gives_up_on_a_future_costs_the_same_beside_many, 240);
+TEST_MEMORY(who_gives_up_on_a_future_costs_the_same_beside_many, 1024);
+TEST_ALONE(who_gives_up_on_a_future_costs_the_same_beside_many);
+
+/* Each takes one message of the port for which all wait. */
+static isle_receive_port *contended;
+
+static void wait_for_one(isle_value message, void *unused)
+{
+    (void)message, (void)unused;
+    waiting++;
+    (void)isle_port_receive(contended);
+    gone++;
+    (void)isle_await(after);
+    waiting--;
+}
+
+static int64_t take_in_turn(int count)
+{
+    isle_receive_port *port = isle_port_open();
+    contended = isle_port_open();
+    after = isle_future_new();
+    waiting = gone = 0;
+    isle_port_listen(port, wait_for_one, NULL);
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(port), isle_null());
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    while (waiting < count)
+        isle_sleep(0);
+    int64_t begin = processor_time();
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(contended), isle_null());
+        isle_sleep(0);
+    }
+    int64_t cost = (processor_time() - begin) / count;
+    CHECK_INT(gone, count);
+    isle_future_complete(after, isle_null());
+    while (waiting > 0)
+        isle_sleep(0);
+    isle_port_close(contended);
+    isle_port_close(port);
+    return cost;
+}
+
+/* A message for which many activities wait wakes one. */
+TEST_ROOT(a_message_costs_the_same_if_many_wait_for_it)
+{
+    costs_the_same_up_to(ACTIVITIES_MANY, "a message that many wait for", take_in_turn);
+}
+TEST_TIMEOUT(a_message_costs_the_same_if_many_wait_for_it, 240);
+TEST_MEMORY(a_message_costs_the_same_if_many_wait_for_it, 1024);
+TEST_ALONE(a_message_costs_the_same_if_many_wait_for_it);
 
 /* --- spawning */
 

@@ -371,6 +371,27 @@ TEST_ROOT(a_new_life_has_all_of_its_room)
     settle();
 }
 
+/* The same of one so wide that its senders enter before they look, and see only now and then what
+ * it took out: the room is exact when nothing moves. */
+TEST_ROOT(a_wide_mailbox_has_all_of_its_room)
+{
+    enum { WIDE = 4090, REFUSED = 100, LIVES = 20 };
+
+    for (int life = 0; life < LIVES; life++) {
+        ISLE_SCOPE;
+        isle_isolate next =
+            isle_spawn(counts_to_five, isle_null(),
+                       &(isle_options){.paused = true, .mailbox_max_messages = WIDE});
+
+        for (int i = 0; i < WIDE; i++)
+            CHECK_ERR(isle_try_send(next.default_port, isle_int(0)), ISLE_OK);
+        for (int i = 0; i < REFUSED; i++)
+            CHECK_ERR(isle_try_send(next.default_port, isle_int(0)), ISLE_EFULL);
+        isle_kill(next, ISLE_IMMEDIATE);
+        settle();
+    }
+}
+
 /* --- undelivered, by cause */
 
 TEST_ROOT(a_message_to_a_closed_port_is_counted)

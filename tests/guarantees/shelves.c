@@ -5,6 +5,7 @@
 
 #include <sched.h>
 
+#include "core/isolate.h"
 #include "core/mail.h"
 #include "core/slot.h"
 
@@ -55,14 +56,20 @@ static void stale_stop(int number)
         sched_yield();
 }
 
+enum { STALE_MOST = 100000 }; /* to one port, which nobody empties */
+
 static void *stale_send(void *argument)
 {
-    int value;
+    uint64_t last = 0;
+    int value, sent = 0;
 
     while (!atomic_load(&stale.over)) {
         uint64_t target = atomic_load(&stale.target);
-        struct isle__mail *mail =
-            target == 0 ? NULL : isle__mail_make(isle_null(), ISLE__MAIL_DATA, target);
+        sent = target == last ? sent + 1 : 0;
+        last = target;
+        struct isle__mail *mail = target == 0 || sent > STALE_MOST
+                                      ? NULL
+                                      : isle__mail_make(isle_null(), ISLE__MAIL_DATA, target);
 
         isle_err err = ISLE_OK;
 
@@ -136,6 +143,142 @@ TEST_ROOT(who_sends_to_what_is_gone_is_never_refused)
     CHECK_UINT(stats_now().refused_full, 0);
 }
 TEST_TIMEOUT(who_sends_to_what_is_gone_is_never_refused, 120);
+
+/* --- a mailbox of one message */
+
+static const isle_options narrow = {.paused = true, .mailbox_max_messages = 1};
+
+static struct isle__isolate *body_of(isle_isolate isolate)
+{
+    struct isle__slot *slot = isle__slot_find(isolate.default_port.id);
+    return slot == NULL ? NULL : atomic_load(&slot->isolate);
+}
+
+/* A sender that is stopped after it was let in, while the isolate ends: that body has no other life
+ * until the sender has found out. */
+TEST_ROOT(who_is_let_in_too_late_takes_nobodys_room)
+{
+    enum { ISOLATES = 200 };
+    isle_isolate target = isle_spawn(opens_a_port, isle_null(), &narrow), isolates[ISOLATES];
+    struct isle__isolate *body = body_of(target), *admitted;
+    struct isle__mail *mail = isle__mail_make(isle_null(), ISLE__MAIL_DATA, target.default_port.id);
+
+    CHECK_ERR(isle__mail_admit(mail, &admitted), ISLE_OK);
+    CHECK(admitted == body);
+    isle_kill(target, ISLE_IMMEDIATE);
+    settle();
+    for (int i = 0; i < ISOLATES; i++) {
+        isolates[i] = isle_spawn(opens_a_port, isle_null(), &narrow);
+        CHECK(body_of(isolates[i]) != body);
+        CHECK_ERR(isle_try_send(isolates[i].default_port, isle_null()), ISLE_OK);
+        CHECK_ERR(isle_try_send(isolates[i].default_port, isle_null()), ISLE_EFULL);
+    }
+    isle__mail_push(mail, admitted);
+    CHECK_UINT(stats_now().dropped_dead, 1);
+    target = isle_spawn(opens_a_port, isle_null(), &narrow);
+    CHECK(body_of(target) == body); /* now it has another */
+    isle_kill(target, ISLE_IMMEDIATE);
+    for (int i = 0; i < ISOLATES; i++)
+        isle_kill(isolates[i], ISLE_IMMEDIATE);
+}
+
+/* A sender that looked before the isolate ended, and enters after its body has another life. */
+TEST_ROOT(who_looked_in_another_life_does_not_get_in)
+{
+    isle_isolate target = isle_spawn(opens_a_port, isle_null(), &narrow);
+    struct isle__isolate *body = body_of(target);
+    struct isle__room *room = &body->heap.data;
+    uint64_t seen = atomic_load(&room->in);
+
+    do {
+        isle_kill(target, ISLE_IMMEDIATE);
+        settle();
+        target = isle_spawn(opens_a_port, isle_null(), &narrow);
+    } while (body_of(target) != body);
+    CHECK(!isle__room_enter_from(room, &seen, isle__room_of(1, 16)));
+    CHECK_UINT(isle__room_taken(room), 0);
+    isle_kill(target, ISLE_IMMEDIATE);
+}
+
+/* Bodies with wide mailboxes, where senders enter before they look, are never those of narrow ones.
+ */
+TEST_ROOT(narrow_mailboxes_are_kept_apart)
+{
+    enum { ISOLATES = 300 };
+    static struct isle__isolate *wide[ISOLATES];
+    isle_isolate isolates[ISOLATES];
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < ISOLATES; i++) {
+            isle_options options = {.paused = true, .mailbox_max_bytes = round == 0 ? 0 : 1000};
+            isolates[i] = isle_spawn(opens_a_port, isle_null(), &options);
+            for (int k = 0; round == 1 && k < ISOLATES; k++)
+                CHECK(body_of(isolates[i]) != wide[k]);
+            if (round == 0)
+                wide[i] = body_of(isolates[i]);
+        }
+        for (int i = 0; i < ISOLATES; i++)
+            isle_kill(isolates[i], ISLE_IMMEDIATE);
+        settle();
+    }
+}
+
+static struct {
+    _Atomic uint64_t target;
+    _Atomic bool over;
+    _Atomic int refused;
+} flood;
+
+static void *flood_with_large(void *argument)
+{
+    static char large[4096];
+
+    memset(large, 'x', sizeof large - 1);
+    while (!atomic_load(&flood.over)) {
+        isle_send_port port = {atomic_load(&flood.target)};
+        if (isle_post(port, "s", large) == ISLE_EFULL)
+            atomic_fetch_add(&flood.refused, 1);
+    }
+    return argument;
+}
+
+static void acknowledges(isle_value message, void *context)
+{
+    isle_send(isle_as_port(message), isle_null());
+    (void)context;
+}
+
+static void acknowledges_all(isle_value message)
+{
+    isle_port_listen(isle_default_port(), acknowledges, NULL);
+    isle_send(isle_as_port(message), isle_null());
+}
+
+/* Messages that are larger than the mailbox are refused, and nothing else is for them. */
+TEST_ROOT(who_is_refused_has_nobody_else_refused)
+{
+    int64_t count = rounds(20000, 200000, 2000000);
+    isle_receive_port *port = isle_port_open();
+    isle_options options = {.mailbox_max_bytes = 4096};
+    isle_isolate target = isle_spawn(acknowledges_all, isle_port_value(port), &options);
+    pthread_t thread;
+
+    isle_port_receive(port);
+    atomic_store(&flood.target, target.default_port.id);
+    CHECK_INT(pthread_create(&thread, NULL, flood_with_large, NULL), 0);
+    for (int64_t i = 0; i < count || (atomic_load(&flood.refused) < 1000 && *TEST_SANITIZER == 0);
+         i++) {
+        ISLE_SCOPE;
+        CHECK_ERR(isle_try_send(target.default_port, isle_port_value(port)), ISLE_OK);
+        isle_port_receive(port);
+    }
+    atomic_store(&flood.over, true);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    printf("measured: %d refused\n", atomic_load(&flood.refused));
+    isle_kill(target, ISLE_IMMEDIATE);
+    isle_port_close(port);
+}
+TEST_TIMEOUT(who_is_refused_has_nobody_else_refused, 120);
 
 /* Each takes a batch of slots for its one port; together more than there are in a page. A thread is
  * no longer counted when its worker has given all back. */

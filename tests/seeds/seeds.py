@@ -51,7 +51,7 @@ OUTSIDE = {
                ('threads_post*', 'threads')],
     'review_speed': [('*', 'counts turns of the plain scheduler; processes')],
     'sending': [('sending_does_not*', 'spins')],
-    'shelves': [('who_sends_to*', 'a thread that is stopped')],
+    'shelves': [('who_sends_to*', 'a thread that is stopped'), ('who_is_refused*', 'a thread')],
     'limits': [('updates*', 'computes for seconds')],
 }
 # Keep counts in C globals, or end the process.
