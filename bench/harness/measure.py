@@ -136,6 +136,21 @@ class Measurement:
                 self.one(run)
                 self.progress.done += 1
 
+    def pairs(self, program, job, figure, threads, count):
+        """Figures of one thread and of all, `count` pairs of them, either first in turn. A pair
+        that others disturbed, or that failed, is left out."""
+        found = []
+        for number in range(count):
+            self.progress.note(f'again: {job}, pair {number + 1}/{count}')
+            values = {}
+            for threads_now in ((1, threads), (threads, 1))[number % 2]:
+                outcome = run_once(Run(program, threads_now, job), self.environment)
+                if not outcome.error and not is_disturbed(outcome.foreign):
+                    values[threads_now] = outcome.figures.get(figure)
+            if values.get(1) and values.get(threads):
+                found.append((values[1], values[threads]))
+        return found
+
     def order(self, number):
         """Workloads in turn; who of them goes first changes from round to round."""
         ordered, jobs = [], {}

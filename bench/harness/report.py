@@ -80,12 +80,18 @@ def summary(lines):
             said.append('Not reached: ' + '; '.join(f'{line.workload.name} ({line.reason})'
                                                     for line in short) + '.')
     measured = [line for line in lines if line.single_ratio and line.workload.group in COMPARED]
-    costly = [line for line in measured if line.single_ratio < SINGLE_BAR]
+    seemed = [line for line in measured if line.single_is_suspicious]
+    costly = [line for line in seemed if line.single_is_better]
     if measured:
         said.append(f'One worker is more than 5 % better than all of them on {len(costly)} of '
                     f'{len(measured)} lines' + (': ' if costly else '.')
-                    + '; '.join(f'{line.workload.name} ({1 / line.single_ratio:.2f}×)'
+                    + '; '.join(f'{line.workload.name} ({1 / (line.again or line.single_ratio):.2f}×)'
                                 for line in costly) + ('.' if costly else ''))
+    if any(line.again for line in seemed):
+        said.append(f'So it seemed on {len(seemed)} lines in the rounds; each of these was measured '
+                    'again, by pairs of runs, and the median of the pairs counts: '
+                    + '; '.join(f'{line.workload.name} ({1 / line.again:.2f}×)'
+                                for line in seemed if line.again) + '.')
     shaky = [line for line in lines if line.isle.disturbed]
     if shaky:
         said.append('Others used the machine during rounds of: '
@@ -163,7 +169,8 @@ def as_json(lines, programs, machine, options, missing, measurement):
             'limit': plain(line.limit), 'best_peer': line.best_peer,
             'peers': {name: plain(one) for name, one in line.peers.items()},
             'times_better_than_best_peer': line.peer_ratio, 'times_the_limit': line.limit_ratio,
-            'bar_reached': line.verdict,
+            'bar_reached': line.verdict, 'one_worker_of_all': line.single_ratio,
+            'one_worker_of_all_in_pairs': line.again,
         } for line in lines],
         'values': [{'program': key[0], 'threads': key[1], 'figure': key[2], 'values': values}
                    for key, values in measurement.values.items()],
