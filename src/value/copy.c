@@ -491,6 +491,9 @@ isle_err isle__copy_to_scope(struct isle__heap *heap, struct isle__scope *scope,
                              isle_value *ret_value)
 {
     struct isle__copy copy;
+    isle_err err;
+    if (isle__leaf_to_scope(heap, scope, isle__cell_of(value), ret_value, &err))
+        return err;
     isle__copy_init(&copy, heap, ISLE__COPY_SCOPE);
     copy.scope = scope;
     return copy_within(&copy, value, ret_value);

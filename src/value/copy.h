@@ -124,6 +124,10 @@ bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source,
                        struct isle__parcel *ret_parcel, isle_err *ret_err);
 bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const void *object,
                          size_t header_size, struct isle__parcel *ret_parcel, isle_err *ret_err);
+/* A string, a number or a transferable from one scope of the heap to another, as
+ * isle__copy_to_scope. */
+bool isle__leaf_to_scope(struct isle__heap *heap, struct isle__scope *scope,
+                         struct isle__cell *source, isle_value *ret_value, isle_err *ret_err);
 
 /* copy_cell.c: the shallow copy of one cell in new memory of the target. */
 isle_err isle__copy_cell(struct isle__copy *copy, const struct isle__cell *source, uint32_t parent,

@@ -447,6 +447,8 @@ struct isle__hold *isle__kept_hold(struct isle__heap *heap, struct isle__shared 
 void isle__hold_link(struct isle__heap *heap, struct isle__hold *hold);
 void isle__hold_unlink(struct isle__heap *heap,
                        struct isle__hold *hold); /* the reference is the caller's again */
+/* The new hold has the reference, and the place among the heap's, that the old one had. */
+void isle__hold_replace(struct isle__heap *heap, struct isle__hold *old, struct isle__hold *hold);
 struct isle__hold *isle__hold_find(const struct isle__heap *heap,
                                    const struct isle__shared *shared); /* leader or NULL */
 bool isle__hold_admit(struct isle__heap *heap,

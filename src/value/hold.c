@@ -145,6 +145,25 @@ void isle__hold_unlink(struct isle__heap *heap, struct isle__hold *hold)
     hold->leader = false;
 }
 
+void isle__hold_replace(struct isle__heap *heap, struct isle__hold *old, struct isle__hold *hold)
+{
+    *hold = *old;
+    if (old->ring_next == old) {
+        hold->ring_next = hold->ring_previous = hold;
+    } else {
+        old->ring_next->ring_previous = hold;
+        old->ring_previous->ring_next = hold;
+    }
+    if (old->leader) {
+        struct isle__hold **at = hold_bucket(heap, old->shared);
+        while (*at != old)
+            at = &(*at)->chain;
+        *at = hold;
+    }
+    old->leader = false;
+    old->shared = NULL;
+}
+
 void isle__holds_drop(struct isle__heap *heap, struct isle__hold *holds)
 {
     for (struct isle__hold *hold = holds; hold != NULL; hold = hold->next) {

@@ -158,6 +158,74 @@ bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source,
     return true;
 }
 
+/* --- from scope to scope */
+
+/* What its copy takes in another scope of its heap; 0: the copier must look. */
+static size_t leaf_scope_size(const struct isle__cell *cell)
+{
+    switch (cell->kind) {
+    case ISLE_STRING:
+        return isle__string_size(((const struct isle__string *)cell)->size);
+    case ISLE_INT:
+    case ISLE_DOUBLE:
+        return sizeof(struct isle__box);
+    case ISLE_TRANSFERABLE: {
+        const struct isle__transferable_cell *transferable =
+            (const struct isle__transferable_cell *)cell;
+        if (transferable->transfer == NULL || transferable->hold == NULL)
+            return 0;
+        return isle__copy_round(sizeof(*transferable)) + sizeof(struct isle__hold);
+    }
+    default:
+        return 0;
+    }
+}
+
+/* The scope holds what the cell held. */
+static void leaf_hand_over(struct isle__heap *heap, struct isle__scope *scope,
+                           struct isle__transferable_cell *source,
+                           struct isle__transferable_cell *cell)
+{
+    struct isle__hold *hold =
+        (struct isle__hold *)(void *)((char *)cell + isle__copy_round(sizeof(*cell)));
+    isle__hold_replace(heap, source->hold, hold);
+    hold->next = scope->holds;
+    scope->holds = hold;
+    cell->hold = hold;
+    source->transfer = NULL;
+}
+
+bool isle__leaf_to_scope(struct isle__heap *heap, struct isle__scope *scope,
+                         struct isle__cell *source, isle_value *ret_value, isle_err *ret_err)
+{
+    const struct isle__region *region = isle__region_of(source);
+    size_t size = region->kind == ISLE__REGION_SCOPE ? leaf_scope_size(source) : 0;
+    if (size == 0)
+        return false;
+    bool busy = heap->busy;
+    heap->busy = true; /* as while anything is copied: nothing is collected */
+    struct isle__cell *cell =
+        isle__cell_try_new(heap, &scope->region, (isle_kind)source->kind, size);
+    heap->busy = busy;
+    *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
+    if (cell == NULL)
+        return true;
+    cell->flags = source->flags;
+    if (source->kind == ISLE_TRANSFERABLE) {
+        memcpy(cell + 1, source + 1, sizeof(struct isle__transferable_cell) - sizeof(*cell));
+        leaf_hand_over(heap, scope, (struct isle__transferable_cell *)source,
+                       (struct isle__transferable_cell *)cell);
+    } else {
+        memcpy(cell + 1, source + 1, size - sizeof(*cell));
+    }
+    if (isle__scope_encloses(scope, (const struct isle__scope *)region)) {
+        source->flags |= ISLE__CELL_FORWARDED;
+        ((struct isle__forward *)source)->to = isle__value_of(cell);
+    }
+    *ret_value = isle__value_of(cell);
+    return true;
+}
+
 /* --- structs */
 
 static bool leaf_add(struct leaf_struct *leaf, struct leaf_part part)

@@ -113,6 +113,63 @@ TEST(escape_hands_a_value_to_the_enclosing_scope)
     world_close(&world);
 }
 
+/* What leads to nothing else is one value in both scopes, and is charged as one. */
+TEST(escape_hands_single_values_to_the_enclosing_scope)
+{
+    struct world world;
+    world_open(&world);
+    isle_transferable(1); /* and the heap has its table */
+    size_t before = world_used(&world);
+    for (int taken = 0; taken < 2; taken++) {
+        ISLE_SCOPE;
+        isle_scope scope = isle_scope_open();
+        isle_value list = isle_list(), moved = isle_transferable(100000);
+        unsigned char *data = isle_transferable_data(moved);
+        isle_value all[4] = {isle_string("inside"), isle_int(INT64_MAX), isle_double(0.1), moved};
+        for (size_t i = 0; i < 4; i++)
+            isle_list_add(list, all[i]);
+        isle_value bytes = taken ? isle_materialize(moved) : isle_null(); /* both hold them */
+        for (size_t i = 0; i < 4; i++) {
+            all[i] = isle_escape(all[i]);
+            CHECK(isle_identical(all[i], isle_list_get(list, i)));
+        }
+        CHECK(isle_as_int(isle_list_get(list, 1)) == INT64_MAX);
+        if (taken)
+            bytes = isle_escape(bytes);
+        isle_scope_close(&scope);
+        CHECK_STRING(isle_as_string(all[0]), "inside");
+        CHECK(isle_as_int(all[1]) == INT64_MAX && isle_as_double(all[2]) == 0.1);
+        size_t used = world_used(&world) - before;
+        CHECK(used >= 100000 && used < 105000);
+        CHECK((taken ? isle_bytes_data(bytes) : isle_transferable_data(all[3])) == data);
+    }
+    CHECK_INT(world_used(&world), before);
+    world_close(&world);
+}
+
+static void escape_pointed(void *value)
+{
+    *(isle_value *)value = isle_escape(*(isle_value *)value);
+}
+
+TEST(escape_without_memory_leaves_the_value)
+{
+    struct world world;
+    world_open(&world);
+    isle_scope scope = isle_scope_open();
+    char text[5000];
+    memset(text, 'x', sizeof text);
+    isle_value string = isle_string_sized(text, sizeof text);
+    isle__memory_fail_at(1);
+    CHECK_ERR(isle_protect(escape_pointed, &string, NULL), ISLE_ENOMEM);
+    isle__memory_fail_at(0);
+    CHECK_INT(isle_as_string(string)[4999], 'x');
+    string = isle_escape(string);
+    isle_scope_close(&scope);
+    CHECK_INT(isle_as_string(string)[4999], 'x');
+    world_close(&world);
+}
+
 static isle_value throw_deep(isle_value argument)
 {
     isle_scope_open();
