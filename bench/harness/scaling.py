@@ -88,21 +88,25 @@ def verdict(costs):
     return f'More than {FLAT:g} times as much beside the largest crowd: {"; ".join(grown)}.'
 
 
+HOW = (
+    'Medians of {rounds} rounds, each in a process of its own, of the best of three turns there. '
+    'An ordinary isolate does the operations, with another where they have two sides. The others rest '
+    'meanwhile: isolates that wait for mail, with a stack (suspended) or without; ports and timers '
+    'of the isolate that does the operations; messages, small or large, in the mailboxes of paused '
+    'isolates. *Growth* is the cost beside the largest crowd, in times of the least of the three '
+    'smallest crowds.')
+
+
 def document(costs, described, program, options):
     sizes = sorted(costs['isolates']['spawn'])
+    crowd = f'{sizes[0]:,} to {sizes[-1]:,} others'
     return '\n'.join([
         '# Costs beside a crowd', '',
-        f'What an operation of Isle takes while {sizes[0]:,} to {sizes[-1]:,} others are there: it should take the '
-        'same. `make bench-scaling` measures it.', '', verdict(costs), '',
-        f'![Costs beside {sizes[0]:,} to {sizes[-1]:,} others](scaling.svg)', '',
-        f'{machine_text(described, [program])} Medians of {options.rounds} rounds, each in a process of its own, '
-        'of the best of three turns there. The root does the operations, with other isolates where '
-        'they have two sides. The others are idle meanwhile: isolates that wait for mail, with a stack (suspended) or without; '
-        'ports and timers of the isolate that does the operations; messages, or few large ones, '
-        'in the mailboxes of paused isolates. *Growth* is the cost beside the largest crowd, in '
-        'times of the least of the three smallest crowds. What grows a little with no walk behind it is the cache: a '
-        'timer among a million finds its place in a heap of 20 levels, of which a small crowd has few.',
-        '', table(costs), ''])
+        f'What an operation of Isle takes while {crowd} are there: it should take the same. '
+        '`make bench-scaling` measures it.', '', verdict(costs), '',
+        f'![Costs beside {crowd}](scaling.svg)', '',
+        f'{machine_text(described, [program])} {HOW.format(rounds=options.rounds)}', '',
+        table(costs), ''])
 
 
 def main(options):

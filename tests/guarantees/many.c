@@ -330,6 +330,81 @@ TEST_ROOT(many_choose_from_one_port)
     isle_port_close(shared);
 }
 
+/* --- who asks again and again while others have mail */
+
+static int heard_count;
+
+static void hears_in_order(isle_value message, void *context)
+{
+    (void)context;
+    CHECK_INT(isle_as_int(message), heard_count);
+    heard_count++;
+}
+
+/* Each question looks at what is new; a port whose handler goes, and the default port when it is
+ * asked for, find what others had passed by. */
+TEST_ROOT(who_asks_again_looks_at_what_is_new)
+{
+    isle_receive_port *heard = isle_port_open(), *quiet = isle_port_open(), *now_quiet;
+    isle_send_port own = isle_current().default_port;
+    isle_value message;
+
+    heard_count = 0;
+    isle_port_listen(heard, hears_in_order, NULL);
+    for (int i = 0; i < MANY; i++) {
+        isle_send(isle_port_send_port(heard), isle_int(i));
+        CHECK(port_is_empty(quiet));
+        if (i % 3 == 0) {
+            isle_send(isle_port_send_port(quiet), isle_int(i));
+            CHECK_ERR(isle_port_try_receive(quiet, 0, &message), ISLE_OK);
+            CHECK_INT(isle_as_int(message), i);
+        }
+        if (i == MANY / 2)
+            isle_send(own, isle_int(77));
+    }
+    now_quiet = isle_default_port();
+    CHECK_ERR(isle_port_try_receive(now_quiet, 0, &message), ISLE_OK);
+    CHECK_INT(isle_as_int(message), 77);
+    CHECK(port_is_empty(quiet));
+    isle_port_listen(heard, NULL, NULL);
+    for (int i = 0; i < MANY / 2; i++) {
+        CHECK_ERR(isle_port_try_receive(heard, 0, &message), ISLE_OK);
+        CHECK_INT(isle_as_int(message), i);
+    }
+    heard_count = MANY / 2;
+    isle_port_listen(heard, hears_in_order, NULL);
+    while (heard_count < MANY)
+        isle_sleep(0);
+    isle_port_close(now_quiet);
+    isle_port_close(quiet);
+    isle_port_close(heard);
+}
+
+static void asks(isle_value message, void *quiet)
+{
+    isle_value found;
+
+    CHECK_ERR(isle_port_try_receive(quiet, 0, &found), ISLE_OK);
+    CHECK_INT(isle_as_int(found), isle_as_int(message));
+    heard_count++;
+}
+
+TEST_ROOT(a_handler_that_asks_finds_what_came_with_its_message)
+{
+    isle_receive_port *heard = isle_port_open(), *quiet = isle_port_open();
+
+    heard_count = 0;
+    isle_port_listen(heard, asks, quiet);
+    for (int i = 0; i < MANY; i++) {
+        isle_send(isle_port_send_port(heard), isle_int(i));
+        isle_send(isle_port_send_port(quiet), isle_int(i));
+        while (heard_count <= i)
+            isle_sleep(0);
+    }
+    isle_port_close(quiet);
+    isle_port_close(heard);
+}
+
 /* Also once that message has come, and who waited has not gone on yet. */
 TEST_ROOT(who_waits_is_in_the_way_of_a_handler_until_it_goes_on)
 {
