@@ -26,7 +26,8 @@ STYLE = '''<style>
 .yes { fill: #56d364; } .no { fill: #ff7b72; } .ring { stroke: #0d1117; }
 }
 text { font: 12px system-ui, sans-serif; } .small { font-size: 11px; }
-.head { font-size: 15px; font-weight: 600; } .strong { font-weight: 600; } .plain { font-weight: 400; }
+.head { font-size: 15px; font-weight: 600; } .strong { font-weight: 600; }
+.plain { font-weight: 400; }
 </style>'''
 
 
@@ -222,7 +223,8 @@ def crowd_panel(title, by_operation, growth, left, top, axes):
     for (operation, by_size), (x, y), place in zip(by_operation.items(), ends, places):
         colour, word = CURVES[operation]
         parts += [f'<path d="M{x + 5:.1f} {y:.1f}L{x + 14:.1f} {place:.1f}" stroke="{colour}"/>',
-                  f'<text x="{x + 17:.1f}" y="{place + 4:.1f}" fill="{colour}" class="strong">{word}'
+                  f'<text x="{x + 17:.1f}" y="{place + 4:.1f}" fill="{colour}" class="strong">'
+                  f'{word}'
                   f'<tspan class="dim small plain" dx="5">{growth(by_size):.2f}×</tspan></text>']
     return parts
 
@@ -234,7 +236,8 @@ def crowds(costs, crowd_titles, growth):
     sizes = [size for by_operation in costs.values() for by_size in by_operation.values()
              for size in by_size]
     axes = {'least': min(every), 'most': max(every), 'biggest': max(10, *sizes)}
-    parts = [text(24, 32, f'What an operation costs beside 1 to {max(sizes):,} others', 'text head'),
+    head = f'What an operation costs beside 1 to {max(sizes):,} others'
+    parts = [text(24, 32, head, 'text head'),
              text(24, 51, 'Time of one operation against how many others there are; × is the cost '
                           'beside the largest crowd, in times of that beside few.', 'dim')]
     column, row_height = CROWD_LEFT + CROWD_WIDTH + CROWD_RIGHT, CROWD_HEIGHT + CROWD_BOTTOM

@@ -88,13 +88,13 @@ def verdict(costs):
     return f'More than {FLAT:g} times as much beside the largest crowd: {"; ".join(grown)}.'
 
 
-HOW = (
-    'Medians of {rounds} rounds, each in a process of its own, of the best of three turns there. '
-    'An ordinary isolate does the operations, with another where they have two sides. The others rest '
-    'meanwhile: isolates that wait for mail, with a stack (suspended) or without; ports and timers '
-    'of the isolate that does the operations; messages, small or large, in the mailboxes of paused '
-    'isolates. *Growth* is the cost beside the largest crowd, in times of the least of the three '
-    'smallest crowds.')
+HOW = '''\
+Medians of {rounds} rounds, each in a process of its own, of the best of three turns there. An \
+ordinary isolate does the operations, with another where they have two sides. The others rest \
+meanwhile: isolates that wait for mail, with a stack (suspended) or without; ports and timers of \
+the isolate that does the operations; messages, small or large, in the mailboxes of paused \
+isolates. *Growth* is the cost beside the largest crowd, in times of the least of the three \
+smallest crowds.'''
 
 
 def document(costs, described, program, options):
