@@ -26,7 +26,8 @@ STYLE = '''<style>
 .yes { fill: #56d364; } .no { fill: #ff7b72; } .ring { stroke: #0d1117; }
 }
 text { font: 12px system-ui, sans-serif; } .small { font-size: 11px; }
-.head { font-size: 15px; font-weight: 600; }
+.head { font-size: 15px; font-weight: 600; } .strong { font-weight: 600; }
+.plain { font-weight: 400; }
 </style>'''
 
 
@@ -156,52 +157,93 @@ def comparison(lines, programs):
 
 # --- Costs beside a crowd -------------------------------------------------------------------------
 
-CURVES = {'spawn': '#d9480f', 'round-trip': '#1c7ed6', 'call': '#6741d9', 'timer': '#2f9e44',
-          'port': '#ae7a00'}
-CROWD_WIDTH, CROWD_HEIGHT, CROWD_GAP = 300, 210, 40
+# A colour and a word for each operation: the word stands where its curve ends.
+CURVES = {'spawn': ('#d9480f', 'spawn'), 'round-trip': ('#1c7ed6', 'round trip'),
+          'call': ('#6741d9', 'call'), 'timer': ('#2f9e44', 'timer'), 'port': ('#ae7a00', 'port')}
+CROWD_COLUMNS, CROWD_WIDTH, CROWD_HEIGHT = 2, 310, 190
+CROWD_LEFT, CROWD_RIGHT, CROWD_TOP, CROWD_BOTTOM = 64, 136, 92, 72
+LABEL_HEIGHT = 15
 
 
 def curve(points, colour):
     line = ' '.join(f'{x:.1f},{y:.1f}' for x, y in points)
-    dots = ''.join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points)
-    return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}'
+    dots = ''.join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="{colour}" class="ring"/>'
+                   for x, y in points)
+    return (f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2" '
+            f'stroke-linejoin="round"/>{dots}')
 
 
-def crowd_panel(title, by_operation, left, top, least, most, biggest):
-    bottom = top + CROWD_HEIGHT
-    across = Axis(1, biggest, left, left + CROWD_WIDTH - 20)
-    up = Axis(least, most, bottom, top)
-    parts = [text(left, top - 12, title)]
+def spread_out(wanted, least, most):
+    """Places for labels, in the order of those wanted, none nearer to the next than its height."""
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    places, after = [0.0] * len(wanted), least
+    for index in order:
+        places[index] = max(wanted[index], after)
+        after = places[index] + LABEL_HEIGHT
+    before = most
+    for index in reversed(order):
+        places[index] = min(places[index], before)
+        before = places[index] - LABEL_HEIGHT
+    return places
+
+
+def count(number):
+    for size, letter in ((1000000, 'M'), (1000, 'k')):
+        if number >= size:
+            return f'{number / size:g} {letter}'
+    return f'{number:g}'
+
+
+def crowd_axes(left, top, across, up):
+    bottom, right = top + CROWD_HEIGHT, left + CROWD_WIDTH
+    parts = []
     for decade in up.decades():
         y = up.at(decade)
-        parts += [f'<path d="M{left} {y:.1f}H{left + CROWD_WIDTH - 20}" class="grid"/>',
-                  text(left - 6, y + 4, short('ns', decade), 'dim small', 'end')]
+        parts += [f'<path d="M{left} {y:.1f}H{right}" class="grid"/>',
+                  text(left - 8, y + 4, short('ns', decade), 'dim small', 'end')]
     for decade in across.decades():
-        parts.append(text(across.at(decade), bottom + 16, f'{decade:,.0f}'.replace(',000,000', ' M')
-                          .replace(',000', ' k'), 'dim small', 'middle'))
-    for operation, by_size in by_operation.items():
-        points = [(across.at(size), up.at(cost_ns)) for size, cost_ns in sorted(by_size.items())]
-        parts.append(curve(points, CURVES[operation]))
+        x = across.at(decade)
+        parts += [f'<path d="M{x:.1f} {bottom}v4" class="bar"/>',
+                  text(x, bottom + 18, count(decade), 'dim small', 'middle')]
     return parts
 
 
-def crowds(costs, crowd_titles, operation_titles):
+def crowd_panel(title, by_operation, growth, left, top, axes):
+    """Curves on two logarithmic axes, each named at its end, with how it has grown there."""
+    across = Axis(1, axes['biggest'], left, left + CROWD_WIDTH)
+    up = Axis(axes['least'], axes['most'], top + CROWD_HEIGHT, top)
+    parts = [text(left, top - 14, f'beside {title}', 'text strong')]
+    parts += crowd_axes(left, top, across, up)
+    ends = []
+    for operation, by_size in by_operation.items():
+        points = [(across.at(size), up.at(value)) for size, value in sorted(by_size.items())]
+        parts.append(curve(points, CURVES[operation][0]))
+        ends.append(points[-1])
+    places = spread_out([y for _, y in ends], top, top + CROWD_HEIGHT)
+    for (operation, by_size), (x, y), place in zip(by_operation.items(), ends, places):
+        colour, word = CURVES[operation]
+        parts += [f'<path d="M{x + 5:.1f} {y:.1f}L{x + 14:.1f} {place:.1f}" stroke="{colour}"/>',
+                  f'<text x="{x + 17:.1f}" y="{place + 4:.1f}" fill="{colour}" class="strong">'
+                  f'{word}'
+                  f'<tspan class="dim small plain" dx="5">{growth(by_size):.2f}×</tspan></text>']
+    return parts
+
+
+def crowds(costs, crowd_titles, growth):
     """Small multiples with common axes: a panel a crowd, a curve an operation."""
     every = [value for by_operation in costs.values() for by_size in by_operation.values()
              for value in by_size.values()]
-    biggest = max(size for by_operation in costs.values() for by_size in by_operation.values()
-                  for size in by_size)
-    parts, x = [], 70
-    for operation, title in operation_titles.items():
-        parts += [f'<rect x="{x}" y="22" width="14" height="4" fill="{CURVES[operation]}"/>',
-                  text(x + 20, 28, title)]
-        x += 44 + 6.6 * len(title)
-    columns = 3
+    sizes = [size for by_operation in costs.values() for by_size in by_operation.values()
+             for size in by_size]
+    axes = {'least': min(every), 'most': max(every), 'biggest': max(10, *sizes)}
+    head = f'What an operation costs beside 1 to {max(sizes):,} others'
+    parts = [text(24, 32, head, 'text head'),
+             text(24, 51, 'Time of one operation against how many others there are; × is the cost '
+                          'beside the largest crowd, in times of that beside few.', 'dim')]
+    column, row_height = CROWD_LEFT + CROWD_WIDTH + CROWD_RIGHT, CROWD_HEIGHT + CROWD_BOTTOM
     for index, (crowd, by_operation) in enumerate(costs.items()):
-        left = 70 + (index % columns) * (CROWD_WIDTH + CROWD_GAP)
-        top = 74 + (index // columns) * (CROWD_HEIGHT + 70)
-        parts += crowd_panel(f'beside {crowd_titles[crowd]}', by_operation, left, top,
-                             min(every), max(every), max(10, biggest))
-    rows = -(-len(costs) // columns)
-    width, height = 70 + columns * (CROWD_WIDTH + CROWD_GAP), 60 + rows * (CROWD_HEIGHT + 70)
-    return document(width, height, parts)
+        parts += crowd_panel(crowd_titles[crowd], by_operation, growth,
+                             CROWD_LEFT + (index % CROWD_COLUMNS) * column,
+                             CROWD_TOP + 10 + (index // CROWD_COLUMNS) * row_height, axes)
+    rows = -(-len(costs) // CROWD_COLUMNS)
+    return document(CROWD_COLUMNS * column, CROWD_TOP - 24 + rows * row_height, parts)

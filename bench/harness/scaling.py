@@ -11,7 +11,7 @@ import machine
 import plot
 import programs as programs_module
 from measure import Run, is_disturbed, run_once
-from report import markdown_table
+from report import machine_text, markdown_table
 from workloads import format_value
 
 CROWDS = {
@@ -20,6 +20,7 @@ CROWDS = {
     'ports': 'open ports of its own',
     'timers': 'pending timers of its own',
     'messages': 'messages of 64 bytes in other mailboxes',
+    'bytes': 'KiB in other mailboxes',
 }
 MOST = {'suspended': 100000}  # each has a stack: a million would need 6 GB
 OPERATIONS = {'spawn': 'spawn, answer, end', 'round-trip': 'round trip', 'call': 'call',
@@ -87,16 +88,36 @@ def verdict(costs):
     return f'More than {FLAT:g} times as much beside the largest crowd: {"; ".join(grown)}.'
 
 
+HOW = '''\
+Medians of {rounds} rounds, each in a process of its own, of the best of three turns there. An \
+ordinary isolate does the operations, with another where they have two sides. The others rest \
+meanwhile: isolates that wait for mail, with a stack (suspended) or without; ports and timers of \
+the isolate that does the operations; messages, small or large, in the mailboxes of paused \
+isolates. *Growth* is the cost beside the largest crowd, in times of the least of the three \
+smallest crowds.'''
+
+
+def document(costs, described, program, options):
+    sizes = sorted(costs['isolates']['spawn'])
+    crowd = f'{sizes[0]:,} to {sizes[-1]:,} others'
+    return '\n'.join([
+        '# Costs beside a crowd', '',
+        f'What an operation of Isle takes while {crowd} are there: it should take the same. '
+        '`make bench-scaling` measures it.', '', verdict(costs), '',
+        f'![Costs beside {crowd}](scaling.svg)', '',
+        f'{machine_text(described, [program])} {HOW.format(rounds=options.rounds)}', '',
+        table(costs), ''])
+
+
 def main(options):
     folder = options.programs or programs_module.build_ours(options.build)
     program = programs_module.load('isle', folder)
     sizes = [int(size) for size in options.sizes.split(',')]
-    costs = medians(measure(program, sizes, options))
+    costs, described = medians(measure(program, sizes, options)), machine.describe()
     os.makedirs(options.output, exist_ok=True)
-    text = '\n'.join(['# Costs beside a crowd', '', verdict(costs), '',
-                      '![Costs beside 1 to 1,000,000 others](scaling.svg)', '', table(costs), ''])
-    files = {'scaling.md': text, 'scaling.svg': plot.crowds(costs, CROWDS, OPERATIONS),
-             'scaling.json': json.dumps({'machine': machine.describe(), 'costs_ns': costs},
+    text = document(costs, described, program, options)
+    files = {'scaling.md': text, 'scaling.svg': plot.crowds(costs, CROWDS, growth),
+             'scaling.json': json.dumps({'machine': described, 'costs_ns': costs},
                                         indent=1) + '\n'}
     for name, content in files.items():
         folders = [options.output]

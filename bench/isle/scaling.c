@@ -88,8 +88,27 @@ static void crowd_of_messages(int64_t size)
     }
 }
 
+/* KiB that wait there, in few messages. */
+static void crowd_of_bytes(int64_t size)
+{
+    enum { LARGEST = 1024 }; /* KiB of a message */
+    isle_send_port holders[HOLDERS];
+    isle_options paused = {.paused = true};
+    void *bytes = isle_alloc(LARGEST * 1024);
+    memset(bytes, 1, LARGEST * 1024);
+    for (int i = 0; i < HOLDERS; i++)
+        holders[i] = isle_spawn(idle_main, isle_null(), &paused).default_port;
+    for (int64_t left = size, i = 0; left > 0; left -= LARGEST, i++) {
+        ISLE_SCOPE;
+        size_t most = (size_t)(left < LARGEST ? left : LARGEST) * 1024;
+        isle_send(holders[i % HOLDERS], isle_bytes(bytes, most));
+    }
+    isle_free(bytes);
+}
+
 static void (*const crowds[])(int64_t size) = {crowd_of_isolates, crowd_of_suspended,
-                                               crowd_of_ports, crowd_of_timers, crowd_of_messages};
+                                               crowd_of_ports,    crowd_of_timers,
+                                               crowd_of_messages, crowd_of_bytes};
 
 /* The operations; each returns the time of `count` of them. */
 struct bystander {
@@ -279,6 +298,7 @@ const struct workload scaling_workloads[] = {
     {"scaling-ports", scaling_drive, 2, false},
     {"scaling-timers", scaling_drive, 3, false},
     {"scaling-messages", scaling_drive, 4, false},
+    {"scaling-bytes", scaling_drive, 5, false},
     {"waiting", waiting_drive, 0, false},
     {"parallel", parallel_drive, 0, false},
     {"run", run_drive, 0, true},

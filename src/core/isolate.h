@@ -145,6 +145,7 @@ struct isle__isolate {
     bool turn_timer : 1;   /* take a timer before the next mail */
     bool has_deadline : 1; /* cold->deadline is set */
     bool run_answered : 1;
+    bool polled : 1; /* nothing in the inbox is for a port without a handler */
     bool is_root : 1;
     bool shows_all : 1;        /* at once, what it took out of its mailbox: the limits are narrow */
     uint8_t default_state : 2; /* isle__default_state */

@@ -153,6 +153,7 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     else
         isolate->inbox = oldest;
     isolate->inbox_last = last;
+    isolate->polled = false;
     return true;
 }
 
@@ -176,9 +177,16 @@ static bool loop_run_mail(struct isle__isolate *isolate)
  * inbox: only what leads to quiet ports is sorted in. */
 void isle__poll_mail(struct isle__isolate *isolate)
 {
+    /* Up to here it was looked through: who polls again and again looks at what is new. */
+    struct isle__mail *last = isolate->polled ? isolate->inbox_last : NULL;
     (void)loop_take_mail(isolate);
-    struct isle__mail *mail = isolate->inbox;
-    isolate->inbox = isolate->inbox_last = NULL;
+    struct isle__mail *mail = last == NULL ? isolate->inbox : last->next;
+    if (last == NULL)
+        isolate->inbox = NULL;
+    else
+        last->next = NULL;
+    isolate->inbox_last = last;
+    isolate->polled = true;
     while (mail != NULL) {
         struct isle__mail *next = mail->next;
         mail->next = NULL;

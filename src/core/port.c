@@ -514,6 +514,7 @@ isle_receive_port *isle_default_port(void)
         port->id = isolate->id;
         port->keep_alive = true;
         port->queue = isle__orphans_take(isolate, &port->queue_last);
+        isolate->polled = false;
         isolate->default_port = port;
         isolate->default_state = ISLE__DEFAULT_OPEN;
     }
@@ -563,6 +564,7 @@ static void port_set_style(const char *function, isle_receive_port *handle,
     if (style == ISLE__PORT_QUIET) {
         port->waiters = NULL;
         port->woken = 0;
+        isolate->polled = false;
         return;
     }
     port->context = handler.context;

@@ -160,7 +160,6 @@ TEST_ROOT(many_wait_for_a_future_and_give_up)
     isle_future_complete(gate, isle_int(42));
     while (got_count < MANY / 3)
         isle_sleep(0);
-    isle_sleep(ISLE_MS(1));
     CHECK_INT(got_count, MANY / 3);
     CHECK_INT(gave_up_count, MANY / 3 * 2);
     for (int i = 0; i < got_count; i++)
@@ -171,7 +170,7 @@ TEST_ROOT(many_wait_for_a_future_and_give_up)
 /* --- who waits for one port */
 
 static isle_receive_port *shared, *other;
-static int taken_by[MANY * 3], taken_count, left_count;
+static int taken_by[MANY * 3], begun, taken_count, left_count;
 static bool takes_all;
 
 /* Each takes one; the first to wait is the first to take. */
@@ -179,6 +178,7 @@ static void takes_one(isle_value message, void *context)
 {
     (void)context;
     int i = (int)isle_as_int(message);
+    begun++;
     int64_t taken = isle_as_int(isle_port_receive(shared));
 
     taken_by[taken] = i;
@@ -190,12 +190,13 @@ static isle_receive_port *begin_waiting(isle_handler *who, int count)
     isle_receive_port *port = isle_port_open();
 
     memset(taken_by, 0, sizeof taken_by);
-    taken_count = left_count = 0;
+    begun = taken_count = left_count = 0;
     takes_all = false;
     isle_port_listen(port, who, NULL);
     for (int i = 0; i < count; i++)
         isle_send(isle_port_send_port(port), isle_int(i));
-    isle_sleep(ISLE_MS(1));
+    while (begun < count) /* each waits when it has begun */
+        isle_sleep(0);
     return port;
 }
 
@@ -228,6 +229,7 @@ static void takes_one_of_two(isle_value message, void *context)
     isle_value taken;
 
     (void)context;
+    begun++;
     if (isle_as_int(message) % 2 == 0) {
         taken = isle_port_receive(shared);
     } else {
@@ -260,7 +262,8 @@ TEST_ROOT(nobody_waits_beside_a_message_that_another_left)
         isle_send(isle_port_send_port(shared), isle_int(MANY / 2 + i));
     }
     CHECK(port_is_empty(empty)); /* all are in their ports now, before anybody goes on */
-    isle_sleep(ISLE_MS(1));
+    for (int i = 0; i < 3; i++)
+        isle_sleep(0); /* who was woken goes on first */
     /* Whoever takes from `shared` what it could have had from `other` leaves one who waits. */
     CHECK(port_is_empty(shared));
     int left = MANY - taken_count;
@@ -285,6 +288,7 @@ static void chooses_one(isle_value message, void *context)
     int i = (int)isle_as_int(message);
 
     (void)context;
+    begun++;
     if (i % 3 == 0) {
         isle_value taken;
         if (isle_port_try_receive(shared, ISLE_MS(2), &taken) == ISLE_OK)
@@ -326,6 +330,81 @@ TEST_ROOT(many_choose_from_one_port)
     isle_port_close(shared);
 }
 
+/* --- who asks again and again while others have mail */
+
+static int heard_count;
+
+static void hears_in_order(isle_value message, void *context)
+{
+    (void)context;
+    CHECK_INT(isle_as_int(message), heard_count);
+    heard_count++;
+}
+
+/* Each question looks at what is new; a port whose handler goes, and the default port when it is
+ * asked for, find what others had passed by. */
+TEST_ROOT(who_asks_again_looks_at_what_is_new)
+{
+    isle_receive_port *heard = isle_port_open(), *quiet = isle_port_open(), *now_quiet;
+    isle_send_port own = isle_current().default_port;
+    isle_value message;
+
+    heard_count = 0;
+    isle_port_listen(heard, hears_in_order, NULL);
+    for (int i = 0; i < MANY; i++) {
+        isle_send(isle_port_send_port(heard), isle_int(i));
+        CHECK(port_is_empty(quiet));
+        if (i % 3 == 0) {
+            isle_send(isle_port_send_port(quiet), isle_int(i));
+            CHECK_ERR(isle_port_try_receive(quiet, 0, &message), ISLE_OK);
+            CHECK_INT(isle_as_int(message), i);
+        }
+        if (i == MANY / 2)
+            isle_send(own, isle_int(77));
+    }
+    now_quiet = isle_default_port();
+    CHECK_ERR(isle_port_try_receive(now_quiet, 0, &message), ISLE_OK);
+    CHECK_INT(isle_as_int(message), 77);
+    CHECK(port_is_empty(quiet));
+    isle_port_listen(heard, NULL, NULL);
+    for (int i = 0; i < MANY / 2; i++) {
+        CHECK_ERR(isle_port_try_receive(heard, 0, &message), ISLE_OK);
+        CHECK_INT(isle_as_int(message), i);
+    }
+    heard_count = MANY / 2;
+    isle_port_listen(heard, hears_in_order, NULL);
+    while (heard_count < MANY)
+        isle_sleep(0);
+    isle_port_close(now_quiet);
+    isle_port_close(quiet);
+    isle_port_close(heard);
+}
+
+static void asks(isle_value message, void *quiet)
+{
+    isle_value found;
+
+    CHECK_ERR(isle_port_try_receive(quiet, 0, &found), ISLE_OK);
+    CHECK_INT(isle_as_int(found), isle_as_int(message));
+    heard_count++;
+}
+
+TEST_ROOT(a_handler_that_asks_finds_what_came_with_its_message)
+{
+    isle_receive_port *heard = isle_port_open(), *quiet = isle_port_open();
+
+    heard_count = 0;
+    isle_port_listen(heard, asks, quiet);
+    for (int i = 0; i < MANY; i++) {
+        isle_send(isle_port_send_port(heard), isle_int(i));
+        isle_send(isle_port_send_port(quiet), isle_int(i));
+        while (heard_count <= i)
+            isle_sleep(0);
+    }
+    isle_port_close(quiet);
+    isle_port_close(heard);
+}
+
 /* Also once that message has come, and who waited has not gone on yet. */
 TEST_ROOT(who_waits_is_in_the_way_of_a_handler_until_it_goes_on)
 {
@@ -349,6 +428,7 @@ TEST_ROOT(who_waits_is_in_the_way_of_a_handler_until_it_goes_on)
 static void receives_at_last(isle_value message, void *result)
 {
     (void)message;
+    begun++;
     ISLE_UNINTERRUPTED;
     int64_t taken = isle_as_int(isle_port_receive(shared));
     isle_send(isle_as_port(*(isle_value *)result), isle_int(taken));
@@ -357,6 +437,7 @@ static void receives_at_last(isle_value message, void *result)
 static void receives_or_ends(isle_value message, void *context)
 {
     (void)message, (void)context;
+    begun++;
     (void)isle_port_receive(shared);
 }
 
@@ -369,10 +450,13 @@ static void is_killed_while_it_wakes(isle_value result)
     shared = isle_port_open();
     isle_port_listen(first, receives_or_ends, NULL);
     isle_port_listen(second, receives_at_last, &to);
+    begun = 0;
     isle_send(isle_port_send_port(first), isle_null());
-    isle_sleep(ISLE_MS(1));
+    while (begun < 1)
+        isle_sleep(0);
     isle_send(isle_port_send_port(second), isle_null());
-    isle_sleep(ISLE_MS(1));
+    while (begun < 2)
+        isle_sleep(0);
     send_to_shared(7, 1);
     isle_kill(isle_current(), ISLE_BEFORE_NEXT_EVENT);
 }

@@ -231,6 +231,33 @@ TEST_TIMEOUT(a_port_closes_at_the_same_cost_beside_many, 240);
 TEST_MEMORY(a_port_closes_at_the_same_cost_beside_many, 512);
 TEST_ALONE(a_port_closes_at_the_same_cost_beside_many);
 
+static int64_t ask_in_vain(int count)
+{
+    isle_receive_port *busy = isle_port_open(), *empty = isle_port_open();
+    isle_value message;
+    isle_port_listen(busy, hears_nothing, NULL);
+    for (int i = 0; i < count; i++)
+        isle_send(isle_port_send_port(busy), isle_null());
+    int64_t begin = processor_time();
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(isle_port_try_receive(empty, 0, &message), ISLE_ETIMEDOUT);
+    }
+    int64_t cost = (processor_time() - begin) / count;
+    isle_port_close(busy);
+    isle_port_close(empty);
+    isle_sleep(0);
+    return cost;
+}
+
+/* Who asks a port for mail again and again does not look through all that waits for others. */
+TEST_ROOT(asking_costs_the_same_beside_what_waits_for_others)
+{
+    costs_the_same_for_many("a question beside mail of others", ask_in_vain);
+}
+TEST_TIMEOUT(asking_costs_the_same_beside_what_waits_for_others, 240);
+TEST_ALONE(asking_costs_the_same_beside_what_waits_for_others);
+
 /* --- who listens, pauses, waits */
 
 /* From the middle outwards: neither first in, first out nor the other way. */

@@ -84,7 +84,12 @@ def costs_beside_a_crowd_are_drawn():
     bench('--scaling', '--sizes', '1,100')
     xml.dom.minidom.parse('scaling.svg')
     with open('scaling.md', encoding='utf-8') as file:
-        assert 'round-trip' in file.read()
+        told = file.read()
+    assert 'round-trip' in told and 'KiB in other mailboxes' in told, told
+    with open('scaling.svg', encoding='utf-8') as file:
+        drawn = file.read()
+    for words in ('beside pending timers', 'beside KiB in other', 'round trip', 'spawn'):
+        assert words in drawn, words
 
 
 @test(timeout=60)
