@@ -19,9 +19,9 @@
 _Static_assert(sizeof(struct isle__activity) <= ISLE__FLOW_LOCAL_SIZE,
                "an activity must fit into its flow");
 
-struct isle__activity *isle__activity_current(void)
+static void activity_set_to_rest(struct isle__activity *activity)
 {
-    return (struct isle__activity *)(void *)isle__flow_current()->local;
+    memset(activity, 0, offsetof(struct isle__activity, catch));
 }
 
 static void activity_link(struct isle__isolate *isolate, struct isle__activity *activity)
@@ -32,6 +32,7 @@ static void activity_link(struct isle__isolate *isolate, struct isle__activity *
         activity->next->previous = activity;
     isolate->suspended = activity;
     activity->is_suspended = true;
+    isle__frame_link(&activity->frame);
     isle__tally_add(ISLE__TALLY_SUSPENDED);
 }
 
@@ -48,23 +49,7 @@ void isle__activity_unlink(struct isle__activity *activity)
     isle__tally_add(ISLE__TALLY_RESUMED);
 }
 
-void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate)
-{
-    activity->flow = isle__flow_current();
-    activity->isolate = isolate;
-    activity->next_ready = NULL;
-    activity->is_ready = activity->is_suspended = activity->is_main = false;
-    activity->forced = activity->timed_out = activity->has_suspended = false;
-    activity->timeout.position = 0;
-    activity->waits_in = NULL;
-    activity->serving = 0;
-    isle__frame_init(&activity->frame, &isolate->heap);
-    isolate->heap.frame = &activity->frame;
-    isle__scope_init(&activity->scope, &activity->frame);
-    isolate->running = activity;
-}
-
-void isle__activity_leave(struct isle__activity *activity)
+void isle__activity_leave_all(struct isle__activity *activity)
 {
     struct isle__isolate *isolate = activity->isolate;
     struct isle__scope outer;
@@ -78,6 +63,7 @@ void isle__activity_leave(struct isle__activity *activity)
     if (defers)
         (void)isle__scope_fini(&outer, NULL);
     isle__frame_fini(&activity->frame);
+    activity_set_to_rest(activity);
     isolate->running = NULL;
     isolate->heap.frame = NULL;
 }
@@ -102,8 +88,10 @@ void isle__activities_discard(struct isle__isolate *isolate)
 {
     while (isolate->abandoned != NULL) {
         struct isle__activity *activity = isolate->abandoned;
+        struct isle__flow *flow = activity->flow;
         isolate->abandoned = activity->next;
-        isle__flow_discard(activity->flow);
+        activity_set_to_rest(activity);
+        isle__flow_discard(flow);
     }
 }
 

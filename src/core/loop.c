@@ -34,10 +34,10 @@ struct isle__scope *isle__event_scope(struct isle__isolate *isolate)
 
 void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), void *argument)
 {
-    struct isle__activity *self = isle__activity_current();
-    isle__activity_enter(self, isolate);
-    enum isle__unwinding how =
-        isle__catch_do(&isolate->heap, &self->catch, ISLE__CATCH_EVENT, fn, argument);
+    struct isle__flow *flow = isle__flow_current();
+    struct isle__activity *self = isle__activity_of(flow);
+    isle__activity_enter(self, flow, isolate);
+    enum isle__unwinding how = isle__catch_event(&isolate->heap, &self->catch, fn, argument);
     if (how == ISLE__UNWIND_END || self->frame.pending_end)
         isolate->ending = true;
     if (how == ISLE__UNWIND_ERROR)
@@ -129,6 +129,13 @@ bool isle__isolate_paused(const struct isle__isolate *isolate)
     return isolate->pause_count > 0;
 }
 
+/* Nothing has come. A filter for who would take more: true is not the last word. */
+static inline bool loop_sees_no_mail(const struct isle__isolate *isolate)
+{
+    return isolate->inbox == NULL &&
+           atomic_load_explicit(&isolate->mailbox, memory_order_relaxed) == NULL;
+}
+
 /* Takes all that was sent, in order. False: nothing new. Who asked for something and then sent mail
  * is seen to have asked once the mail is there: so attention is looked at after this, too, before
  * any of it is acted upon. */
@@ -142,13 +149,13 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     struct isle__mail *newest =
         atomic_exchange_explicit(&isolate->mailbox, NULL, memory_order_acq_rel);
     struct isle__mail *last = newest, *oldest = NULL;
-    while (newest != NULL) {
+    do {
         struct isle__mail *next = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = next;
-    }
-    if (isolate->inbox_last != NULL)
+    } while (newest != NULL);
+    if (isolate->inbox != NULL)
         isolate->inbox_last->next = oldest;
     else
         isolate->inbox = oldest;
@@ -156,14 +163,21 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     return true;
 }
 
-static bool loop_run_mail(struct isle__isolate *isolate)
+/* The first of the inbox, which has one. The next one's line is on its way while this one is
+ * served: of many that wait, none is in a near cache. */
+static inline struct isle__mail *loop_next_mail(struct isle__isolate *isolate)
 {
     struct isle__mail *mail = isolate->inbox;
-    if (mail == NULL)
-        return false;
     isolate->inbox = mail->next;
+    isle__prefetch(mail->next);
+    return mail;
+}
+
+static bool loop_run_mail(struct isle__isolate *isolate)
+{
     if (isolate->inbox == NULL)
-        isolate->inbox_last = NULL;
+        return false;
+    struct isle__mail *mail = loop_next_mail(isolate);
     mail->next = NULL;
     mail->arrival = ++isolate->arrivals;
     if (isle__simulating())
@@ -178,14 +192,14 @@ void isle__poll_mail(struct isle__isolate *isolate)
 {
     (void)loop_take_mail(isolate);
     struct isle__mail *mail = isolate->inbox;
-    isolate->inbox = isolate->inbox_last = NULL;
+    isolate->inbox = NULL;
     while (mail != NULL) {
         struct isle__mail *next = mail->next;
         mail->next = NULL;
         mail->arrival =
             ++isolate->arrivals; /* what stays is numbered once more, when it is taken */
         if (!isle__port_accept_quietly(isolate, mail)) {
-            if (isolate->inbox_last != NULL)
+            if (isolate->inbox != NULL)
                 isolate->inbox_last->next = mail;
             else
                 isolate->inbox = mail;
@@ -201,8 +215,8 @@ static bool loop_timer_first(const struct isle__isolate *isolate)
     return isle__simulating() ? isle__simulate_timer_first() : !isolate->turn_timer;
 }
 
-/* One event, or a resumption (which does not return). False: nothing to do. */
-static bool loop_run_event(struct isle__isolate *isolate)
+/* What has its turn before mail. False: nothing to do. */
+static ISLE__RARE bool loop_run_before_mail(struct isle__isolate *isolate)
 {
     if (!isolate->entered) {
         isolate->entered = true;
@@ -219,6 +233,15 @@ static bool loop_run_event(struct isle__isolate *isolate)
         if (isolate->turn_timer && isle__timer_fire_due(isolate))
             return true;
     }
+    return false;
+}
+
+/* One event, or a resumption (which does not return). False: nothing to do. */
+static bool loop_run_event(struct isle__isolate *isolate)
+{
+    if ((!isolate->entered || isolate->ready != NULL || isolate->timer_count > 0) &&
+        loop_run_before_mail(isolate))
+        return true;
     /* Now: timers that are always due would leave no later moment. */
     if (isolate->inbox == NULL && loop_take_mail(isolate) && isle__attention_asks(isolate))
         return true;
@@ -265,19 +288,21 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     return true;
 }
 
-/* What comes before events, and is rare. */
-static bool loop_has_special(const struct isle__isolate *isolate)
+/* What comes before events, and is rare: nearly always there is nothing at all, so it is asked for
+ * in one. */
+static inline bool loop_has_special(const struct isle__isolate *isolate)
 {
-    return isle__attention_is_set(isolate) || isolate->ending || isolate->is_root ||
-           isolate->has_deadline || isolate->microtasks != NULL || isolate->unobserved != NULL ||
-           isolate->deferred != NULL;
+    uintptr_t waits = (uintptr_t)isolate->microtasks | (uintptr_t)isolate->unobserved |
+                      (uintptr_t)isolate->deferred |
+                      atomic_load_explicit(&isolate->attention, memory_order_relaxed);
+    return waits != 0 || isolate->ending || isolate->is_root || isolate->has_deadline;
 }
 
 enum step { STEP_ON, STEP_OVER, STEP_EVENT };
 
 /* ON: it did something. OVER: the turn is over, and the isolate perhaps no longer ours. EVENT:
  * events have their turn. */
-static enum step loop_run_special(struct isle__isolate *isolate)
+static ISLE__RARE enum step loop_run_special(struct isle__isolate *isolate)
 {
     if (isle__attention_is_set(isolate) || isolate->deferred != NULL)
         isle__control_run(isolate, false);
@@ -317,6 +342,8 @@ static void loop_yield(struct isle__isolate *isolate)
 /* Each counts as an event of the turn, so that who always has mail gives way like anybody. */
 struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t target)
 {
+    if (loop_sees_no_mail(isolate))
+        return NULL;
     if (isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
         loop_has_special(isolate) || isle__isolate_paused(isolate) || isle__timer_is_due(isolate))
         return NULL;
@@ -325,21 +352,30 @@ struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t 
     struct isle__mail *mail = isolate->inbox;
     if (mail == NULL || mail->target != target)
         return NULL;
-    isolate->inbox = mail->next;
-    if (isolate->inbox == NULL)
-        isolate->inbox_last = NULL;
+    (void)loop_next_mail(isolate);
     isolate->budget--;
     isle__sched_beat();
     return mail;
 }
 
+/* Nothing waits that this or another turn of it could do, and it lives on: what steps find nearly
+ * always, once the mail is done. */
+static inline bool loop_rests(const struct isle__isolate *isolate)
+{
+    uintptr_t waits = (uintptr_t)isolate->ready | isolate->timer_count | isolate->pause_count;
+    return loop_sees_no_mail(isolate) && waits == 0 && isolate->entered &&
+           isolate->pending == NULL && isolate->alive > 0;
+}
+
 /* False: the turn is over, and the isolate perhaps no longer ours. */
-static bool loop_step(struct isle__isolate *isolate)
+static inline bool loop_step(struct isle__isolate *isolate)
 {
     if (ISLE__UNLIKELY(loop_has_special(isolate))) {
         enum step step = loop_run_special(isolate);
         if (step != STEP_EVENT)
             return step == STEP_ON;
+    } else if (loop_rests(isolate)) {
+        return !loop_go_idle(isolate);
     }
     if (ISLE__UNLIKELY(isolate->budget-- <= 0)) {
         loop_yield(isolate);

@@ -13,8 +13,18 @@ void isle__frame_init(struct isle__frame *frame, struct isle__heap *heap)
 {
     memset(frame, 0, offsetof(struct isle__frame, spare));
     frame->heap = heap;
-    frame->next = heap->frames;
     frame->spare.frame = NULL;
+    isle__frame_link(frame);
+}
+
+void isle__frame_link(struct isle__frame *frame)
+{
+    struct isle__heap *heap = frame->heap;
+    if (frame->linked)
+        return;
+    frame->linked = true;
+    frame->previous = NULL;
+    frame->next = heap->frames;
     if (heap->frames != NULL)
         heap->frames->previous = frame;
     heap->frames = frame;
@@ -67,12 +77,15 @@ void isle__frame_fini(struct isle__frame *frame)
     while (frame->scope != NULL)
         scope_free(frame->scope);
     frame_forget(frame);
-    if (frame->next != NULL)
-        frame->next->previous = frame->previous;
-    if (frame->previous != NULL)
-        frame->previous->next = frame->next;
-    else
-        heap->frames = frame->next;
+    if (frame->linked) {
+        if (frame->next != NULL)
+            frame->next->previous = frame->previous;
+        if (frame->previous != NULL)
+            frame->previous->next = frame->next;
+        else
+            heap->frames = frame->next;
+        frame->linked = false;
+    }
     if (heap->frame == frame)
         heap->frame = NULL;
 }
