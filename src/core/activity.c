@@ -160,11 +160,9 @@ void isle__activity_refused(isle_err err, const char *function, const char *inst
     isle__throw(ISLE_ENOMEM, "Out of Memory");
 }
 
-isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function)
+isle_err isle__activity_suspend(struct isle__isolate *isolate, int64_t deadline,
+                                const char *function)
 {
-    isle_err err = isle__activity_can_wait(isolate);
-    if (err != ISLE_OK)
-        return err;
     struct isle__activity *self = isolate->running;
     self->timed_out = false;
     self->waits_in = function;
@@ -181,9 +179,16 @@ isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, co
         isle__main_suspends(isolate);
     isle__flow_suspend();
     /* Resumed by isle__activity_continue, perhaps on another thread. */
-    isle__timer_remove(isolate, &self->timeout);
+    if (deadline != ISLE_FOREVER)
+        isle__timer_remove(isolate, &self->timeout);
     self->waits_in = NULL;
     return self->timed_out ? ISLE_ETIMEDOUT : ISLE_OK;
+}
+
+isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function)
+{
+    isle_err err = isle__activity_can_wait(isolate);
+    return err == ISLE_OK ? isle__activity_suspend(isolate, deadline, function) : err;
 }
 
 void isle__activity_wake(struct isle__activity *activity)

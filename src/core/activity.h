@@ -33,6 +33,9 @@ static inline struct isle__activity *isle__activity_of(struct isle__flow *flow)
  * the caller can take back what would have woken it; one that is `forced` after that unwinds. */
 ISLE_MUST_CHECK isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline,
                                              const char *function);
+/* The same where isle__activity_can_wait has just said ISLE_OK. */
+ISLE_MUST_CHECK isle_err isle__activity_suspend(struct isle__isolate *isolate, int64_t deadline,
+                                                const char *function);
 /* Throws what isle__activity_wait has refused; `instead` is the callback form to name. */
 ISLE_NORETURN void isle__activity_refused(isle_err err, const char *function, const char *instead);
 void isle__activity_wake(struct isle__activity *activity);
