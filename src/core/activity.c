@@ -19,9 +19,9 @@
 _Static_assert(sizeof(struct isle__activity) <= ISLE__FLOW_LOCAL_SIZE,
                "an activity must fit into its flow");
 
-struct isle__activity *isle__activity_current(void)
+static void activity_set_to_rest(struct isle__activity *activity)
 {
-    return (struct isle__activity *)(void *)isle__flow_current()->local;
+    memset(activity, 0, offsetof(struct isle__activity, catch));
 }
 
 static void activity_link(struct isle__isolate *isolate, struct isle__activity *activity)
@@ -32,6 +32,7 @@ static void activity_link(struct isle__isolate *isolate, struct isle__activity *
         activity->next->previous = activity;
     isolate->suspended = activity;
     activity->is_suspended = true;
+    isle__frame_link(&activity->frame);
     isle__tally_add(ISLE__TALLY_SUSPENDED);
 }
 
@@ -48,23 +49,7 @@ void isle__activity_unlink(struct isle__activity *activity)
     isle__tally_add(ISLE__TALLY_RESUMED);
 }
 
-void isle__activity_enter(struct isle__activity *activity, struct isle__isolate *isolate)
-{
-    activity->flow = isle__flow_current();
-    activity->isolate = isolate;
-    activity->next_ready = NULL;
-    activity->is_ready = activity->is_suspended = activity->is_main = false;
-    activity->forced = activity->timed_out = activity->has_suspended = false;
-    activity->timeout.position = 0;
-    activity->waits_in = NULL;
-    activity->serving = 0;
-    isle__frame_init(&activity->frame, &isolate->heap);
-    isolate->heap.frame = &activity->frame;
-    isle__scope_init(&activity->scope, &activity->frame);
-    isolate->running = activity;
-}
-
-void isle__activity_leave(struct isle__activity *activity)
+void isle__activity_leave_all(struct isle__activity *activity)
 {
     struct isle__isolate *isolate = activity->isolate;
     struct isle__scope outer;
@@ -78,6 +63,7 @@ void isle__activity_leave(struct isle__activity *activity)
     if (defers)
         (void)isle__scope_fini(&outer, NULL);
     isle__frame_fini(&activity->frame);
+    activity_set_to_rest(activity);
     isolate->running = NULL;
     isolate->heap.frame = NULL;
 }
@@ -102,8 +88,10 @@ void isle__activities_discard(struct isle__isolate *isolate)
 {
     while (isolate->abandoned != NULL) {
         struct isle__activity *activity = isolate->abandoned;
+        struct isle__flow *flow = activity->flow;
         isolate->abandoned = activity->next;
-        isle__flow_discard(activity->flow);
+        activity_set_to_rest(activity);
+        isle__flow_discard(flow);
     }
 }
 
@@ -172,11 +160,9 @@ void isle__activity_refused(isle_err err, const char *function, const char *inst
     isle__throw(ISLE_ENOMEM, "Out of Memory");
 }
 
-isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function)
+isle_err isle__activity_suspend(struct isle__isolate *isolate, int64_t deadline,
+                                const char *function)
 {
-    isle_err err = isle__activity_can_wait(isolate);
-    if (err != ISLE_OK)
-        return err;
     struct isle__activity *self = isolate->running;
     self->timed_out = false;
     self->waits_in = function;
@@ -193,9 +179,16 @@ isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, co
         isle__main_suspends(isolate);
     isle__flow_suspend();
     /* Resumed by isle__activity_continue, perhaps on another thread. */
-    isle__timer_remove(isolate, &self->timeout);
+    if (deadline != ISLE_FOREVER)
+        isle__timer_remove(isolate, &self->timeout);
     self->waits_in = NULL;
     return self->timed_out ? ISLE_ETIMEDOUT : ISLE_OK;
+}
+
+isle_err isle__activity_wait(struct isle__isolate *isolate, int64_t deadline, const char *function)
+{
+    isle_err err = isle__activity_can_wait(isolate);
+    return err == ISLE_OK ? isle__activity_suspend(isolate, deadline, function) : err;
 }
 
 void isle__activity_wake(struct isle__activity *activity)

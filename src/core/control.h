@@ -64,8 +64,8 @@ static inline bool isle__attention_is_set(const struct isle__isolate *isolate)
 void isle__attend_to(struct isle__isolate *isolate); /* when there may be something */
 static inline bool isle__attend_has_cause(const struct isle__isolate *isolate)
 {
-    return isle__attention_is_set(isolate) || isolate->ending || isolate->heap.frame->pending_end ||
-           isolate->has_deadline;
+    return isle__attention_is_set(isolate) || isolate->ending || isolate->has_deadline ||
+           isolate->heap.frame->pending_end;
 }
 static inline void isle__attend(struct isle__isolate *isolate)
 {

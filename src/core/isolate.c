@@ -266,7 +266,7 @@ static void isolate_close_mailbox(struct isle__isolate *isolate)
     mails_refuse(isolate, isle__orphans_take(isolate, &last));
     mails_refuse(isolate, atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED,
                                                    memory_order_acq_rel));
-    isolate->inbox = isolate->inbox_last = NULL;
+    isolate->inbox = NULL;
     isle__mail_show(isolate);
 }
 

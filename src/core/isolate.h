@@ -106,7 +106,8 @@ struct isle__isolate {
     /* What follows begins as zero. */
     uint64_t id;
     _Atomic(struct isle__cold *) cold;     /* NULL: not needed yet */
-    struct isle__mail *inbox, *inbox_last; /* taken off the mailbox, oldest first */
+    struct isle__mail *inbox, *inbox_last; /* taken off the mailbox, oldest first; the last one
+                                              while there is one */
     union {
         struct isle__activity *running;  /* the activity whose code runs */
         struct isle__isolate *next_free; /* of a body that nobody has (body.c) */
@@ -140,14 +141,14 @@ struct isle__isolate {
     int16_t budget;                   /* events left before it gives way (loop.c) */
     bool entered : 1;                 /* its first event has begun */
     bool ending : 1;                  /* at the next return to the loop it ends */
+    bool is_root : 1;
+    bool has_deadline : 1; /* cold->deadline is set */
+    bool turn_timer : 1;   /* take a timer before the next mail */
+    bool shows_all : 1;    /* at once, what it took out of its mailbox: the limits are narrow */
+    bool polled : 1;       /* nothing in the inbox is for a port without a handler */
+    bool run_answered : 1;
     bool killed : 1, failed : 1;
     bool errors_fatal : 1;
-    bool turn_timer : 1;   /* take a timer before the next mail */
-    bool has_deadline : 1; /* cold->deadline is set */
-    bool run_answered : 1;
-    bool polled : 1; /* nothing in the inbox is for a port without a handler */
-    bool is_root : 1;
-    bool shows_all : 1;        /* at once, what it took out of its mailbox: the limits are narrow */
     uint8_t default_state : 2; /* isle__default_state */
 };
 

@@ -27,17 +27,12 @@
 
 /* --- one event */
 
-struct isle__scope *isle__event_scope(struct isle__isolate *isolate)
-{
-    return &isolate->running->scope;
-}
-
 void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), void *argument)
 {
-    struct isle__activity *self = isle__activity_current();
-    isle__activity_enter(self, isolate);
-    enum isle__unwinding how =
-        isle__catch_do(&isolate->heap, &self->catch, ISLE__CATCH_EVENT, fn, argument);
+    struct isle__flow *flow = isle__flow_current();
+    struct isle__activity *self = isle__activity_of(flow);
+    isle__activity_enter(self, flow, isolate);
+    enum isle__unwinding how = isle__catch_event(&isolate->heap, &self->catch, fn, argument);
     if (how == ISLE__UNWIND_END || self->frame.pending_end)
         isolate->ending = true;
     if (how == ISLE__UNWIND_ERROR)
@@ -132,7 +127,7 @@ bool isle__isolate_paused(const struct isle__isolate *isolate)
 /* Takes all that was sent, in order. False: nothing new. Who asked for something and then sent mail
  * is seen to have asked once the mail is there: so attention is looked at after this, too, before
  * any of it is acted upon. */
-static bool loop_take_mail(struct isle__isolate *isolate)
+static inline bool loop_take_mail(struct isle__isolate *isolate)
 {
     struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
     if (head == NULL ||
@@ -142,13 +137,13 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     struct isle__mail *newest =
         atomic_exchange_explicit(&isolate->mailbox, NULL, memory_order_acq_rel);
     struct isle__mail *last = newest, *oldest = NULL;
-    while (newest != NULL) {
+    do {
         struct isle__mail *next = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = next;
-    }
-    if (isolate->inbox_last != NULL)
+    } while (newest != NULL);
+    if (isolate->inbox != NULL)
         isolate->inbox_last->next = oldest;
     else
         isolate->inbox = oldest;
@@ -157,20 +152,31 @@ static bool loop_take_mail(struct isle__isolate *isolate)
     return true;
 }
 
-static bool loop_run_mail(struct isle__isolate *isolate)
+/* Sees to it that the inbox has mail, if there is any. True: somebody asked for something first. */
+static inline bool loop_take_asks(struct isle__isolate *isolate)
+{
+    return isolate->inbox == NULL && loop_take_mail(isolate) && isle__attention_asks(isolate);
+}
+
+/* The first of the inbox, which has one. The next one's line is on its way while this one is
+ * served: of many that wait, none is in a near cache. */
+static inline struct isle__mail *loop_next_mail(struct isle__isolate *isolate)
 {
     struct isle__mail *mail = isolate->inbox;
-    if (mail == NULL)
-        return false;
     isolate->inbox = mail->next;
-    if (isolate->inbox == NULL)
-        isolate->inbox_last = NULL;
+    isle__prefetch(mail->next);
+    return mail;
+}
+
+/* The first of the inbox, which has one. */
+static inline void loop_run_mail(struct isle__isolate *isolate)
+{
+    struct isle__mail *mail = loop_next_mail(isolate);
     mail->next = NULL;
     mail->arrival = ++isolate->arrivals;
     if (isle__simulating())
         isle__trace_take(isolate, mail);
     isle__port_dispatch(isolate, mail);
-    return true;
 }
 
 /* Mail for a port with a handler, or for a call, must stay in its order behind what is in the
@@ -178,7 +184,8 @@ static bool loop_run_mail(struct isle__isolate *isolate)
 void isle__poll_mail(struct isle__isolate *isolate)
 {
     /* Up to here it was looked through: who polls again and again looks at what is new. */
-    struct isle__mail *last = isolate->polled ? isolate->inbox_last : NULL;
+    struct isle__mail *last =
+        isolate->polled && isolate->inbox != NULL ? isolate->inbox_last : NULL;
     (void)loop_take_mail(isolate);
     struct isle__mail *mail = last == NULL ? isolate->inbox : last->next;
     if (last == NULL)
@@ -193,7 +200,7 @@ void isle__poll_mail(struct isle__isolate *isolate)
         mail->arrival =
             ++isolate->arrivals; /* what stays is numbered once more, when it is taken */
         if (!isle__port_accept_quietly(isolate, mail)) {
-            if (isolate->inbox_last != NULL)
+            if (isolate->inbox != NULL)
                 isolate->inbox_last->next = mail;
             else
                 isolate->inbox = mail;
@@ -207,6 +214,41 @@ void isle__poll_mail(struct isle__isolate *isolate)
 static bool loop_timer_first(const struct isle__isolate *isolate)
 {
     return isle__simulating() ? isle__simulate_timer_first() : !isolate->turn_timer;
+}
+
+/* What comes before events, and is rare. */
+static inline uintptr_t loop_special(const struct isle__isolate *isolate)
+{
+    return (uintptr_t)isolate->microtasks | (uintptr_t)isolate->unobserved |
+           (uintptr_t)isolate->deferred |
+           atomic_load_explicit(&isolate->attention, memory_order_relaxed);
+}
+
+static inline bool loop_has_special(const struct isle__isolate *isolate)
+{
+    return loop_special(isolate) != 0 || isolate->ending || isolate->is_root ||
+           isolate->has_deadline;
+}
+
+/* Nothing but mail can have its turn, and with none it goes idle: what a step finds nearly always.
+ * So all of it is asked for in one. */
+static inline bool loop_is_plain(const struct isle__isolate *isolate)
+{
+    uintptr_t waits = loop_special(isolate) | (uintptr_t)isolate->ready |
+                      (uintptr_t)isolate->pending | isolate->timer_count | isolate->pause_count;
+    bool is_special = isolate->ending || isolate->is_root || isolate->has_deadline;
+    return waits == 0 && !is_special && isolate->entered && isolate->alive > 0 &&
+           isolate->budget > 0;
+}
+
+/* Who waited for the mail that was just sorted in goes on at once, as the next step would have it.
+ */
+static inline void loop_go_on(struct isle__isolate *isolate)
+{
+    if (loop_has_special(isolate) || isle__isolate_paused(isolate))
+        return;
+    isolate->budget--;
+    isle__activity_continue(isle__activity_take_ready(isolate));
 }
 
 /* One event, or a resumption (which does not return). False: nothing to do. */
@@ -228,11 +270,14 @@ static bool loop_run_event(struct isle__isolate *isolate)
             return true;
     }
     /* Now: timers that are always due would leave no later moment. */
-    if (isolate->inbox == NULL && loop_take_mail(isolate) && isle__attention_asks(isolate))
+    if (loop_take_asks(isolate))
         return true;
-    if ((isolate->pending != NULL && isle__port_run_pending(isolate)) || loop_run_mail(isolate))
+    if (isolate->pending != NULL && isle__port_run_pending(isolate))
         return true;
-    return isolate->timer_count > 0 && isle__timer_fire_due(isolate);
+    if (isolate->inbox == NULL)
+        return isolate->timer_count > 0 && isle__timer_fire_due(isolate);
+    loop_run_mail(isolate);
+    return true;
 }
 
 static bool isolate_lives(const struct isle__isolate *isolate)
@@ -273,19 +318,11 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     return true;
 }
 
-/* What comes before events, and is rare. */
-static bool loop_has_special(const struct isle__isolate *isolate)
-{
-    return isle__attention_is_set(isolate) || isolate->ending || isolate->is_root ||
-           isolate->has_deadline || isolate->microtasks != NULL || isolate->unobserved != NULL ||
-           isolate->deferred != NULL;
-}
-
 enum step { STEP_ON, STEP_OVER, STEP_EVENT };
 
 /* ON: it did something. OVER: the turn is over, and the isolate perhaps no longer ours. EVENT:
  * events have their turn. */
-static enum step loop_run_special(struct isle__isolate *isolate)
+static ISLE__RARE enum step loop_run_special(struct isle__isolate *isolate)
 {
     if (isle__attention_is_set(isolate) || isolate->deferred != NULL)
         isle__control_run(isolate, false);
@@ -322,29 +359,49 @@ static void loop_yield(struct isle__isolate *isolate)
         isle__sched_yielded(&isolate->task);
 }
 
+/* Something has its turn before the next mail. */
+static ISLE__RARE bool loop_has_other(struct isle__isolate *isolate)
+{
+    return isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
+           loop_has_special(isolate) || isle__isolate_paused(isolate) ||
+           isle__timer_is_due(isolate);
+}
+
 /* Each counts as an event of the turn, so that who always has mail gives way like anybody. */
 struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t target)
 {
-    if (isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
-        loop_has_special(isolate) || isle__isolate_paused(isolate) || isle__timer_is_due(isolate))
+    if (!loop_is_plain(isolate) && loop_has_other(isolate))
         return NULL;
-    if (isolate->inbox == NULL && loop_take_mail(isolate) && isle__attention_asks(isolate))
+    if (loop_take_asks(isolate))
         return NULL;
     struct isle__mail *mail = isolate->inbox;
     if (mail == NULL || mail->target != target)
         return NULL;
-    isolate->inbox = mail->next;
-    if (isolate->inbox == NULL)
-        isolate->inbox_last = NULL;
+    (void)loop_next_mail(isolate);
     isolate->budget--;
     isle__sched_beat();
     return mail;
 }
 
-/* False: the turn is over, and the isolate perhaps no longer ours. */
-static bool loop_step(struct isle__isolate *isolate)
+/* A step of an isolate for which only mail can have its turn. */
+static inline bool loop_step_plainly(struct isle__isolate *isolate)
 {
-    if (ISLE__UNLIKELY(loop_has_special(isolate))) {
+    if (isle__loop_sees_no_mail(isolate))
+        return !loop_go_idle(isolate);
+    isolate->budget--;
+    isle__sched_beat();
+    if (loop_take_asks(isolate))
+        return true;
+    loop_run_mail(isolate);
+    if (isolate->ready != NULL)
+        loop_go_on(isolate);
+    return true;
+}
+
+/* False: the turn is over, and the isolate perhaps no longer ours. */
+static ISLE__RARE bool loop_step(struct isle__isolate *isolate)
+{
+    if (loop_has_special(isolate)) {
         enum step step = loop_run_special(isolate);
         if (step != STEP_EVENT)
             return step == STEP_ON;
@@ -372,7 +429,7 @@ void isle__isolate_turn(struct isle__task *task)
 {
     struct isle__isolate *isolate = (struct isle__isolate *)task;
     isle__heap_set_current(&isolate->heap);
-    while (loop_step(isolate))
+    while (loop_is_plain(isolate) ? loop_step_plainly(isolate) : loop_step(isolate))
         ;
     isle__heap_set_current(NULL);
 }

@@ -3,7 +3,7 @@
 #ifndef ISLE_CORE_LOOP_H
 #define ISLE_CORE_LOOP_H
 
-#include "core/isolate.h"
+#include "core/activity.h"
 
 /* Runs fn(argument) as an event: a scope and a boundary of its own; what it throws is uncaught. */
 void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), void *argument);
@@ -11,11 +11,20 @@ void isle__microtask_add(struct isle__isolate *isolate, struct isle__microtask *
 /* Takes what was sent into the ports' queues without running a handler, for code that asks and does
  * not wait. */
 void isle__poll_mail(struct isle__isolate *isolate);
+/* Nothing has come. A filter for who would take more: false is not the last word. */
+static inline bool isle__loop_sees_no_mail(const struct isle__isolate *isolate)
+{
+    return isolate->inbox == NULL &&
+           atomic_load_explicit(&isolate->mailbox, memory_order_relaxed) == NULL;
+}
 /* The next mail, if it is for `target`, and nothing else would have its turn before it: for code in
  * direct style that would otherwise suspend, only to be resumed with that mail. NULL: it has to. */
 struct isle__mail *isle__loop_take_next(struct isle__isolate *isolate, uint64_t target);
 /* The scope of the event that runs. */
-struct isle__scope *isle__event_scope(struct isle__isolate *isolate);
+static inline struct isle__scope *isle__event_scope(struct isle__isolate *isolate)
+{
+    return &isolate->running->scope;
+}
 void isle__microtasks_drop(struct isle__isolate *isolate);
 void isle__isolate_enter(struct isle__isolate *isolate); /* runs the entry (spawn.c) */
 bool isle__isolate_may_end(

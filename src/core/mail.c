@@ -68,13 +68,6 @@ isle_value isle__mail_take(struct isle__mail *mail, struct isle__scope *scope)
     return isle__parcel_adopt(&parcel, scope);
 }
 
-isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
-                           struct isle__scope *scope)
-{
-    isle__mail_received(isolate, mail);
-    return isle__mail_take(mail, scope);
-}
-
 void isle__mail_drop(struct isle__mail *mail)
 {
     if (mail == NULL)
@@ -125,39 +118,66 @@ void isle__mail_show(struct isle__isolate *isolate)
         isle__room_show(&heap->data, heap->data_out);
 }
 
-void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail)
+/* The bits that both do not reach. */
+#define SHOWN_LATER                                                                                \
+    ((uint64_t)(SHOWN_MESSAGES - 1) | (uint64_t)(SHOWN_UNITS - 1) << ISLE__ROOM_COUNT_BITS)
+
+static inline void mail_received(struct isle__isolate *isolate, bool reserved, uint64_t amount)
 {
-    uint64_t amount = isle__room_of(1, isle__mail_size(mail));
     struct isle__heap *heap = &isolate->heap;
-    if (mail->reserved) {
+    if (reserved) {
         isle__room_leave(&heap->reserved, amount);
         return;
     }
-    /* The bits that both do not reach. */
-    const uint64_t few = (SHOWN_MESSAGES - 1) | (uint64_t)(SHOWN_UNITS - 1)
-                                                    << ISLE__ROOM_COUNT_BITS;
     uint64_t before = heap->data_out;
     heap->data_out = before + amount;
-    if (ISLE__UNLIKELY(((before ^ heap->data_out) & ~few) != 0 || isolate->shows_all))
+    if (ISLE__UNLIKELY(((before ^ heap->data_out) & ~SHOWN_LATER) != 0 || isolate->shows_all))
         isle__room_show(&heap->data, heap->data_out);
 }
 
-/* `before` is what waited before this one. Of the memory, the rest of the mailbox and the heap have
- * their part. */
-static bool mail_fits(struct isle__isolate *isolate, unsigned admission, uint64_t before,
-                      size_t size)
+void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail)
+{
+    mail_received(isolate, mail->reserved, isle__room_of(1, isle__mail_size(mail)));
+}
+
+static isle_value mail_open_parcel(struct isle__isolate *isolate, struct isle__mail *mail,
+                                   struct isle__scope *scope)
+{
+    isle__mail_received(isolate, mail);
+    return isle__mail_take(mail, scope);
+}
+
+isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mail,
+                           struct isle__scope *scope)
+{
+    if (!mail->is_bare)
+        return mail_open_parcel(isolate, mail, scope);
+    isle_value root = mail->root;
+    mail_received(isolate, mail->reserved, isle__room_of(1, ISLE__MAIL_BARE_SIZE));
+    isle__memory_free(mail, ISLE__MAIL_BARE_SIZE);
+    return root;
+}
+
+/* Of the memory, the rest of the mailbox and the heap have their part. */
+static ISLE__RARE bool mail_fits_memory(struct isle__isolate *isolate, uint64_t before, size_t size)
 {
     size_t bytes = isle__room_bytes(before);
-    uint64_t limits = atomic_load_explicit(&isolate->limits, memory_order_relaxed);
-    size_t max = isle__room_bytes(limits);
-    if (isle__room_count(before) >= isle__room_count(limits) || size > max || bytes > max - size)
-        return false;
-    if ((admission & ISLE__ADMIT_BY_MEMORY) == 0)
-        return true;
     size_t memory_max = atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed);
     size_t used = atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) + bytes +
                   isle__room_bytes(isle__room_taken(&isolate->heap.reserved));
     return size <= memory_max && used <= memory_max - size;
+}
+
+/* `before` is what waited before this one, which is `amount`. */
+static inline bool mail_fits(struct isle__isolate *isolate, unsigned admission, uint64_t before,
+                             uint64_t amount, size_t size)
+{
+    uint64_t limits = atomic_load_explicit(&isolate->limits, memory_order_relaxed);
+    uint64_t units = (before >> ISLE__ROOM_COUNT_BITS) + (amount >> ISLE__ROOM_COUNT_BITS);
+    if (isle__room_count(before) >= isle__room_count(limits) ||
+        units > limits >> ISLE__ROOM_COUNT_BITS)
+        return false;
+    return (admission & ISLE__ADMIT_BY_MEMORY) == 0 || mail_fits_memory(isolate, before, size);
 }
 
 static isle_err mail_refused_full(void)
@@ -168,19 +188,21 @@ static isle_err mail_refused_full(void)
 
 /* Whoever is refused here was never let in, and whoever is let in is let into this life of the
  * body: `in` changes with the life (isle__room_renew). */
-static isle_err mail_admit_exactly(const struct isle__mail *mail, const struct isle__slot *slot,
-                                   struct isle__isolate *isolate, unsigned admission,
-                                   struct isle__isolate **ret_isolate)
+static ISLE__RARE isle_err mail_admit_exactly(const struct isle__mail *mail,
+                                              const struct isle__slot *slot,
+                                              struct isle__isolate *isolate, unsigned admission,
+                                              struct isle__isolate **ret_isolate)
 {
     struct isle__room *room = &isolate->heap.data;
     size_t size = isle__mail_size(mail);
+    uint64_t amount = isle__room_of(1, size);
     for (;;) {
         uint64_t out = atomic_load_explicit(&room->out, memory_order_acquire);
         uint64_t in = atomic_load_explicit(&room->in, memory_order_acquire);
-        bool fits = mail_fits(isolate, admission, in - out, size);
+        bool fits = mail_fits(isolate, admission, in - out, amount, size);
         if (isle__slot_changed(slot, mail->target))
             return ISLE_OK;
-        if (fits && isle__room_enter_from(room, &in, isle__room_of(1, size))) {
+        if (fits && isle__room_enter_from(room, &in, amount)) {
             *ret_isolate = isolate;
             return ISLE_OK;
         }
@@ -190,9 +212,19 @@ static isle_err mail_admit_exactly(const struct isle__mail *mail, const struct i
     }
 }
 
-isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
+static ISLE__RARE isle_err mail_refused(const struct isle__slot *slot, uint64_t target,
+                                        struct isle__isolate *isolate, uint64_t amount)
 {
-    struct isle__slot *slot = isle__slot_find(mail->target);
+    isle__room_withdraw(&isolate->heap.data, amount);
+    /* Full is perhaps who was born in its place. */
+    return isle__slot_changed(slot, target) ? ISLE_OK : mail_refused_full();
+}
+
+/* What has no business in the mail's own line is given: its target, and its size. */
+static inline isle_err mail_admit(struct isle__mail *mail, uint64_t target, size_t size,
+                                  struct isle__isolate **ret_isolate)
+{
+    struct isle__slot *slot = isle__slot_find(target);
     *ret_isolate = NULL;
     if (isle__simulating() && !isle__simulate_admits(mail, slot))
         return mail_refused_full();
@@ -204,36 +236,52 @@ isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_is
     unsigned admission = atomic_load_explicit(&isolate->admission, memory_order_relaxed);
     if (ISLE__UNLIKELY((admission & ISLE__ADMIT_EXACTLY) != 0) && !mail->reserved)
         return mail_admit_exactly(mail, slot, isolate, admission, ret_isolate);
-    uint64_t room = isle__room_of(1, isle__mail_size(mail));
-    uint64_t before = isle__room_enter(mail_room(isolate, mail), room);
-    if (ISLE__UNLIKELY(!mail->reserved &&
-                       !mail_fits(isolate, admission, before, isle__mail_size(mail)))) {
-        isle__room_withdraw(&isolate->heap.data, room);
-        /* Full is perhaps who was born in its place. */
-        return isle__slot_changed(slot, mail->target) ? ISLE_OK : mail_refused_full();
+    uint64_t amount = isle__room_of(1, size);
+    if (mail->reserved) {
+        (void)isle__room_enter(&isolate->heap.reserved, amount);
+    } else {
+        uint64_t before = isle__room_enter(&isolate->heap.data, amount);
+        if (ISLE__UNLIKELY(!mail_fits(isolate, admission, before, amount, size)))
+            return mail_refused(slot, target, isolate, amount);
     }
     *ret_isolate = isolate;
     return ISLE_OK;
 }
 
-void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
+isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
 {
-    if (isolate == NULL) {
-        _Atomic uint64_t *cause = &isle__program.dropped_closed;
-        if (mail->kind != ISLE__MAIL_DATA)
-            cause = &isle__program.dropped_late;
-        else if (isle__slot_ended(mail->target))
-            cause = &isle__program.dropped_dead;
-        atomic_fetch_add_explicit(cause, 1, memory_order_relaxed);
-        isle__mail_refuse(mail);
+    return mail_admit(mail, mail->target, isle__mail_size(mail), ret_isolate);
+}
+
+/* Nobody has its target. */
+static ISLE__RARE void mail_unaddressed(struct isle__mail *mail)
+{
+    _Atomic uint64_t *cause = &isle__program.dropped_closed;
+    if (mail->kind != ISLE__MAIL_DATA)
+        cause = &isle__program.dropped_late;
+    else if (isle__slot_ended(mail->target))
+        cause = &isle__program.dropped_dead;
+    atomic_fetch_add_explicit(cause, 1, memory_order_relaxed);
+    isle__mail_refuse(mail);
+}
+
+static ISLE__RARE void mail_too_late(struct isle__mail *mail, struct isle__isolate *isolate)
+{
+    isle__room_withdraw(mail_room(isolate, mail), isle__room_of(1, isle__mail_size(mail)));
+    atomic_fetch_add_explicit(&isle__program.dropped_dead, 1, memory_order_relaxed);
+    isle__mail_refuse(mail);
+}
+
+static inline void mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
+{
+    if (ISLE__UNLIKELY(isolate == NULL)) {
+        mail_unaddressed(mail);
         return;
     }
     struct isle__mail *head = atomic_load_explicit(&isolate->mailbox, memory_order_relaxed);
     do {
-        if (head == ISLE__MAILBOX_CLOSED) {
-            isle__room_withdraw(mail_room(isolate, mail), isle__room_of(1, isle__mail_size(mail)));
-            atomic_fetch_add_explicit(&isle__program.dropped_dead, 1, memory_order_relaxed);
-            isle__mail_refuse(mail);
+        if (ISLE__UNLIKELY(head == ISLE__MAILBOX_CLOSED)) {
+            mail_too_late(mail, isolate);
             return;
         }
         mail->next = head == ISLE__MAILBOX_IDLE ? NULL : head;
@@ -245,6 +293,11 @@ void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
         isle__isolate_ready(isolate);
 }
 
+void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
+{
+    mail_push(mail, isolate);
+}
+
 isle_err isle__mail_post(struct isle__mail *mail)
 {
     struct isle__isolate *isolate;
@@ -252,6 +305,23 @@ isle_err isle__mail_post(struct isle__mail *mail)
     if (err == ISLE_OK)
         isle__mail_push(mail, isolate);
     return err;
+}
+
+isle_err isle__mail_send_bare(isle_value immediate, uint64_t target, uint64_t reply)
+{
+    struct isle__mail *mail = isle__memory_alloc(ISLE__MAIL_BARE_SIZE);
+    if (mail == NULL)
+        return ISLE_ENOMEM;
+    mail_init(mail, ISLE__MAIL_DATA, target, immediate, true);
+    mail->reply = reply;
+    struct isle__isolate *isolate;
+    isle_err err = mail_admit(mail, target, ISLE__MAIL_BARE_SIZE, &isolate);
+    if (ISLE__UNLIKELY(err != ISLE_OK)) {
+        isle__mail_drop(mail);
+        return err;
+    }
+    mail_push(mail, isolate);
+    return ISLE_OK;
 }
 
 void isle__mail_post_reserved(struct isle__mail *mail)

@@ -60,6 +60,9 @@ ISLE_MUST_CHECK isle_err isle__mail_admit(struct isle__mail *mail,
 void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate);
 /* Both, for mail that holds nothing of its sender's. ISLE_EFULL: it is still the caller's. */
 ISLE_MUST_CHECK isle_err isle__mail_post(struct isle__mail *mail);
+/* The same with a bare one that is made for it; nothing is left on ISLE_ENOMEM and ISLE_EFULL. */
+ISLE_MUST_CHECK isle_err isle__mail_send_bare(isle_value immediate, uint64_t target,
+                                              uint64_t reply);
 void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is fine */
 /* Tells the call that waits for an answer to this mail (if any) that nobody will answer; the mail
  * itself becomes the notice, so that no memory is needed. */

@@ -231,25 +231,11 @@ static void mails_append(struct isle__mail **first, struct isle__mail **last,
     *last = mail;
 }
 
+/* What an event brings to a port that has a handler. */
 struct delivery {
-    struct isle__isolate *isolate;
-    const isle_receive_port *handle;
+    struct isle__port *port; /* until its handler is called: that may close it */
     struct isle__mail *mail;
-    enum isle__port_style style;
-    union {
-        isle_handler *listen;
-        isle_answer *serve;
-        isle_receiver *classic;
-    } fn;
-    void *context;
 };
-
-/* Moves the mail's content into the running event's scope. */
-static isle_value delivery_open(struct delivery *delivery, uint64_t *ret_reply)
-{
-    *ret_reply = delivery->mail->reply;
-    return isle__mail_open(delivery->isolate, delivery->mail, isle__event_scope(delivery->isolate));
-}
 
 struct serving {
     isle_answer *answer;
@@ -265,15 +251,11 @@ static void serve_run(void *argument)
 
 /* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well.
  */
-static void serve_event(struct delivery *delivery, isle_value request, uint64_t reply)
+static void serve_request(struct isle__isolate *isolate, const struct isle__port *port,
+                          isle_value request, uint64_t reply)
 {
-    struct isle__isolate *isolate = delivery->isolate;
     struct isle__activity *self = isolate->running;
-    struct serving serving = {delivery->fn.serve, request, isle_null(), delivery->context};
-    if (reply == 0) {
-        serve_run(&serving);
-        return;
-    }
+    struct serving serving = {port->fn.serve, request, isle_null(), port->context};
     struct isle__catch catch;
     self->serving = reply;
     enum isle__unwinding how =
@@ -284,82 +266,73 @@ static void serve_event(struct delivery *delivery, isle_value request, uint64_t 
     isle__reply_send(isolate, reply, answer, failed);
 }
 
-static void delivery_run(struct delivery *delivery)
+static inline void delivery_run(struct isle__isolate *isolate, const struct isle__port *port,
+                                struct isle__mail *mail)
 {
-    uint64_t reply;
-    isle_value message = delivery_open(delivery, &reply);
-    switch (delivery->style) {
-    case ISLE__PORT_LISTEN:
-        delivery->fn.listen(message, delivery->context);
-        break;
-    case ISLE__PORT_SERVE:
-        serve_event(delivery, message, reply);
-        break;
-    case ISLE__PORT_CLASSIC:
-        delivery->fn.classic(message, (isle_send_port){reply});
-        break;
-    case ISLE__PORT_QUIET:
-        break;
-    }
-}
-
-static void delivery_aim(struct delivery *delivery, const struct isle__port *port,
-                         struct isle__mail *mail)
-{
-    delivery->mail = mail;
-    delivery->style = port->style;
-    delivery->context = port->context;
+    uint64_t reply = mail->reply;
+    isle_value message = isle__mail_open(isolate, mail, isle__event_scope(isolate));
     if (port->style == ISLE__PORT_LISTEN)
-        delivery->fn.listen = port->fn.listen;
+        port->fn.listen(message, port->context);
+    else if (port->style == ISLE__PORT_CLASSIC)
+        port->fn.classic(message, (isle_send_port){reply});
+    else if (port->style == ISLE__PORT_SERVE && reply == 0)
+        (void)port->fn.serve(message, port->context);
     else if (port->style == ISLE__PORT_SERVE)
-        delivery->fn.serve = port->fn.serve;
-    else
-        delivery->fn.classic = port->fn.classic;
+        serve_request(isolate, port, message, reply);
 }
 
 /* If the loop would bring a message for the same port next, it is the next event of this frame:
- * what opens and closes around an event is most of what a small one costs. */
-static bool delivery_next(struct delivery *delivery)
+ * what opens and closes around an event is most of what a small one costs. The handler may have
+ * closed the port, or changed its style. NULL: it is the loop's turn. */
+static struct isle__mail *delivery_next(struct isle__isolate *isolate,
+                                        const isle_receive_port *handle,
+                                        struct isle__port **ret_port)
 {
-    struct isle__isolate *isolate = delivery->isolate;
     if (!isle__activity_is_clean(isolate->running))
-        return false;
-    struct isle__port *port =
-        isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, delivery->handle);
+        return NULL;
+    struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
     if (port == NULL || port->style == ISLE__PORT_QUIET || port->queue != NULL)
-        return false;
+        return NULL;
     struct isle__mail *mail = isle__loop_take_next(isolate, port->id);
     if (mail == NULL)
-        return false;
+        return NULL;
     isle__scope_renew(&isolate->running->scope);
-    delivery_aim(delivery, port, mail);
-    return true;
+    *ret_port = port;
+    return mail;
 }
 
 static void delivery_event(void *argument)
 {
-    struct delivery *delivery = argument;
+    const struct delivery *delivery = argument;
+    struct isle__port *port = delivery->port;
+    struct isle__mail *mail = delivery->mail;
+    struct isle__isolate *isolate = port->isolate;
+    const isle_receive_port *handle = port->handle;
     do
-        delivery_run(delivery);
-    while (delivery_next(delivery));
+        delivery_run(isolate, port, mail);
+    while (!isle__loop_sees_no_mail(isolate) &&
+           (mail = delivery_next(isolate, handle, &port)) != NULL);
 }
 
-static void port_deliver(struct isle__port *port, struct isle__mail *mail)
+static inline void port_deliver(struct isle__port *port, struct isle__mail *mail)
 {
-    struct delivery delivery = {.isolate = port->isolate, .handle = port->handle};
-    delivery_aim(&delivery, port, mail);
+    struct delivery delivery = {port, mail};
     isle__event_run(port->isolate, delivery_event, &delivery);
 }
 
-static void port_accept(struct isle__port *port, struct isle__mail *mail)
+static void port_queue(struct isle__port *port, struct isle__mail *mail)
 {
-    if (port->style != ISLE__PORT_QUIET && port->queue == NULL) {
-        port_deliver(port, mail);
-        return;
-    }
     mails_append(&port->queue, &port->queue_last, mail);
     pending_add(port);
     port_wake_for_mail(port);
+}
+
+static inline void port_accept(struct isle__port *port, struct isle__mail *mail)
+{
+    if (port->style != ISLE__PORT_QUIET && port->queue == NULL)
+        port_deliver(port, mail);
+    else
+        port_queue(port, mail);
 }
 
 static void mail_undeliverable(struct isle__isolate *isolate, struct isle__mail *mail)
@@ -428,7 +401,7 @@ bool isle__port_accept_quietly(struct isle__isolate *isolate, struct isle__mail 
     }
     if (port == NULL || port->style != ISLE__PORT_QUIET)
         return false;
-    port_accept(port, mail);
+    port_queue(port, mail);
     return true;
 }
 
@@ -552,8 +525,17 @@ bool isle_port_keep_alive(const isle_receive_port *handle)
 
 /* --- callback style */
 
+struct handling {
+    union {
+        isle_handler *listen;
+        isle_answer *serve;
+        isle_receiver *classic;
+    } fn;
+    void *context;
+};
+
 static void port_set_style(const char *function, isle_receive_port *handle,
-                           enum isle__port_style style, struct delivery handler)
+                           enum isle__port_style style, struct handling handler)
 {
     struct isle__isolate *isolate = isle__isolate_need(function);
     struct isle__port *port = isle__port_need(isolate, function, handle);
@@ -581,17 +563,17 @@ static void port_set_style(const char *function, isle_receive_port *handle,
 void isle_port_listen(isle_receive_port *port, isle_handler *on_message, void *context)
 {
     port_set_style(__func__, port, on_message == NULL ? ISLE__PORT_QUIET : ISLE__PORT_LISTEN,
-                   (struct delivery){.fn.listen = on_message, .context = context});
+                   (struct handling){.fn.listen = on_message, .context = context});
 }
 
 void isle_port_serve(isle_receive_port *port, isle_answer *answer, void *context)
 {
     port_set_style(__func__, port, answer == NULL ? ISLE__PORT_QUIET : ISLE__PORT_SERVE,
-                   (struct delivery){.fn.serve = answer, .context = context});
+                   (struct handling){.fn.serve = answer, .context = context});
 }
 
 void isle_port_on_receive(isle_receive_port *port, isle_receiver *receiver)
 {
     port_set_style(__func__, port, receiver == NULL ? ISLE__PORT_QUIET : ISLE__PORT_CLASSIC,
-                   (struct delivery){.fn.classic = receiver});
+                   (struct handling){.fn.classic = receiver});
 }

@@ -363,8 +363,8 @@ static isle_err root_create(void)
     isle__tally_add(ISLE__TALLY_STARTED);
     atomic_store_explicit(&root->mailbox, ISLE__MAILBOX_IDLE, memory_order_release);
     isle__heap_set_current(&root->heap);
-    isle__activity_enter(&main_state.activity, root);
-    main_state.activity.flow = isle__worker_own_flow(isle__program.root_worker);
+    isle__activity_enter(&main_state.activity, isle__worker_own_flow(isle__program.root_worker),
+                         root);
     main_state.activity.is_main = true;
     return ISLE_OK;
 }

@@ -215,7 +215,7 @@ static bool single_take(struct single *single, struct isle__port *port)
     struct isle__mail *mail = port->queue;
     if (mail != NULL)
         mail = isle__port_take(port);
-    else if (port->waiters == NULL)
+    else if (port->waiters == NULL && !isle__loop_sees_no_mail(isolate))
         mail = isle__loop_take_next(isolate, port->id);
     if (mail == NULL)
         return false;
@@ -223,18 +223,19 @@ static bool single_take(struct single *single, struct isle__port *port)
     return true;
 }
 
-static isle_err single_wait(struct single *single, struct isle__port *port)
+/* *port may be closed meanwhile: then it is NULL. */
+static isle_err single_wait(struct single *single, struct isle__port **port)
 {
     struct isle__isolate *isolate = single->isolate;
     isle_err err = isle__activity_can_wait(isolate);
     if (err != ISLE_OK)
         isle__activity_refused(err, single->function, "isle_port_listen");
     struct isle__waiter waiter = {.activity = isolate->running};
-    isle__port_wait(port, &waiter);
-    err = isle__activity_wait(isolate, single->deadline, single->function);
-    port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, single->handle);
-    if (port != NULL && isle__port_wait_over(port, &waiter) && isle__attend_has_cause(isolate))
-        isle__port_pass_on(port);
+    isle__port_wait(*port, &waiter);
+    err = isle__activity_suspend(isolate, single->deadline, single->function);
+    *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, single->handle);
+    if (*port != NULL && isle__port_wait_over(*port, &waiter) && isle__attend_has_cause(isolate))
+        isle__port_pass_on(*port);
     if (isolate->running->forced)
         isle__unwind_end(&isolate->heap);
     if (err != ISLE_OK && err != ISLE_ETIMEDOUT)
@@ -246,10 +247,12 @@ static isle_err single_wait(struct single *single, struct isle__port *port)
 static bool single_run(struct single *single)
 {
     struct isle__isolate *isolate = single->isolate;
+    struct isle__port *port = NULL;
     isle_err err = ISLE_OK;
     for (;;) {
         isle__attend(isolate);
-        struct isle__port *port = isle__port_need(isolate, single->function, single->handle);
+        if (port == NULL)
+            port = isle__port_need(isolate, single->function, single->handle);
         if (port->style != ISLE__PORT_QUIET)
             isle__throw(ISLE_EINVAL, "%s: the port has a handler", single->function);
         if (!port->engaged)
@@ -261,7 +264,7 @@ static bool single_run(struct single *single)
             receive_poll(isolate); /* others may have kept the loop busy */
             return single_take(single, port);
         }
-        err = single_wait(single, port);
+        err = single_wait(single, &port);
     }
 }
 

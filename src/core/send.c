@@ -26,32 +26,38 @@ static isle_err sending_copy(const struct sending *sending, struct isle__parcel 
     return isle__parcel_copy(&sending->isolate->heap, sending->message, header, ret_parcel);
 }
 
-static isle_err sending_full(const struct sending *sending)
+static isle_err sending_full(const char *function)
 {
-    return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", sending->function);
+    return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", function);
+}
+
+static isle_err sending_nowhere(const char *function)
+{
+    return isle__fail(ISLE_EINVAL, "%s: the port is none", function);
 }
 
 /* In a simulation the sender may be preempted before it does anything else. */
-static inline void sending_done(const struct sending *sending)
+static inline void sending_done(struct isle__isolate *isolate)
 {
     if (isle__simulating())
-        isle__simulate_point(sending->isolate);
+        isle__simulate_point(isolate);
+}
+
+static ISLE__RARE isle_err sending_bare_failed(const char *function, isle_err err)
+{
+    return err == ISLE_EFULL ? sending_full(function) : isle__fail(err, "%s", isle_err_text(err));
 }
 
 /* An int, a port and their like: no graph, nothing to undo. */
-static isle_err sending_bare(const struct sending *sending)
+static inline isle_err sending_bare(struct isle__isolate *isolate, const char *function,
+                                    uint64_t target, uint64_t reply, isle_value message)
 {
-    struct isle__mail *mail = isle__mail_make(sending->message, ISLE__MAIL_DATA, sending->target);
-    if (mail == NULL)
-        return isle__fail(ISLE_ENOMEM, "%s", isle_err_text(ISLE_ENOMEM));
-    mail->reply = sending->reply;
-    struct isle__isolate *receiver;
-    if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
-        isle__mail_drop(mail);
-        return sending_full(sending);
-    }
-    isle__mail_push(mail, receiver);
-    sending_done(sending);
+    if (ISLE__UNLIKELY(target == 0))
+        return sending_nowhere(function);
+    isle_err err = isle__mail_send_bare(message, target, reply);
+    if (ISLE__UNLIKELY(err != ISLE_OK))
+        return sending_bare_failed(function, err);
+    sending_done(isolate);
     return ISLE_OK;
 }
 
@@ -59,10 +65,11 @@ static isle_err sending_bare(const struct sending *sending)
 static isle_err sending_run(const struct sending *sending)
 {
     struct isle__parcel parcel;
-    if (sending->target == 0)
-        return isle__fail(ISLE_EINVAL, "%s: the port is none", sending->function);
     if (sending->type == NULL && isle__travels_bare(sending->message))
-        return sending_bare(sending);
+        return sending_bare(sending->isolate, sending->function, sending->target, sending->reply,
+                            sending->message);
+    if (sending->target == 0)
+        return sending_nowhere(sending->function);
     isle_err err = sending_copy(sending, &parcel);
     if (err != ISLE_OK)
         return err;
@@ -71,12 +78,12 @@ static isle_err sending_run(const struct sending *sending)
     struct isle__isolate *receiver;
     if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
         isle__parcel_undo(&parcel);
-        return sending_full(sending);
+        return sending_full(sending->function);
     }
     isle__parcel_commit(&parcel);
     mail->parcel = parcel;
     isle__mail_push(mail, receiver);
-    sending_done(sending);
+    sending_done(sending->isolate);
     return ISLE_OK;
 }
 
@@ -86,13 +93,22 @@ static void sending_insist(const struct sending *sending)
         isle_throw(isle_last_error());
 }
 
+static void send_graph(struct isle__isolate *isolate, const char *function, uint64_t target,
+                       isle_value message)
+{
+    struct sending sending = {
+        .isolate = isolate, .function = function, .target = target, .message = message};
+    sending_insist(&sending);
+}
+
 void isle_send(isle_send_port port, isle_value message)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     isle__attend(isolate);
-    struct sending sending = {
-        .isolate = isolate, .function = __func__, .target = port.id, .message = message};
-    sending_insist(&sending);
+    if (!isle__travels_bare(message))
+        send_graph(isolate, __func__, port.id, message);
+    else if (ISLE__UNLIKELY(sending_bare(isolate, __func__, port.id, 0, message) != ISLE_OK))
+        isle_throw(isle_last_error());
 }
 
 isle_err isle_try_send(isle_send_port port, isle_value message)

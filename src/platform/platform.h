@@ -15,6 +15,8 @@
 #include "platform/word.h"
 
 #define ISLE__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+/* Asks for the line of an address, which may be any, to be read and written soon. */
+#define isle__prefetch(address) __builtin_prefetch((address), 1)
 
 /* --- what there is */
 

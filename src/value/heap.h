@@ -143,7 +143,7 @@ struct isle__catch {
  * of an isolate sets heap->frame to it. */
 struct isle__frame {
     struct isle__heap *heap;
-    struct isle__frame *next, *previous; /* all frames of the heap, for the collector */
+    struct isle__frame *next, *previous; /* linked ones of the heap, for the collector */
     struct isle__scope *scope;           /* innermost; NULL: none open */
     struct isle__catch *catcher;
     isle_value last_error; /* isle_last_error; in the scope with id last_error_scope */
@@ -151,6 +151,7 @@ struct isle__frame {
     uint32_t uninterrupted; /* nesting of ISLE_UNINTERRUPTED */
     uint32_t deferring;     /* inside a deferred task: suspending calls fail */
     bool pending_end;   /* a boundary stopped a kill or exit: it goes on at the next kill point */
+    bool linked;        /* the one that runs need not be: the collector finds it by heap->frame */
     isle_err fail_code; /* isle__fail's, newer than last_error; ISLE_OK: none */
     char *fail_text;    /* its text; NULL: there was no memory for it */
     size_t fail_size;
@@ -247,7 +248,7 @@ struct isle__heap {
     _Atomic size_t used;        /* bytes charged; written by the owner alone */
     _Atomic size_t limit;       /* of used and what waits; SIZE_MAX: none */
     struct isle__frame *frame;  /* running now */
-    struct isle__frame *frames; /* all */
+    struct isle__frame *frames; /* linked ones: all but, perhaps, the running one */
     struct isle__region kept;   /* the kept heap's region */
     struct isle__kept *kept_blocks;
     size_t kept_size, kept_threshold;
@@ -308,14 +309,48 @@ extern void (*isle__uncaught_hook)(struct isle__heap *heap, isle_value error);
 
 /* --- frames and scopes (scope.c) */
 
-void isle__frame_init(struct isle__frame *frame,
-                      struct isle__heap *heap);   /* links it; no scope is open */
-void isle__frame_fini(struct isle__frame *frame); /* scopes are closed; unlinks */
-/* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
-void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
 /* Frees what it has, without running anything, and makes it another, empty scope in its place. It
  * is the outermost of its frame, and no other is open. */
 void isle__scope_renew(struct isle__scope *scope);
+void isle__frame_init(struct isle__frame *frame,
+                      struct isle__heap *heap);   /* links it; no scope is open */
+void isle__frame_link(struct isle__frame *frame); /* once is enough */
+void isle__frame_fini(struct isle__frame *frame); /* scopes are closed; unlinks */
+/* Opens `scope` as the only one of `frame`. Both are at rest: zeroed, or closed by
+ * isle__frame_end. The frame is not linked: who leaves it without ending it does that. */
+static inline void isle__frame_begin(struct isle__frame *frame, struct isle__scope *scope,
+                                     struct isle__heap *heap)
+{
+    frame->heap = heap;
+    frame->scope = scope;
+    scope->region.kind = ISLE__REGION_SCOPE;
+    scope->region.heap = heap;
+    scope->frame = frame;
+    scope->id = heap->next_scope_id + 1; /* as isle__scope_init */
+    heap->next_scope_id += 2;
+}
+/* Both are as isle__frame_begin left them, but for what the scope holds. */
+static inline bool isle__frame_is_plain(const struct isle__frame *frame,
+                                        const struct isle__scope *scope)
+{
+    return frame->scope == scope && scope->defers == NULL &&
+           (frame->uninterrupted | frame->deferring | (uint32_t)frame->fail_code) == 0 &&
+           !frame->pending_end;
+}
+/* The reverse of isle__frame_begin: no boundary stands, nothing is deferred. False: more than the
+ * scope has to be closed (isle__frame_fini), and to be set to rest. */
+static inline bool isle__frame_end(struct isle__frame *frame, struct isle__scope *scope)
+{
+    if (ISLE__UNLIKELY(!isle__frame_is_plain(frame, scope) || frame->linked ||
+                       frame->last_error_scope != 0))
+        return false;
+    if (scope->charged != 0 || scope->chunks != NULL || scope->holds != NULL)
+        isle__scope_renew(scope);
+    frame->scope = NULL;
+    return true;
+}
+/* The scope's memory is the caller's (isle_scope_open takes its own). Never fails. */
+void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame);
 /* Makes `outer` enclose `scope`, the outermost of its frame. */
 void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope);
 /* Runs the deferred tasks, frees all. A task's throw is recorded: the first goes to *ret_error (may
@@ -348,6 +383,9 @@ ISLE_MUST_CHECK bool isle__scope_handle(struct isle__scope *scope, struct isle__
  * has the error. */
 enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch *catch,
                                     enum isle__catch_kind kind, void (*fn)(void *), void *argument);
+/* The same for an event: the only boundary of a frame that has just begun. */
+enum isle__unwinding isle__catch_event(struct isle__heap *heap, struct isle__catch *catch,
+                                       void (*fn)(void *), void *argument);
 /* Throws an error value made from the text; for ISLE_ENOMEM it never allocates. */
 ISLE_NORETURN void isle__throw(isle_err code, const char *format, ...) ISLE_PRINTF(2, 3);
 /* Unwinds for the isolate's end: passes isle_try, stops at protect and event boundaries. */

@@ -169,20 +169,29 @@ static void kept_look_into(struct kept_marker *marker, struct isle__kept *block)
 }
 
 /* Returns the count of handles. */
+static size_t kept_mark_frame(struct kept_marker *marker, const struct isle__frame *frame)
+{
+    size_t handles = 0;
+    for (struct isle__scope *scope = frame->scope; scope != NULL; scope = scope->outer) {
+        for (size_t i = 0; i < scope->handle_count; i++)
+            kept_mark_block(marker, isle__kept_of(scope->handles[i]));
+        handles += scope->handle_count;
+    }
+    return handles;
+}
+
 static size_t kept_mark_all(struct kept_marker *marker)
 {
+    const struct isle__frame *running = marker->heap->frame;
     size_t handles = 0;
     for (struct isle__kept *block = marker->heap->kept_blocks; block != NULL; block = block->next) {
         if (block->keep_count != 0)
             kept_mark_block(marker, block);
     }
-    for (struct isle__frame *frame = marker->heap->frames; frame != NULL; frame = frame->next) {
-        for (struct isle__scope *scope = frame->scope; scope != NULL; scope = scope->outer) {
-            for (size_t i = 0; i < scope->handle_count; i++)
-                kept_mark_block(marker, isle__kept_of(scope->handles[i]));
-            handles += scope->handle_count;
-        }
-    }
+    for (struct isle__frame *frame = marker->heap->frames; frame != NULL; frame = frame->next)
+        handles += kept_mark_frame(marker, frame);
+    if (running != NULL && !running->linked)
+        handles += kept_mark_frame(marker, running);
     while (marker->pending != NULL) {
         struct isle__kept *block = marker->pending;
         marker->pending = block->as.pending;

@@ -55,6 +55,23 @@ static struct isle__box *scalar_box(struct isle__heap *heap, isle_kind kind)
     return isle__cell_new(heap, region, kind, sizeof(struct isle__box));
 }
 
+static ISLE__RARE isle_value scalar_boxed_int(struct isle__heap *heap, int64_t value)
+{
+    struct isle__box *box = scalar_box(heap, ISLE_INT);
+
+    box->as.i = value;
+    return isle__value_of(box);
+}
+
+static ISLE__RARE int64_t scalar_insist_int(const char *function, isle_value value)
+{
+    int64_t got;
+
+    if (!isle_get_int(value, &got))
+        isle__throw_kind(function, "an int", value);
+    return got;
+}
+
 const char *isle_err_text(isle_err err)
 {
     switch (err) {
@@ -188,13 +205,10 @@ bool isle__small_int(int64_t value, isle_value *ret_value)
 isle_value isle_int(int64_t value)
 {
     struct isle__heap *heap = isle__heap_need(__func__);
-    struct isle__box *box;
 
     if (value >= SCALAR_INT_MIN && value <= SCALAR_INT_MAX)
         return scalar_make((uint64_t)value, ISLE__TAG_INT);
-    box = scalar_box(heap, ISLE_INT);
-    box->as.i = value;
-    return isle__value_of(box);
+    return scalar_boxed_int(heap, value);
 }
 
 isle_value isle_double(double value)
@@ -317,12 +331,10 @@ bool isle_as_bool(isle_value value)
 
 int64_t isle_as_int(isle_value value)
 {
-    int64_t got;
-
     (void)isle__heap_need(__func__);
-    if (!isle_get_int(value, &got))
-        isle__throw_kind(__func__, "an int", value);
-    return got;
+    if (isle__tag_of(value) == ISLE__TAG_INT)
+        return scalar_signed(value);
+    return scalar_insist_int(__func__, value);
 }
 
 double isle_as_double(isle_value value)

@@ -13,8 +13,18 @@ void isle__frame_init(struct isle__frame *frame, struct isle__heap *heap)
 {
     memset(frame, 0, offsetof(struct isle__frame, spare));
     frame->heap = heap;
-    frame->next = heap->frames;
     frame->spare.frame = NULL;
+    isle__frame_link(frame);
+}
+
+void isle__frame_link(struct isle__frame *frame)
+{
+    struct isle__heap *heap = frame->heap;
+    if (frame->linked)
+        return;
+    frame->linked = true;
+    frame->previous = NULL;
+    frame->next = heap->frames;
     if (heap->frames != NULL)
         heap->frames->previous = frame;
     heap->frames = frame;
@@ -67,12 +77,15 @@ void isle__frame_fini(struct isle__frame *frame)
     while (frame->scope != NULL)
         scope_free(frame->scope);
     frame_forget(frame);
-    if (frame->next != NULL)
-        frame->next->previous = frame->previous;
-    if (frame->previous != NULL)
-        frame->previous->next = frame->next;
-    else
-        heap->frames = frame->next;
+    if (frame->linked) {
+        if (frame->next != NULL)
+            frame->next->previous = frame->previous;
+        if (frame->previous != NULL)
+            frame->previous->next = frame->next;
+        else
+            heap->frames = frame->next;
+        frame->linked = false;
+    }
     if (heap->frame == frame)
         heap->frame = NULL;
 }
@@ -81,10 +94,18 @@ void isle__scope_init(struct isle__scope *scope, struct isle__frame *frame)
 {
     /* Below a frame's first there is room for one more: isle__scope_underlay. */
     frame->heap->next_scope_id += frame->scope == NULL;
-    *scope = (struct isle__scope){.region = {ISLE__REGION_SCOPE, frame->heap},
-                                  .outer = frame->scope,
-                                  .frame = frame,
-                                  .id = frame->heap->next_scope_id++};
+    scope->region.kind = ISLE__REGION_SCOPE;
+    scope->region.heap = frame->heap;
+    scope->outer = frame->scope;
+    scope->frame = frame;
+    scope->id = frame->heap->next_scope_id++;
+    scope->chunks = NULL;
+    scope->holds = NULL;
+    scope->defers = NULL;
+    scope->handles = NULL;
+    scope->handle_count = scope->handle_capacity = 0;
+    scope->charged = 0;
+    scope->opened = false;
     frame->scope = scope;
 }
 
@@ -291,23 +312,35 @@ isle_scope isle_scope_open(void)
     return (isle_scope){scope->id};
 }
 
+static ISLE__RARE void scope_close_at(struct isle__frame *frame, const struct isle__scope *boundary,
+                                      uint64_t id)
+{
+    struct isle__scope *scope = frame->scope;
+    isle_value error;
+    while (scope != NULL && scope != boundary && scope->id > id)
+        scope = scope->outer;
+    if (id == 0 || scope == NULL || scope == boundary || scope->id != id || !scope->opened)
+        return;
+    if (isle__scope_fini(scope, &error))
+        isle_throw(error);
+}
+
 void isle_scope_close(isle_scope *handle)
 {
     struct isle__heap *heap = isle__heap_need("isle_scope_close");
     if (handle == NULL)
         isle__throw(ISLE_EINVAL, "isle_scope_close: NULL");
     struct isle__frame *frame = heap->frame;
-    struct isle__scope *boundary = frame->catcher == NULL ? NULL : frame->catcher->scope;
+    const struct isle__scope *boundary = frame->catcher == NULL ? NULL : frame->catcher->scope;
     struct isle__scope *scope = frame->scope;
-    isle_value error;
     uint64_t id = handle->id;
-    while (scope != NULL && scope != boundary && scope->id > id)
-        scope = scope->outer;
     handle->id = 0;
-    if (id == 0 || scope == NULL || scope == boundary || scope->id != id || !scope->opened)
-        return;
-    if (isle__scope_fini(scope, &error))
-        isle_throw(error);
+    /* Nearly always it is the innermost, and nothing was deferred. */
+    if (ISLE__UNLIKELY(scope == NULL || scope->id != id || scope == boundary || !scope->opened ||
+                       scope->defers != NULL))
+        scope_close_at(frame, boundary, id);
+    else
+        scope_free(scope);
 }
 
 isle_value isle_escape(isle_value value)

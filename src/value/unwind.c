@@ -59,6 +59,36 @@ enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch 
     return catch->caught;
 }
 
+static void unwind_nothing(void *unused)
+{
+    (void)unused;
+}
+
+/* The function of an event left scopes open: they are closed as if it had done so last. */
+static ISLE__RARE void unwind_leftover(struct isle__heap *heap, struct isle__catch *catch)
+{
+    struct unwind_call call = {heap, unwind_nothing, NULL};
+    (void)isle__catch_run(&catch->buffer, unwind_run, &call);
+}
+
+enum isle__unwinding isle__catch_event(struct isle__heap *heap, struct isle__catch *catch,
+                                       void (*fn)(void *), void *argument)
+{
+    struct isle__frame *frame = heap->frame;
+    catch->outer = NULL;
+    catch->scope = frame->scope;
+    catch->kind = ISLE__CATCH_EVENT;
+    catch->caught = ISLE__UNWIND_NONE;
+    frame->catcher = catch;
+    if (!isle__catch_run(&catch->buffer, fn, argument) &&
+        ISLE__UNLIKELY(frame->scope != catch->scope))
+        unwind_leftover(heap, catch);
+    frame->catcher = NULL;
+    if (ISLE__UNLIKELY(catch->caught != ISLE__UNWIND_NONE))
+        frame->uninterrupted = frame->deferring = 0;
+    return catch->caught;
+}
+
 /* Closes what is inside the boundary and goes there. */
 static ISLE_NORETURN void unwind_to(struct isle__frame *frame, struct isle__catch *catch)
 {
