@@ -126,7 +126,7 @@ void isle_schedule_microtask(isle_task *task, void *context)
 
 bool isle__isolate_paused(const struct isle__isolate *isolate)
 {
-    return isolate->pause_count > 0;
+    return isolate->is_paused;
 }
 
 /* Takes all that was sent, in order. False: nothing new. Who asked for something and then sent mail
@@ -350,6 +350,8 @@ static bool loop_step(struct isle__isolate *isolate)
     if (isle__isolate_paused(isolate) ? loop_take_mail(isolate) : loop_run_event(isolate))
         return true;
     if (ISLE__UNLIKELY(!isolate_lives(isolate))) {
+        if (!loop_has_special(isolate) && isle__isolate_finish_bare(isolate))
+            return false;
         if (isle__isolate_may_end(isolate))
             isolate->ending = true;
         if (isolate->ending || isolate->ready != NULL)
