@@ -138,8 +138,9 @@ def markdown_report(lines, programs, machine, rounds):
              f'`make bench`, {rounds} rounds, medians. {machine_text(machine, programs)}', '',
              '![Time and memory of Isle and its peers](bench.svg)', '',
              'Each program checks its own results. Peers are measured with one scheduler thread '
-             'and with all, and the better one counts; Isle with all. Compare ratios, not '
-             'nanoseconds of different machines.', '']
+             'and with all, and the better one counts; Isle with all. Lines of the root are held '
+             'against what a peer does from its own main thread, where it can be asked that (Go, '
+             'Tokio). Compare ratios, not nanoseconds of different machines.', '']
     for sentence in summary(lines):
         parts += [sentence, '']
     for group, title in GROUPS.items():
