@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -97,6 +98,29 @@ func threads() int {
 	return runtime.NumCPU()
 }
 
+// rooted says whether a workload is also run from the main thread, as NAME-root: the side that
+// begins is then bound to that thread, as a program's that has a main loop of its own there.
+func rooted(name string) bool {
+	for _, begin := range []string{"spawn", "round-trip", "call", "send", "fan", "fork", "echo", "tree"} {
+		if strings.HasPrefix(name, begin) {
+			return name != "round-trip-cores"
+		}
+	}
+	return false
+}
+
+// rootShare is the part of the counts that is run there: each step is a change of threads.
+const rootShare = 0.1
+
+func list(all []workload) {
+	for _, one := range all {
+		fmt.Println(one.name)
+		if rooted(one.name) {
+			fmt.Println(one.name + "-root")
+		}
+	}
+}
+
 func main() {
 	var all []workload
 	for _, part := range [][]workload{meetings, floods, copies, crowds, savina} {
@@ -110,17 +134,23 @@ func main() {
 	}
 	runtime.GOMAXPROCS(threads())
 	debug.SetGCPercent(400) // Memory is there; collect less often.
+	if os.Args[1] == "list" {
+		list(all)
+		return
+	}
+	name, suffix := os.Args[1], ""
+	if plain := strings.TrimSuffix(name, "-root"); plain != name && rooted(plain) {
+		name, suffix = plain, "-root"
+		scale *= rootShare
+		runtime.LockOSThread()
+	}
 	for _, one := range all {
-		if os.Args[1] == "list" {
-			fmt.Println(one.name)
-		} else if os.Args[1] == one.name {
+		if one.name == name {
 			for _, line := range one.run() {
-				fmt.Printf("%s %.3f\n", line.name, line.value)
+				fmt.Printf("%s %.3f\n", line.name+suffix, line.value)
 			}
 			return
 		}
 	}
-	if os.Args[1] != "list" {
-		fail("there is no workload %s", os.Args[1])
-	}
+	fail("there is no workload %s", os.Args[1])
 }

@@ -83,13 +83,14 @@ def summary(lines):
     seemed = [line for line in measured if line.single_is_suspicious]
     costly = [line for line in seemed if line.single_is_better]
     if measured:
+        named = '; '.join(
+            f'{line.workload.name} ({1 / (line.again or line.single_ratio):.2f}×)'
+            for line in costly)
         said.append(f'One worker is more than 5 % better than all of them on {len(costly)} of '
-                    f'{len(measured)} lines' + (': ' if costly else '.')
-                    + '; '.join(f'{line.workload.name} ({1 / (line.again or line.single_ratio):.2f}×)'
-                                for line in costly) + ('.' if costly else ''))
+                    f'{len(measured)} lines' + (f': {named}.' if costly else '.'))
     if any(line.again for line in seemed):
-        said.append(f'So it seemed on {len(seemed)} lines in the rounds; each of these was measured '
-                    'again, by pairs of runs, and the median of the pairs counts: '
+        said.append(f'So it seemed on {len(seemed)} lines in the rounds; each of these was '
+                    'measured again, by pairs of runs, and the median of the pairs counts: '
                     + '; '.join(f'{line.workload.name} ({1 / line.again:.2f}×)'
                                 for line in seemed if line.again) + '.')
     shaky = [line for line in lines if line.isle.disturbed]
@@ -138,8 +139,9 @@ def markdown_report(lines, programs, machine, rounds):
              f'`make bench`, {rounds} rounds, medians. {machine_text(machine, programs)}', '',
              '![Time and memory of Isle and its peers](bench.svg)', '',
              'Each program checks its own results. Peers are measured with one scheduler thread '
-             'and with all, and the better one counts; Isle with all. Compare ratios, not '
-             'nanoseconds of different machines.', '']
+             'and with all, and the better one counts; Isle with all. Lines of the root are held '
+             'against what a peer does from its own main thread, where it can be asked that (Go, '
+             'Tokio). Compare ratios, not nanoseconds of different machines.', '']
     for sentence in summary(lines):
         parts += [sentence, '']
     for group, title in GROUPS.items():

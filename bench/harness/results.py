@@ -106,14 +106,15 @@ class Line:
         return ', '.join(told) or 'no peer has it'
 
 
-def better_variant(measurement, program, threads, workload, name):
-    figures = [figure(measurement, program.name, count, name)
-               for count in program.variants(threads)]
-    figures = [one for one in figures if one]
-    if not figures:
-        return None
-    choose = max if workload.higher_is_better else min
-    return choose(figures, key=lambda one: one.median)
+def better_variant(measurement, program, threads, workload):
+    for name in workload.peer_lines:
+        figures = [figure(measurement, program.name, count, name)
+                   for count in program.variants(threads)]
+        figures = [one for one in figures if one]
+        if figures:
+            choose = max if workload.higher_is_better else min
+            return choose(figures, key=lambda one: one.median)
+    return None
 
 
 def look_again(measurement, found, threads, programs, pairs):
@@ -141,7 +142,7 @@ def lines(measurement, programs, threads):
         for program in programs:
             if program.name == 'isle':
                 continue
-            best = better_variant(measurement, program, threads, workload, workload.peer_line)
+            best = better_variant(measurement, program, threads, workload)
             if best:
                 others[program.name] = best
         single = figure(measurement, 'isle', 1, workload.name) if threads > 1 else None

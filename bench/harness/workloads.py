@@ -13,14 +13,16 @@ class Workload:
     group: str = 'lines'
     job: str = ''      # the program's workload that prints this figure
     against: str = ''  # the peers' line, where Isle has several ways
+    rooted: str = ''   # the peers' own line from their main thread, which comes before that
 
     @property
     def higher_is_better(self):
         return self.unit == '/s'
 
     @property
-    def peer_line(self):
-        return self.against or self.name
+    def peer_lines(self):
+        """With which lines of a peer it is compared: the first of these that it has."""
+        return [name for name in (self.rooted, self.against or self.name) if name]
 
     @property
     def program_line(self):
@@ -65,7 +67,8 @@ LINES = [
 
 ROOT = [
     Workload(f'{line.name}-root', line.unit, line.text, group='root',
-             job=f'{line.job}-root' if line.job else '', against=line.peer_line)
+             job=f'{line.job}-root' if line.job else '', against=line.peer_lines[-1],
+             rooted=f'{line.peer_lines[-1]}-root')
     for line in LINES
     if line.name.startswith(('spawn', 'round-trip', 'call', 'send', 'fan', 'fork', 'echo', 'tree'))
     and line.name != 'round-trip-cores'

@@ -12,11 +12,12 @@
 #include <string.h>
 
 #include "core/control.h"
+#include "core/index.h"
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/simulate.h"
 
-enum { SIGNAL_MAX = 64, SIGNAL_PORTS_GROW = 4, EVENTS_AT_ONCE = 64 };
+enum { SIGNAL_MAX = 64, SIGNAL_PORTS_FIRST = 4, EVENTS_AT_ONCE = 64 };
 
 struct watch {
     struct isle__watch_request request;
@@ -24,9 +25,13 @@ struct watch {
     bool open;
 };
 
+/* In the order in which they were opened; 0 where one was closed. */
 struct signal_ports {
     uint64_t *ports;
-    size_t count, capacity;
+    size_t count, capacity; /* with those that were closed */
+    size_t open;
+    struct isle__index places; /* + 1, of more than ISLE__INDEX_FEW; or it has no memory */
+    bool firing;               /* places stay what they are */
 };
 
 static struct {
@@ -304,6 +309,46 @@ static void watch_fire(uint64_t key, unsigned events)
 
 enum { SIGNAL_KEY = 1 }; /* no watch has generation 0 */
 
+/* Under the lock, as all of these. */
+static void signal_ports_note(struct signal_ports *list)
+{
+    if (list->open <= ISLE__INDEX_FEW && list->places.capacity == 0)
+        return;
+    size_t place = list->places.capacity == 0 ? 0 : list->count - 1;
+    for (; place < list->count; place++)
+        if (list->ports[place] != 0 &&
+            !isle__index_put(&list->places, list->ports[place], place + 1)) {
+            isle__index_fini(&list->places);
+            return;
+        }
+}
+
+static size_t signal_ports_find(const struct signal_ports *list, uint64_t port)
+{
+    if (list->places.capacity > 0) {
+        uintptr_t place = isle__index_find(&list->places, port);
+        return place == 0 ? list->count : place - 1;
+    }
+    size_t place = 0;
+    while (place < list->count && list->ports[place] != port)
+        place++;
+    return place;
+}
+
+/* Once most were closed, so that each is moved for one that was. */
+static void signal_ports_close_up(struct signal_ports *list)
+{
+    if (list->firing || list->count - list->open <= list->open)
+        return;
+    size_t count = 0;
+    isle__index_fini(&list->places);
+    for (size_t i = 0; i < list->count; i++)
+        if (list->ports[i] != 0)
+            list->ports[count++] = list->ports[i];
+    list->count = count;
+    signal_ports_note(list);
+}
+
 isle_err isle__reactor_signal_add(int signal, uint64_t port)
 {
     if (!isle__platform_has(ISLE__HAS_POLLER))
@@ -314,7 +359,7 @@ isle_err isle__reactor_signal_add(int signal, uint64_t port)
     isle__mutex_lock(&reactor.lock);
     struct signal_ports *list = &reactor.signals[signal];
     if (list->count == list->capacity) {
-        size_t new = list->capacity + SIGNAL_PORTS_GROW;
+        size_t new = list->capacity == 0 ? SIGNAL_PORTS_FIRST : list->capacity * 2;
         void *ports = isle__memory_resize(list->ports, list->capacity * sizeof(uint64_t),
                                           new * sizeof(uint64_t));
         if (ports == NULL)
@@ -322,10 +367,13 @@ isle_err isle__reactor_signal_add(int signal, uint64_t port)
         else
             list->ports = ports, list->capacity = new;
     }
-    if (err == ISLE_OK && list->count == 0)
+    if (err == ISLE_OK && list->open == 0)
         err = isle__signal_watch(signal, reactor.pipe[1]);
-    if (err == ISLE_OK)
+    if (err == ISLE_OK) {
         list->ports[list->count++] = port;
+        list->open++;
+        signal_ports_note(list);
+    }
     isle__mutex_unlock(&reactor.lock);
     return err;
 }
@@ -334,29 +382,43 @@ void isle__reactor_signal_remove(int signal, uint64_t port)
 {
     isle__mutex_lock(&reactor.lock);
     struct signal_ports *list = &reactor.signals[signal];
-    for (size_t i = 0; i < list->count; i++)
-        if (list->ports[i] == port) {
-            list->ports[i] = list->ports[--list->count];
-            if (list->count == 0)
-                isle__signal_unwatch(signal);
-            break;
-        }
+    size_t place = signal_ports_find(list, port);
+    if (place < list->count) {
+        list->ports[place] = 0;
+        isle__index_remove(&list->places, port);
+        if (--list->open == 0)
+            isle__signal_unwatch(signal);
+        signal_ports_close_up(list);
+    }
     isle__mutex_unlock(&reactor.lock);
 }
 
+static void signal_post(unsigned char signal, uint64_t port)
+{
+    isle_value number = isle_null();
+    (void)isle__small_int(signal, &number);
+    isle__mail_post_reserved(isle__mail_make(number, ISLE__MAIL_DATA, port));
+}
+
+/* Who closes its port because of the signal has nobody else miss it: places stay meanwhile. */
 static void signal_fire(unsigned char signal)
 {
-    for (size_t i = 0; signal < SIGNAL_MAX; i++) {
-        isle__mutex_lock(&reactor.lock);
-        struct signal_ports *list = &reactor.signals[signal];
-        uint64_t port = i < list->count ? list->ports[i] : 0;
+    if (signal >= SIGNAL_MAX)
+        return;
+    struct signal_ports *list = &reactor.signals[signal];
+    isle__mutex_lock(&reactor.lock);
+    list->firing = true;
+    size_t count = list->count;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t port = list->ports[i];
         isle__mutex_unlock(&reactor.lock);
-        if (port == 0)
-            return;
-        isle_value number = isle_null();
-        (void)isle__small_int(signal, &number);
-        isle__mail_post_reserved(isle__mail_make(number, ISLE__MAIL_DATA, port));
+        if (port != 0)
+            signal_post(signal, port);
+        isle__mutex_lock(&reactor.lock);
     }
+    list->firing = false;
+    signal_ports_close_up(list);
+    isle__mutex_unlock(&reactor.lock);
 }
 
 static void signals_read(void)
@@ -391,7 +453,7 @@ int64_t isle__reactor_fire(void)
 bool isle__reactor_is_watched(void)
 {
     for (int i = 0; i < SIGNAL_MAX; i++)
-        if (reactor.signals[i].count > 0)
+        if (reactor.signals[i].open > 0)
             return true;
     for (size_t i = 0; i < reactor.watch_capacity; i++)
         if (reactor.watches[i].open)
@@ -456,8 +518,9 @@ void isle__reactor_stop(void)
         reactor.threaded = false;
     }
     for (int i = 0; i < SIGNAL_MAX; i++) {
-        if (reactor.signals[i].count > 0)
+        if (reactor.signals[i].open > 0)
             isle__signal_unwatch(i);
+        isle__index_fini(&reactor.signals[i].places);
         isle__memory_free(reactor.signals[i].ports, reactor.signals[i].capacity * sizeof(uint64_t));
     }
     if (reactor.poller != NULL)

@@ -2,6 +2,7 @@
 /* Scale: many suspended activities, long loops at flat memory, and a spawn that costs the same
  * however many isolates there are. The quick tier does a part of each, the soak tier all: its
  * numbers are in docs/soak.md. */
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -258,13 +259,31 @@ TEST_ROOT(asking_costs_the_same_beside_what_waits_for_others)
 TEST_TIMEOUT(asking_costs_the_same_beside_what_waits_for_others, 240);
 TEST_ALONE(asking_costs_the_same_beside_what_waits_for_others);
 
-/* --- who listens, pauses, waits */
-
 /* From the middle outwards: neither first in, first out nor the other way. */
 static int outwards(int i, int count)
 {
     return i % 2 == 0 ? count / 2 + i / 2 : count / 2 - 1 - i / 2;
 }
+
+static int64_t hear_signals(int count)
+{
+    for (int i = 0; i < count; i++)
+        heard[i] = isle_signal_port(SIGUSR2);
+    int64_t begin = processor_time();
+    for (int i = 0; i < count; i++)
+        isle_port_close(heard[outwards(i, count)]);
+    return (processor_time() - begin) / count;
+}
+
+TEST_ROOT(a_signal_port_closes_at_the_same_cost_beside_many)
+{
+    costs_the_same_for_many("a signal port beside others", hear_signals);
+}
+TEST_TIMEOUT(a_signal_port_closes_at_the_same_cost_beside_many, 240);
+TEST_MEMORY(a_signal_port_closes_at_the_same_cost_beside_many, 512);
+TEST_ALONE(a_signal_port_closes_at_the_same_cost_beside_many);
+
+/* --- who listens, pauses, waits */
 
 static int64_t listen_and_leave(int count)
 {

@@ -135,6 +135,32 @@ def the_bar_is_twice_the_best_peer_or_near_the_limit():
 
 
 @test()
+def root_lines_are_held_against_a_peers_own():
+    class Asked:
+        """A program that was measured with one thread and with two."""
+        def __init__(self, name):
+            self.name = name
+
+        def variants(self, _):
+            return [1, 2]
+
+    class Measured:
+        values = {('a', 2, 'spawn'): [10], ('a', 1, 'spawn-root'): [70],
+                  ('a', 2, 'spawn-root'): [50], ('b', 1, 'spawn'): [20]}
+        disturbed = {}
+
+    line = next(one for one in workloads.ALL if one.name == 'spawn-root')
+    for name, value in [('a', 50), ('b', 20)]:
+        found = results.better_variant(Measured(), Asked(name), 2, line)
+        equal(found.median, value, f'what {name} is held to')
+    equal(results.better_variant(Measured(), Asked('c'), 2, line), None, 'who has neither')
+    plain = next(one for one in workloads.ALL if one.name == 'spawn')
+    equal(results.better_variant(Measured(), Asked('a'), 2, plain).median, 10, 'the plain line')
+    handlers = next(one for one in workloads.ALL if one.name == 'round-trip-handlers-root')
+    equal(handlers.peer_lines, ['round-trip-root', 'round-trip'], 'the lines of peers')
+
+
+@test()
 def values_are_shown_in_three_digits():
     for unit, value, shown in [('ns', 0.5, '0.50 ns'), ('ns', 39.04, '39 ns'),
                                ('ns', 999.7, '1.00 µs'), ('ns', 12345, '12.3 µs'),

@@ -5,6 +5,7 @@ use std::fs;
 use std::future::Future;
 use std::process::exit;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,14 +23,28 @@ pub fn threads() -> usize {
     setting("BENCH_THREADS", 2)
 }
 
-/// `full` by BENCH_SCALE, at least `least`.
+static AT_ROOT: AtomicBool = AtomicBool::new(false);
+
+/// The work is the main thread's: `block_on` runs it there, beside as many workers as there may
+/// be threads.
+pub fn begin_at_root() {
+    AT_ROOT.store(true, Ordering::Relaxed);
+}
+
+fn at_root() -> bool {
+    AT_ROOT.load(Ordering::Relaxed)
+}
+
+/// `full` by BENCH_SCALE, at least `least`. From the main thread a tenth: each step is a change of
+/// threads.
 pub fn scaled(full: usize, least: usize) -> usize {
-    ((full as f64 * setting("BENCH_SCALE", 1.0)) as usize).max(least)
+    let share = if at_root() { 0.1 } else { 1.0 };
+    ((full as f64 * setting("BENCH_SCALE", 1.0) * share) as usize).max(least)
 }
 
 /// A runtime without I/O, and without timers where the workload sets none.
 pub fn runtime(timers: bool) -> Runtime {
-    let mut builder = if threads() == 1 {
+    let mut builder = if threads() == 1 && !at_root() {
         Builder::new_current_thread()
     } else {
         let mut builder = Builder::new_multi_thread();
@@ -42,7 +57,8 @@ pub fn runtime(timers: bool) -> Runtime {
     builder.build().expect("a runtime")
 }
 
-/// Runs `work` as a task, so that its own messages go through the workers' queues as any other's.
+/// Runs `work` as a task, so that its own messages go through the workers' queues as any other's;
+/// or on this thread.
 pub fn run<F>(work: F) -> F::Output
 where
     F: Future + Send + 'static,
@@ -56,6 +72,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    if at_root() {
+        return runtime.block_on(work);
+    }
     runtime.block_on(async { tokio::spawn(work).await.expect("the work") })
 }
 
@@ -66,12 +85,20 @@ pub fn check<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) 
     }
 }
 
+fn suffix() -> &'static str {
+    if at_root() {
+        "-root"
+    } else {
+        ""
+    }
+}
+
 pub fn print_each(name: &str, elapsed: Duration, count: usize) {
-    println!("{name} {:.2}", elapsed.as_nanos() as f64 / count as f64);
+    println!("{name}{} {:.2}", suffix(), elapsed.as_nanos() as f64 / count as f64);
 }
 
 pub fn print_rate(name: &str, elapsed: Duration, count: usize) {
-    println!("{name} {:.0}", count as f64 / elapsed.as_secs_f64());
+    println!("{name}{} {:.0}", suffix(), count as f64 / elapsed.as_secs_f64());
 }
 
 pub fn print_bytes(name: &str, bytes: usize, count: usize) {

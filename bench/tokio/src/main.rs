@@ -46,16 +46,32 @@ const WORKLOADS: &[(&str, fn())] = &[
     ("chameneos", savina::chameneos),
 ];
 
+/// Whether a workload is also run from the main thread, as NAME-root.
+fn rooted(name: &str) -> bool {
+    const BEGINS: &[&str] = &["spawn", "round-trip", "call", "send", "fan", "fork", "echo", "tree"];
+    name != "round-trip-cores" && BEGINS.iter().any(|begin| name.starts_with(begin))
+}
+
 fn main() {
     harness::keep_memory();
     let argument = std::env::args().nth(1).unwrap_or_default();
     if argument == "list" {
         for (name, _) in WORKLOADS {
             println!("{name}");
+            if rooted(name) {
+                println!("{name}-root");
+            }
         }
         return;
     }
-    match WORKLOADS.iter().find(|(name, _)| *name == argument) {
+    let plain = match argument.strip_suffix("-root") {
+        Some(plain) if rooted(plain) => {
+            harness::begin_at_root();
+            plain
+        }
+        _ => &argument,
+    };
+    match WORKLOADS.iter().find(|(name, _)| *name == plain) {
         Some((_, run)) => run(),
         None => {
             eprintln!("usage: bench-tokio list | WORKLOAD");
