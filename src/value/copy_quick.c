@@ -34,22 +34,48 @@ bool isle__quick_more(struct isle__quick *quick, size_t size)
     return true;
 }
 
+/* Marks beyond the first few, in segments each four times as long as the one before. */
+struct quick_segment {
+    struct isle__quick_mark *before; /* all of them in use */
+    uint64_t unused;
+    struct isle__quick_mark marks[];
+};
+
+static size_t quick_segment_size(size_t capacity)
+{
+    return sizeof(struct quick_segment) + capacity * sizeof(struct isle__quick_mark);
+}
+
 static ISLE__RARE bool quick_grow(struct isle__quick *quick)
 {
-    size_t old = quick->capacity * sizeof(*quick->log), size = old * 4;
-    struct isle__quick_mark *log;
-    if (quick->log == quick->first) {
-        log = isle__memory_alloc(size);
-        if (log != NULL)
-            memcpy(log, quick->first, old);
-    } else {
-        log = isle__memory_resize(quick->log, old, size);
-    }
-    if (log == NULL)
+    struct quick_segment *segment = isle__memory_alloc(quick_segment_size(quick->capacity * 4));
+    if (segment == NULL)
         return false;
-    quick->log = log;
+    segment->before = quick->log;
+    quick->log = segment->marks;
+    quick->count = 0;
     quick->capacity *= 4;
     return true;
+}
+
+/* Takes all marks off, last first: those cells are still near. */
+static void quick_unmark(struct isle__quick *quick)
+{
+    for (;;) {
+        for (size_t i = quick->count; i-- > 0;) {
+            struct isle__forward *source = quick->log[i].source;
+            source->cell.flags &= (uint8_t) ~(ISLE__CELL_FORWARDED | ISLE__CELL_VISITED);
+            source->to.bits = quick->log[i].word;
+        }
+        if (quick->log == quick->first)
+            return;
+        struct quick_segment *segment =
+            (struct quick_segment *)((uintptr_t)quick->log - offsetof(struct quick_segment, marks));
+        quick->log = segment->before;
+        isle__memory_free(segment, quick_segment_size(quick->capacity));
+        quick->capacity /= 4;
+        quick->count = quick->capacity;
+    }
 }
 
 /* The copy of a value, which *slot has already: replaced if it is a cell. */
@@ -318,13 +344,7 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
     isle_value copied;
     bool done = isle__quick_slot(&quick, *root, &copied, 0) &&
                 (quick.struct_count == 0 || isle__quick_structs(&quick));
-    for (size_t i = 0; i < quick.count; i++) {
-        struct isle__forward *source = quick.log[i].source;
-        source->cell.flags &= (uint8_t) ~(ISLE__CELL_FORWARDED | ISLE__CELL_VISITED);
-        source->to.bits = quick.log[i].word;
-    }
-    if (quick.log != quick.first)
-        isle__memory_free(quick.log, quick.capacity * sizeof(*quick.log));
+    quick_unmark(&quick);
     isle__quick_leave_chunk(&quick);
     if (quick.structs != quick.first_structs)
         isle__quick_structs_fini(&quick);

@@ -53,7 +53,7 @@ struct isle__quick {
     struct isle__copy *copy;
     char *at, *end;                   /* what is free of the copy's last chunk */
     const struct isle__region *plain; /* the region that was looked at last: its cells are copied */
-    struct isle__quick_mark *log;
+    struct isle__quick_mark *log;     /* the last segment of it, with so many in use */
     size_t count, capacity;
     struct isle__quick_struct *structs; /* the work list, and what `index` leads to */
     uint32_t struct_count, struct_capacity, structs_done;
