@@ -221,8 +221,8 @@ static ISLE__RARE isle_err mail_refused(const struct isle__slot *slot, uint64_t 
 }
 
 /* What has no business in the mail's own line is given: its target, and its size. */
-static inline isle_err mail_admit(struct isle__mail *mail, uint64_t target, size_t size,
-                                  struct isle__isolate **ret_isolate)
+static ISLE__INLINE isle_err mail_admit(struct isle__mail *mail, uint64_t target, size_t size,
+                                        struct isle__isolate **ret_isolate)
 {
     struct isle__slot *slot = isle__slot_find(target);
     *ret_isolate = NULL;
@@ -272,7 +272,7 @@ static ISLE__RARE void mail_too_late(struct isle__mail *mail, struct isle__isola
     isle__mail_refuse(mail);
 }
 
-static inline void mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
+static ISLE__INLINE void mail_push(struct isle__mail *mail, struct isle__isolate *isolate)
 {
     if (ISLE__UNLIKELY(isolate == NULL)) {
         mail_unaddressed(mail);

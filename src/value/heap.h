@@ -32,8 +32,11 @@
 #if defined(__GNUC__)
 /* What is rarely called and must not cost its caller's quick path a register. */
 #define ISLE__RARE __attribute__((noinline, cold))
+/* What the way of every message goes through, whatever a compiler thinks of its size. */
+#define ISLE__INLINE inline __attribute__((always_inline))
 #else
 #define ISLE__RARE
+#define ISLE__INLINE inline
 #endif
 
 struct isle__heap;
