@@ -20,24 +20,32 @@
 #include "core/isolate.h"
 #include "core/shelf.h"
 
-enum { BATCH = ISLE__SHELF_BODIES / 2, CACHE_LINE = 64 };
+enum { BATCH = ISLE__SHELF_BODIES / 2, AHEAD = 2, CACHE_LINE = 64 };
+#define SLAB_HEAD ((sizeof(struct slab) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE)
 #define SLAB_MIN ((size_t)32 * 1024)
 #define SLAB_MAX ((size_t)1024 * 1024)
 
-struct slab { /* before its bodies */
-    struct slab *next;
+/* Before its bodies. Behind them lies room for as many pointers, untouched until it is needed: all
+ * slabs' together are the stack of free bodies, so to give one back needs no memory, and to take
+ * some touches none of them. */
+struct slab {
+    struct slab *next; /* made before */
+    struct slab *above, *below;
     void *memory; /* before it was aligned */
     size_t size;
+    uint32_t capacity, count; /* of free_bodies */
+    struct isle__isolate **free_bodies;
 };
 
 static struct {
     struct isle__mutex lock;
     struct slab *slabs;
-    struct isle__isolate *free;
+    struct slab *top;            /* of the stack; NULL: there is no slab */
     struct isle__isolate *exact; /* free ones that admit mail exactly */
     struct isle__isolate *fresh; /* of the last slab, never used; so many: */
     size_t fresh_count;
-    size_t free_count, made_count; /* made: taken for the first time */
+    size_t free_count, exact_count;
+    size_t made_count; /* taken for the first time */
     size_t slab_bytes;
 } store;
 
@@ -54,13 +62,14 @@ void isle__bodies_fini(void)
         store.slabs = slab->next;
         isle__memory_free(slab->memory, slab->size);
     }
-    store.free = store.exact = store.fresh = NULL;
+    store.top = NULL;
+    store.exact = store.fresh = NULL;
     isle__mutex_destroy(&store.lock);
 }
 
-static bool slab_has(const struct slab *slab, const struct isle__isolate *body)
+static struct isle__isolate *slab_bodies(struct slab *slab)
 {
-    return (const char *)(body + 1) <= (const char *)slab->memory + slab->size;
+    return (void *)((char *)slab + SLAB_HEAD);
 }
 
 static bool body_is_exact(const struct isle__isolate *body)
@@ -69,12 +78,18 @@ static bool body_is_exact(const struct isle__isolate *body)
            0;
 }
 
-/* Under the lock. */
+/* Under the lock. There is room: as many as were made. */
 static void store_put(struct isle__isolate *body)
 {
-    struct isle__isolate **list = body_is_exact(body) ? &store.exact : &store.free;
-    body->next_free = *list;
-    *list = body;
+    if (body_is_exact(body)) {
+        body->next_free = store.exact;
+        store.exact = body;
+        store.exact_count++;
+        return;
+    }
+    if (store.top->count == store.top->capacity)
+        store.top = store.top->above;
+    store.top->free_bodies[store.top->count++] = body;
     store.free_count++;
 }
 
@@ -89,11 +104,22 @@ static bool store_grow(void)
         return false;
     uintptr_t at = ((uintptr_t)memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1);
     struct slab *slab = (void *)at;
-    *slab = (struct slab){.next = store.slabs, .memory = memory, .size = size};
+    size_t room = (size_t)(memory + size - (char *)slab_bodies(slab));
+    size_t count = room / (sizeof(struct isle__isolate) + sizeof(struct isle__isolate *));
+    *slab = (struct slab){.next = store.slabs,
+                          .below = store.slabs,
+                          .memory = memory,
+                          .size = size,
+                          .capacity = (uint32_t)count,
+                          .free_bodies = (void *)(slab_bodies(slab) + count)};
+    if (store.slabs != NULL)
+        store.slabs->above = slab;
+    else
+        store.top = slab;
     store.slabs = slab;
     store.slab_bytes += size;
-    store.fresh = (void *)(at + CACHE_LINE);
-    store.fresh_count = (size_t)(memory + size - (char *)store.fresh) / sizeof *store.fresh;
+    store.fresh = slab_bodies(slab);
+    store.fresh_count = count;
     return true;
 }
 
@@ -104,19 +130,55 @@ static struct isle__isolate *store_make(void)
     store.fresh_count--;
     store.made_count++;
     memset(body, 0, sizeof *body);
+    isle__isolate_rest(body);
     atomic_init(&body->mailbox, ISLE__MAILBOX_CLOSED);
     isle__control_init_body(body);
     return body;
 }
 
-/* Under the lock. */
+/* Under the lock. NULL: none is free. */
 static struct isle__isolate *store_take(void)
 {
-    struct isle__isolate *body = store.free;
-    if (body == NULL)
-        return store.fresh_count > 0 || store_grow() ? store_make() : NULL;
-    store.free = body->next_free;
+    struct slab *top = store.top;
+    if (store.free_count == 0)
+        return store.fresh_count > 0 ? store_make() : NULL;
+    while (top->count == 0)
+        store.top = top = top->below;
     store.free_count--;
+    return top->free_bodies[--top->count];
+}
+
+static uint32_t shelf_count(const struct isle__shelf *shelf)
+{
+    return atomic_load_explicit(&shelf->body_count, memory_order_relaxed);
+}
+
+static void shelf_set_count(struct isle__shelf *shelf, uint32_t count)
+{
+    atomic_store_explicit(&shelf->body_count, count, memory_order_relaxed);
+}
+
+/* The last of a batch is what the store gives first. */
+static void shelf_fill(struct isle__shelf *shelf)
+{
+    struct isle__isolate *taken[BATCH];
+    uint32_t count = 0;
+    isle__mutex_lock(&store.lock);
+    if (store.free_count > 0 || store.fresh_count > 0 || store_grow())
+        while (count < BATCH && (taken[count] = store_take()) != NULL)
+            count++;
+    isle__mutex_unlock(&store.lock);
+    for (uint32_t i = 0; i < count; i++)
+        shelf->bodies[i] = taken[count - 1 - i];
+    shelf_set_count(shelf, count);
+}
+
+static struct isle__isolate *store_take_one(void)
+{
+    isle__mutex_lock(&store.lock);
+    bool has = store.free_count > 0 || store.fresh_count > 0 || store_grow();
+    struct isle__isolate *body = has ? store_take() : NULL;
+    isle__mutex_unlock(&store.lock);
     return body;
 }
 
@@ -129,7 +191,8 @@ static struct isle__isolate *store_take_exact(void)
         at = &body->next_free;
     if (body != NULL) {
         *at = body->next_free;
-        store.free_count--;
+        body->next_free = NULL;
+        store.exact_count--;
     } else if (store.fresh_count > 0 || store_grow()) {
         body = store_make();
         atomic_store_explicit(&body->admission, ISLE__ADMIT_EXACTLY, memory_order_relaxed);
@@ -137,23 +200,13 @@ static struct isle__isolate *store_take_exact(void)
     return body;
 }
 
-static void shelf_put(struct isle__shelf *shelf, struct isle__isolate *body)
+/* The lines that a birth writes, on their way while others are born. */
+static void body_prefetch(const struct isle__isolate *body)
 {
-    uint32_t count = atomic_load_explicit(&shelf->body_count, memory_order_relaxed);
-    body->next_free = shelf->bodies;
-    shelf->bodies = body;
-    atomic_store_explicit(&shelf->body_count, count + 1, memory_order_relaxed);
-}
-
-static struct isle__isolate *shelf_take(struct isle__shelf *shelf)
-{
-    struct isle__isolate *body = shelf->bodies;
-    if (body == NULL)
-        return NULL;
-    uint32_t count = atomic_load_explicit(&shelf->body_count, memory_order_relaxed);
-    shelf->bodies = body->next_free;
-    atomic_store_explicit(&shelf->body_count, count - 1, memory_order_relaxed);
-    return body;
+    __builtin_prefetch(body, 1);
+    __builtin_prefetch(&body->heap.data_out, 1);
+    __builtin_prefetch(&body->controls, 1);
+    __builtin_prefetch(&body->ready, 1);
 }
 
 static struct isle__isolate *body_take_exact(void)
@@ -169,28 +222,30 @@ struct isle__isolate *isle__body_take(bool exactly)
     if (exactly)
         return body_take_exact();
     struct isle__shelf *shelf = isle__shelf_current();
-    struct isle__isolate *body = shelf == NULL ? NULL : shelf_take(shelf);
-    if (body != NULL)
-        return body;
-    isle__mutex_lock(&store.lock);
-    body = store_take();
-    struct isle__isolate *more;
-    for (int i = 1; i < BATCH && body != NULL && shelf != NULL &&
-                    (store.free != NULL || store.fresh_count > 0) && (more = store_take()) != NULL;
-         i++)
-        shelf_put(shelf, more);
-    isle__mutex_unlock(&store.lock);
-    return body;
+    if (shelf == NULL)
+        return store_take_one();
+    if (ISLE__UNLIKELY(shelf_count(shelf) == 0)) {
+        shelf_fill(shelf);
+        if (shelf_count(shelf) == 0)
+            return NULL;
+    }
+    uint32_t count = shelf_count(shelf) - 1;
+    shelf_set_count(shelf, count);
+    if (count >= AHEAD)
+        body_prefetch(shelf->bodies[count - AHEAD]);
+    return shelf->bodies[count];
 }
 
-static void shelf_return(struct isle__shelf *shelf, uint32_t keep)
+/* The oldest. */
+static void shelf_return(struct isle__shelf *shelf, uint32_t count)
 {
+    uint32_t left = shelf_count(shelf) - count;
     isle__mutex_lock(&store.lock);
-    struct isle__isolate *body;
-    while (atomic_load_explicit(&shelf->body_count, memory_order_relaxed) > keep &&
-           (body = shelf_take(shelf)) != NULL)
-        store_put(body);
+    for (uint32_t i = 0; i < count; i++)
+        store_put(shelf->bodies[i]);
     isle__mutex_unlock(&store.lock);
+    memmove(shelf->bodies, shelf->bodies + count, left * sizeof(struct isle__isolate *));
+    shelf_set_count(shelf, left);
 }
 
 void isle__body_give(struct isle__isolate *body)
@@ -202,14 +257,16 @@ void isle__body_give(struct isle__isolate *body)
         isle__mutex_unlock(&store.lock);
         return;
     }
-    shelf_put(shelf, body);
-    if (atomic_load_explicit(&shelf->body_count, memory_order_relaxed) > ISLE__SHELF_BODIES)
+    if (ISLE__UNLIKELY(shelf_count(shelf) == ISLE__SHELF_BODIES))
         shelf_return(shelf, BATCH);
+    uint32_t count = shelf_count(shelf);
+    shelf->bodies[count] = body;
+    shelf_set_count(shelf, count + 1);
 }
 
 void isle__bodies_take_back(struct isle__shelf *shelf)
 {
-    shelf_return(shelf, 0);
+    shelf_return(shelf, shelf_count(shelf));
 }
 
 /* Slabs are only ever put before others, so what the lock showed stays. */
@@ -220,8 +277,8 @@ void isle__bodies_each(void (*fn)(struct isle__isolate *isolate, void *argument)
     const struct isle__isolate *end = store.fresh;
     isle__mutex_unlock(&store.lock);
     while (slab != NULL) {
-        struct isle__isolate *body = (void *)((char *)slab + CACHE_LINE);
-        for (; body != end && slab_has(slab, body); body++)
+        struct isle__isolate *body = slab_bodies(slab);
+        for (uint32_t i = 0; i < slab->capacity && body != end; i++, body++)
             if (atomic_load_explicit(&body->mailbox, memory_order_acquire) != ISLE__MAILBOX_CLOSED)
                 fn(body, argument);
         slab = slab->next;
@@ -231,7 +288,7 @@ void isle__bodies_each(void (*fn)(struct isle__isolate *isolate, void *argument)
 size_t isle__bodies_reserved(void)
 {
     isle__mutex_lock(&store.lock);
-    size_t used = store.made_count - store.free_count, bytes = store.slab_bytes;
+    size_t used = store.made_count - store.free_count - store.exact_count, bytes = store.slab_bytes;
     isle__mutex_unlock(&store.lock);
     size_t shelved = isle__shelves_bodies();
     used = used > shelved ? used - shelved : 0;

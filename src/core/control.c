@@ -135,7 +135,7 @@ static bool pauses_grow(struct isle__isolate *isolate)
     struct isle__cold *cold = isle__isolate_cold(isolate);
     if (cold == NULL)
         return false;
-    if (isolate->pause_count < cold->pause_capacity)
+    if (cold->pause_count < cold->pause_capacity)
         return true;
     size_t old = cold->pause_capacity, new = old == 0 ? 2 : old * 2;
     void *memory = new > UINT32_MAX ? NULL
@@ -153,12 +153,12 @@ static bool pauses_grow(struct isle__isolate *isolate)
 static uint32_t pauses_find(const struct isle__isolate *isolate, uint64_t key)
 {
     const struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold != NULL && cold->pause_places.capacity > 0) {
+    if (cold->pause_places.capacity > 0) {
         uintptr_t place = isle__index_find(&cold->pause_places, key);
-        return place == 0 ? isolate->pause_count : (uint32_t)place - 1;
+        return place == 0 ? cold->pause_count : (uint32_t)place - 1;
     }
     uint32_t at = 0;
-    while (at < isolate->pause_count && cold->pauses[at] != key)
+    while (at < cold->pause_count && cold->pauses[at] != key)
         at++;
     return at;
 }
@@ -169,12 +169,12 @@ static void pauses_note(struct isle__isolate *isolate)
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
     struct isle__index *places = &cold->pause_places;
     size_t size = isle__index_size(places);
-    if (size == 0 && isolate->pause_count <= ISLE__INDEX_FEW)
+    if (size == 0 && cold->pause_count <= ISLE__INDEX_FEW)
         return;
-    uint32_t at = size == 0 ? 0 : isolate->pause_count - 1;
-    while (at < isolate->pause_count && isle__index_put(places, cold->pauses[at], at + 1))
+    uint32_t at = size == 0 ? 0 : cold->pause_count - 1;
+    while (at < cold->pause_count && isle__index_put(places, cold->pauses[at], at + 1))
         at++;
-    if (at < isolate->pause_count)
+    if (at < cold->pause_count)
         isle__index_fini(places);
     isle__heap_charge_always(&isolate->heap, isle__index_size(places));
     isle__heap_discharge(&isolate->heap, size);
@@ -182,7 +182,8 @@ static void pauses_note(struct isle__isolate *isolate)
 
 static void pauses_add(struct isle__isolate *isolate, uint64_t key)
 {
-    if (pauses_find(isolate, key) < isolate->pause_count)
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL && pauses_find(isolate, key) < cold->pause_count)
         return;
     if (!pauses_grow(isolate)) {
         /* Not pausing would be the worse answer: whoever paused relies on it. */
@@ -190,17 +191,20 @@ static void pauses_add(struct isle__isolate *isolate, uint64_t key)
         isle__uncaught(isolate, isle__error_out_of_memory());
         return;
     }
-    isle__isolate_has_cold(isolate)->pauses[isolate->pause_count++] = key;
+    cold = isle__isolate_has_cold(isolate);
+    cold->pauses[cold->pause_count++] = key;
+    isolate->is_paused = true;
     pauses_note(isolate);
 }
 
 static void pauses_remove(struct isle__isolate *isolate, uint64_t key)
 {
-    uint32_t at = pauses_find(isolate, key);
-    if (at == isolate->pause_count)
-        return;
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    uint64_t last = cold->pauses[--isolate->pause_count];
+    uint32_t at = cold == NULL ? 0 : pauses_find(isolate, key);
+    if (cold == NULL || at == cold->pause_count)
+        return;
+    uint64_t last = cold->pauses[--cold->pause_count];
+    isolate->is_paused = cold->pause_count > 0;
     cold->pauses[at] = last;
     isle__index_remove(&cold->pause_places, key);
     /* It was there, so this finds its room. */
@@ -211,7 +215,7 @@ static void pauses_remove(struct isle__isolate *isolate, uint64_t key)
 void isle__pauses_fini(struct isle__isolate *isolate)
 {
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    isolate->pause_count = 0;
+    isolate->is_paused = false;
     if (cold == NULL)
         return;
     size_t size = cold->pause_capacity * sizeof(uint64_t);
@@ -219,13 +223,13 @@ void isle__pauses_fini(struct isle__isolate *isolate)
     isle__heap_discharge(&isolate->heap, size + isle__index_size(&cold->pause_places));
     isle__index_fini(&cold->pause_places);
     cold->pauses = NULL;
-    cold->pause_capacity = 0;
+    cold->pause_capacity = cold->pause_count = 0;
 }
 
 isle_err isle__isolate_start_paused(struct isle__isolate *isolate)
 {
     pauses_add(isolate, isle__isolate_capability(isolate->id, 1).id);
-    return isolate->pause_count == 1 ? ISLE_OK : ISLE_ENOMEM;
+    return isolate->is_paused ? ISLE_OK : ISLE_ENOMEM;
 }
 
 isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,

@@ -2,6 +2,11 @@
 /* Isolates: birth, waking, end. What belongs to one life is set up in isle__isolate_create and
  * returned in isle__isolate_finish; the body is recycled (body.c).
  *
+ * Law: a body that nobody has is as at birth already (isle__isolate_rest), but for the words that
+ * senders may be writing, its last id, and counters that may as well go on. So a birth writes
+ * little, and who lives and ends without anything of its own (isle__isolate_finish_bare) touches
+ * four of the body's six lines.
+ *
  * An end, in order: suspended activities are unwound, newest first; the last message is posted
  * (isle_exit, a run's result); ports, timers, futures and heap are returned, the mailbox is closed
  * and what waits there dropped; the id is given up; then the exit listeners are told. */
@@ -38,18 +43,48 @@ isle_err isle__isolate_ask(struct isle__isolate **ret_isolate)
 
 /* --- birth */
 
-/* All members of one life begin as zero, but for those that senders may be looking at. */
-static void isolate_reset(struct isle__isolate *isolate)
+/* All members of a life begin as zero, but for those that senders may be looking at. */
+void isle__isolate_rest(struct isle__isolate *isolate)
 {
-    size_t own = offsetof(struct isle__isolate, id);
-    memset((char *)isolate + own, 0, sizeof *isolate - own);
-    isolate->timer_count = isolate->pause_count = 0;
-    isolate->entry_kind = 0;
+    size_t rest = offsetof(struct isle__isolate, inbox);
+    memset((char *)isolate + rest, 0, sizeof *isolate - rest);
+    isle__heap_init(&isolate->heap, SIZE_MAX);
+    isolate->task.run = isle__isolate_turn;
+    isolate->backend = ISLE_BACKEND_DEFAULT;
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
-    isolate->errors_fatal = true;
-    isolate->budget = isle__simulating() ? isle__simulate_budget() : ISLE__TURN_BUDGET;
-    atomic_store_explicit(&isolate->attention, isle__simulating() ? ISLE__ATTEND_SIMULATED : 0,
+    /* A body of narrow mailboxes remains one. */
+    unsigned admission = atomic_load_explicit(&isolate->admission, memory_order_relaxed);
+    atomic_store_explicit(&isolate->admission, (uint8_t)(admission & ISLE__ADMIT_EXACTLY),
                           memory_order_relaxed);
+    /* Release: who refuses mail because of them finds the id of the former life gone. */
+    atomic_store_explicit(&isolate->limits,
+                          isle__room_of(ISLE__MAILBOX_MESSAGES, ISLE__MAILBOX_BYTES),
+                          memory_order_release);
+}
+
+/* NULL: out of memory. Its control stack is closed yet. */
+static struct isle__isolate *isolate_begin(bool exactly)
+{
+    struct isle__isolate *isolate = isle__body_take(exactly);
+    if (isolate == NULL)
+        return NULL;
+    uint64_t id = isle__slot_live(isolate, isolate->id);
+    if (id == 0) {
+        isle__body_give(isolate);
+        return NULL;
+    }
+    isolate->id = id;
+    isolate->flags = 0;
+    isolate->errors_fatal = isolate->is_plain = true;
+    isolate->entry_kind = ISLE__ENTRY;
+    isolate->budget = ISLE__TURN_BUDGET;
+    uint16_t attention = 0;
+    if (isle__simulating()) {
+        isolate->budget = isle__simulate_budget();
+        attention = ISLE__ATTEND_SIMULATED;
+    }
+    atomic_store_explicit(&isolate->attention, attention, memory_order_relaxed);
+    return isolate;
 }
 
 static size_t limit_or(size_t given, size_t otherwise)
@@ -106,7 +141,7 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
                                   struct mailbox_limits mailbox)
 {
     size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
-    isle__heap_init(&isolate->heap, memory_max);
+    atomic_store_explicit(&isolate->heap.limit, memory_max, memory_order_relaxed);
     bool limited = memory_max != SIZE_MAX;
     bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
     unsigned admission =
@@ -161,21 +196,24 @@ static isle_err isolate_limit_time(struct isle__isolate *isolate, int64_t durati
     return err;
 }
 
+isle_err isle__isolate_create_plain(struct isle__isolate **ret_isolate)
+{
+    struct isle__isolate *isolate = isolate_begin(false);
+    if (isolate == NULL)
+        return ISLE_ENOMEM;
+    isle__control_open(isolate);
+    *ret_isolate = isolate;
+    return ISLE_OK;
+}
+
 isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate)
 {
     struct mailbox_limits mailbox = mailbox_limits_of(options);
     bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
-    struct isle__isolate *isolate = isle__body_take(exactly);
+    struct isle__isolate *isolate = isolate_begin(exactly);
     if (isolate == NULL)
         return ISLE_ENOMEM;
-    isolate_reset(isolate);
-    isolate->task.run = isle__isolate_turn;
-    struct isle__slot *slot = isle__slot_open(ISLE__SLOT_ISOLATE, isolate, isolate);
-    if (slot == NULL) {
-        isle__body_give(isolate);
-        return ISLE_ENOMEM;
-    }
-    isolate->id = atomic_load_explicit(&slot->id, memory_order_relaxed);
+    isolate->is_plain = false;
     isolate->backend = (uint8_t)options->backend;
     isle_err err = isolate_configure(isolate, options, mailbox);
     if (err == ISLE_OK)
@@ -197,7 +235,7 @@ static void isolate_forget_entry(struct isle__isolate *isolate)
 {
     if (isolate->entered)
         return;
-    struct isle__mail *first = isolate->first;
+    struct isle__mail *first = isle__first_mail(isolate);
     if (first != NULL)
         isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(first)));
     isle__mail_drop(first);
@@ -214,7 +252,7 @@ static bool isolate_has_watches(const struct isle__isolate *isolate)
  * addressed to it. */
 static void isolate_release(struct isle__isolate *isolate)
 {
-    isle__slot_end(isle__slot_find(isolate->id));
+    isle__slot_rest(isolate->id);
     isolate_forget_entry(isolate);
     do { /* drops are code of the program: what they make anew is returned as well */
         isle__ports_fini(isolate);
@@ -280,6 +318,7 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
         isle__listeners_free(&cold->exit_listeners);
     isle__mail_drop(isolate->run_mail);
     isolate_forget_cold(isolate);
+    isle__isolate_rest(isolate);
     isle__body_give(isolate);
 }
 
@@ -355,6 +394,37 @@ static void isolate_return(struct isle__isolate *isolate)
     isolate_forget_cold(isolate);
 }
 
+/* It has entered, and nothing but what every life has. All that a heap has, and what ports, futures
+ * and timers are, is charged. */
+static bool isolate_is_bare(const struct isle__isolate *isolate)
+{
+    const struct isle__heap *heap = &isolate->heap;
+    return isolate->is_plain && isolate->entry_kind == ISLE__ENTRY && isolate->entered &&
+           isle__isolate_has_cold(isolate) == NULL && isolate->inbox == NULL &&
+           isolate->default_port == NULL && isolate->suspended == NULL &&
+           isolate->pending == NULL && heap->frames == NULL && !heap->has_kept &&
+           atomic_load_explicit(&heap->used, memory_order_relaxed) == 0;
+}
+
+bool isle__isolate_finish_bare(struct isle__isolate *isolate)
+{
+    if (!isolate_is_bare(isolate)) /* what its backend lent to it would be in its cold part */
+        return false;
+    if (isle__simulating())
+        isle__trace_event("end", isolate->id);
+    isle__slot_rest(isolate->id);
+    struct isle__mail *mail =
+        atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED, memory_order_acq_rel);
+    if (ISLE__UNLIKELY(mail != NULL))
+        mails_refuse(isolate, mail);
+    isle__mail_show(isolate);
+    isle__control_drop_all(isolate);
+    isle__heap_set_current(NULL);
+    isle__body_give(isolate);
+    isle__tally_add(ISLE__TALLY_ENDED);
+    return true;
+}
+
 void isle__isolate_finish(struct isle__isolate *isolate)
 {
     if (isle__simulating())
@@ -378,8 +448,10 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     bool classic = isle__isolate_is_classic(isolate);
     /* The root's task may still be in its worker's queue, or on its way there: its body rests until
      * the program's end. */
-    if (!isolate->is_root)
+    if (!isolate->is_root) {
+        isle__isolate_rest(isolate);
         isle__body_give(isolate);
+    }
     isle__mail_post_reserved(no_result);
     listeners_tell(&listeners);
     if (classic)

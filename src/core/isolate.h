@@ -61,7 +61,7 @@ struct isle__cold {
     struct isle__clock_entry clock; /* reactor.c */
     void *watches;                  /* all; io.c's */
     uint64_t *pauses;
-    uint32_t pause_capacity;
+    uint32_t pause_capacity, pause_count;
     struct isle__index pause_places; /* + 1, by key, of more than ISLE__INDEX_FEW */
     struct isle__listeners exit_listeners, error_listeners;
     struct isle__mail *final_mail; /* isle_exit's */
@@ -100,11 +100,29 @@ struct isle__isolate {
     /* The line ends with the heap's first member. What follows is its own, and what others write
      * there now and then. */
     struct isle__heap heap;
+    /* A line that every turn looks at, and one that every event does. */
     _Atomic(struct isle__control *) controls;
     _Atomic uint16_t attention;
-    uint32_t timer_count, pause_count;
-    /* What follows begins as zero. */
-    uint64_t id;
+    int16_t budget; /* events left before it gives way (loop.c) */
+    union {
+        uint16_t flags;
+        struct {
+            bool entered : 1; /* its first event has begun */
+            bool ending : 1;  /* at the next return to the loop it ends */
+            bool killed : 1, failed : 1;
+            bool errors_fatal : 1;
+            bool turn_timer : 1;   /* take a timer before the next mail */
+            bool has_deadline : 1; /* cold->deadline is set */
+            bool run_answered : 1;
+            bool is_root : 1;
+            bool shows_all : 1;        /* what it took out of its mailbox: the limits are narrow */
+            bool polled : 1;           /* nothing in the inbox is for a port without a handler */
+            bool is_paused : 1;        /* cold has why */
+            bool is_plain : 1;         /* born without options */
+            uint8_t default_state : 2; /* isle__default_state */
+        };
+    };
+    uint64_t id;                           /* of a body that nobody has: the last one */
     _Atomic(struct isle__cold *) cold;     /* NULL: not needed yet */
     struct isle__mail *inbox, *inbox_last; /* taken off the mailbox, oldest first; the last one
                                               while there is one */
@@ -112,16 +130,21 @@ struct isle__isolate {
         struct isle__activity *running;  /* the activity whose code runs */
         struct isle__isolate *next_free; /* of a body that nobody has (body.c) */
     };
+    uint32_t alive; /* ports, timers, calls, watches that keep it alive */
+    uint32_t timer_count;
     struct isle__activity *ready;        /* the last that can go on: a ring by next_ready */
     struct isle__activity *suspended;    /* newest first */
     struct isle__microtask *microtasks;  /* the last: a ring */
+    struct isle__promise *unobserved;    /* complete with an error that nobody has asked for */
+    struct isle__control *deferred;      /* beforeNextEvent ones, the last: a ring */
     union {                              /* by default_state */
         struct isle__mail *orphans;      /* unasked: mail that waits for it, the last: a ring */
         struct isle__port *default_port; /* open */
     };
     union {
-        struct {                           /* until it is entered */
-            struct isle__mail *first;      /* the entry's message, then NULL */
+        struct { /* until it is entered */
+            /* The entry's message: an immediate value's bits, or its mail (isle__first_mail). */
+            uint64_t first;
             union isle__entry_point entry; /* entry_kind says which */
         };
         struct {
@@ -130,30 +153,20 @@ struct isle__isolate {
                                                  nothing leads there any more */
         };
     };
+    /* A line that an isolate without ports, mail, futures and timers never touches. */
     struct isle__handle_table handles;
-    uint64_t arrivals;                /* of mail, and of timers */
-    struct isle__promise *promises;   /* all */
-    struct isle__promise *unobserved; /* complete with an error that nobody has asked for */
-    struct isle__control *deferred;   /* beforeNextEvent ones, the last: a ring */
-    struct isle__mail *run_mail;      /* of isle_run, reserved: "Computation ended without result";
-                                         then its result (run_answered) */
-    uint32_t alive;                   /* ports, timers, calls, watches that keep it alive */
-    int16_t budget;                   /* events left before it gives way (loop.c) */
-    bool entered : 1;                 /* its first event has begun */
-    bool ending : 1;                  /* at the next return to the loop it ends */
-    bool is_root : 1;
-    bool has_deadline : 1; /* cold->deadline is set */
-    bool turn_timer : 1;   /* take a timer before the next mail */
-    bool shows_all : 1;    /* at once, what it took out of its mailbox: the limits are narrow */
-    bool polled : 1;       /* nothing in the inbox is for a port without a handler */
-    bool run_answered : 1;
-    bool killed : 1, failed : 1;
-    bool errors_fatal : 1;
-    uint8_t default_state : 2; /* isle__default_state */
+    uint64_t arrivals;              /* of mail, and of timers */
+    struct isle__promise *promises; /* all */
+    struct isle__mail *run_mail;    /* of isle_run, reserved: "Computation ended without result";
+                                       then its result (run_answered) */
 };
 
-_Static_assert(sizeof(void *) < 8 || offsetof(struct isle__isolate, heap.data_out) == 64,
-               "what senders write is a line of its own");
+_Static_assert(sizeof(void *) < 8 || (offsetof(struct isle__isolate, heap.data_out) == 64 &&
+                                      offsetof(struct isle__isolate, heap.reserved) == 128 &&
+                                      offsetof(struct isle__isolate, controls) == 192 &&
+                                      offsetof(struct isle__isolate, ready) == 256 &&
+                                      offsetof(struct isle__isolate, handles) == 320),
+               "what is written together is a line of its own");
 
 /* What all isolates share. */
 struct isle__program {
@@ -201,6 +214,12 @@ static inline bool isle__isolate_is_classic(const struct isle__isolate *isolate)
 {
     return isolate->entry_kind == ISLE__ENTRY_CLASSIC;
 }
+/* The mail of the entry's message; NULL: it is an immediate value, or has been taken. */
+static inline struct isle__mail *isle__first_mail(const struct isle__isolate *isolate)
+{
+    bool is_bare = isolate->entered || isle__travels_bare((isle_value){isolate->first});
+    return is_bare ? NULL : (struct isle__mail *)(uintptr_t)isolate->first;
+}
 /* Its entry and first message have been taken: their place has other uses from here on. */
 static inline void isle__isolate_entering(struct isle__isolate *isolate)
 {
@@ -213,7 +232,10 @@ void isle__isolate_name(const struct isle__isolate *isolate, char *text,
                         size_t size); /* as isle_debug_name, cut to fit */
 ISLE_MUST_CHECK isle_err isle__isolate_ask(struct isle__isolate **ret_isolate);
 
-/* An isolate that is not yet known to anybody. ISLE_ENOMEM. */
+/* A body as it is before birth. The caller's alone. */
+void isle__isolate_rest(struct isle__isolate *isolate);
+/* An isolate that is not yet known to anybody; plain: without options. ISLE_ENOMEM. */
+ISLE_MUST_CHECK isle_err isle__isolate_create_plain(struct isle__isolate **ret_isolate);
 ISLE_MUST_CHECK isle_err isle__isolate_create(const isle_options *options,
                                               struct isle__isolate **ret_isolate);
 void isle__isolate_destroy(struct isle__isolate *isolate); /* never started */
@@ -222,6 +244,9 @@ void isle__isolate_turn(struct isle__task *task);
 /* The end, on a worker, outside events: activities are unwound, everything is returned, then it is
  * told. */
 void isle__isolate_finish(struct isle__isolate *isolate);
+/* The same, if it has nothing that would have to be returned or told; false: it has. It has nothing
+ * to do, and nothing keeps it alive. */
+bool isle__isolate_finish_bare(struct isle__isolate *isolate);
 /* Makes the isolate's task ready if nobody runs it. Any thread. */
 void isle__isolate_wake(struct isle__isolate *isolate);
 void isle__isolate_ready(

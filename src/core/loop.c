@@ -121,7 +121,7 @@ void isle_schedule_microtask(isle_task *task, void *context)
 
 bool isle__isolate_paused(const struct isle__isolate *isolate)
 {
-    return isolate->pause_count > 0;
+    return isolate->is_paused;
 }
 
 /* Takes all that was sent, in order. False: nothing new. Who asked for something and then sent mail
@@ -235,7 +235,7 @@ static inline bool loop_has_special(const struct isle__isolate *isolate)
 static inline bool loop_is_plain(const struct isle__isolate *isolate)
 {
     uintptr_t waits = loop_special(isolate) | (uintptr_t)isolate->ready |
-                      (uintptr_t)isolate->pending | isolate->timer_count | isolate->pause_count;
+                      (uintptr_t)isolate->pending | isolate->timer_count | isolate->is_paused;
     bool is_special = isolate->ending || isolate->is_root || isolate->has_deadline;
     return waits == 0 && !is_special && isolate->entered && isolate->alive > 0 &&
            isolate->budget > 0;
@@ -415,6 +415,8 @@ static ISLE__RARE bool loop_step(struct isle__isolate *isolate)
     if (isle__isolate_paused(isolate) ? loop_take_mail(isolate) : loop_run_event(isolate))
         return true;
     if (ISLE__UNLIKELY(!isolate_lives(isolate))) {
+        if (!loop_has_special(isolate) && isle__isolate_finish_bare(isolate))
+            return false;
         if (isle__isolate_may_end(isolate))
             isolate->ending = true;
         if (isolate->ending || isolate->ready != NULL)

@@ -23,9 +23,9 @@ struct isle__shelf {
     struct isle__shelf *next, *previous; /* all, under the lock of shelf.c */
     uint32_t slot_count;
     struct isle__slot *slots[ISLE__SHELF_SLOTS]; /* free ones (slot.c) */
-    struct isle__isolate *bodies;                /* free ones (body.c) */
     _Atomic uint32_t body_count;
-    _Atomic uint64_t tallies[ISLE__TALLY_COUNT]; /* written by the worker alone */
+    struct isle__isolate *bodies[ISLE__SHELF_BODIES]; /* free ones (body.c) */
+    _Atomic uint64_t tallies[ISLE__TALLY_COUNT];      /* written by the worker alone */
 };
 _Static_assert(sizeof(struct isle__shelf) <= ISLE__WORKER_LOCAL_SIZE,
                "a shelf must fit into its worker");

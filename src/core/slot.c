@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots: the table behind every id. An id is slot (24 bits), generation (36 bits) and a mark for
- * control ports; 61 bits in all, so that a port is an immediate value. A slot whose generations are
- * used up is retired, so no id is ever used twice; it costs 32 bytes after 6.9 * 10^10 uses. A free
- * slot keeps its last id, with a mark that no id has: so it knows its index and its generation.
+/* Slots: the table behind every id. Those of ports and calls are given out and come back; that of
+ * an isolate stays with its body, from life to life. An id is slot (24 bits), generation (36 bits)
+ * and a mark for control ports; 61 bits in all, so that a port is an immediate value. A slot whose
+ * generations are used up is retired, so no id is ever used twice; it costs 32 bytes after
+ * 6.9 * 10^10 uses. A free slot keeps its last id, with a mark that no id has: so it knows its
+ * index and its generation.
  *
  * Pages of slots are never moved or returned while the program runs: a look-up needs no lock.
  * Workers keep free slots on their shelves; the lock is for what lies elsewhere. */
@@ -152,6 +154,11 @@ void isle__slots_take_back(struct isle__shelf *shelf)
     shelf_return(shelf, shelf->slot_count);
 }
 
+static uint64_t slot_next(uint64_t last)
+{
+    return last + ((uint64_t)1 << SLOT_BITS);
+}
+
 struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isolate *isolate,
                                    void *object)
 {
@@ -165,7 +172,7 @@ struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isola
      * (isle__slot_changed). */
     atomic_store_explicit(&slot->isolate, isolate, memory_order_release);
     /* Release: who finds the id finds the isolate (isle__slot_find's acquire). */
-    atomic_store_explicit(&slot->id, last + ((uint64_t)1 << SLOT_BITS), memory_order_release);
+    atomic_store_explicit(&slot->id, slot_next(last), memory_order_release);
     return slot;
 }
 
@@ -185,6 +192,25 @@ void isle__slot_close(struct isle__slot *slot)
     if (shelf->slot_count == ISLE__SHELF_SLOTS)
         shelf_return(shelf, SHELF_BATCH);
     shelf->slots[shelf->slot_count++] = slot;
+}
+
+uint64_t isle__slot_live(struct isle__isolate *isolate, uint64_t last)
+{
+    if (ISLE__UNLIKELY(last == 0 || last >> SLOT_BITS == GENERATION_MAX)) {
+        struct isle__slot *slot = isle__slot_open(ISLE__SLOT_ISOLATE, isolate, isolate);
+        return slot == NULL ? 0 : atomic_load_explicit(&slot->id, memory_order_relaxed);
+    }
+    struct isle__slot *slot = isle__slot_at((uint32_t)(last & INDEX_MASK));
+    atomic_store_explicit(&slot->kind, ISLE__SLOT_ISOLATE, memory_order_relaxed);
+    atomic_store_explicit(&slot->id, slot_next(last), memory_order_release);
+    return slot_next(last);
+}
+
+void isle__slot_rest(uint64_t id)
+{
+    struct isle__slot *slot = isle__slot_at((uint32_t)(id & INDEX_MASK));
+    atomic_store_explicit(&slot->kind, ISLE__SLOT_ENDED, memory_order_relaxed);
+    atomic_store_explicit(&slot->id, id | ISLE__SLOT_FREE, memory_order_release);
 }
 
 /* Acquires what isle__slot_open or isle__slot_close released: the kind is then no older. */

@@ -35,6 +35,10 @@ struct isle__slot *isle__slot_open(enum isle__slot_kind kind, struct isle__isola
                                    void *object);
 void isle__slot_close(struct isle__slot *slot);
 void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate ends */
+/* The id of an isolate's next life, in the slot of its last one (0: it had none), or another when
+ * the generations of that are used up. 0: as NULL above. */
+uint64_t isle__slot_live(struct isle__isolate *isolate, uint64_t last);
+void isle__slot_rest(uint64_t id); /* the isolate ends; the slot remains its body's */
 /* Nobody has this id because its isolate has ended; false as well once the slot is in use again.
  * Any thread. */
 bool isle__slot_ended(uint64_t id);

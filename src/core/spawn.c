@@ -48,17 +48,16 @@ static isle_err options_read(const char *function, const isle_options *given, si
 
 struct entering {
     struct isle__isolate *isolate;
-    struct isle__mail *first;
     union isle__entry_point entry;
-    isle_value value; /* the message, then the result */
+    isle_value value; /* as isolate->first, then the message, then the result */
 };
 
-static isle_value entering_message(struct entering *entering)
+static isle_value entering_message(const struct entering *entering)
 {
     struct isle__isolate *isolate = entering->isolate;
-    struct isle__mail *mail = entering->first;
-    if (mail == NULL)
-        return isle_null();
+    if (isle__travels_bare(entering->value))
+        return entering->value;
+    struct isle__mail *mail = (struct isle__mail *)(uintptr_t)entering->value.bits;
     isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(mail)));
     return isle__mail_take(mail, isle__event_scope(isolate));
 }
@@ -125,7 +124,7 @@ static void entering_event(void *argument)
 
 void isle__isolate_enter(struct isle__isolate *isolate)
 {
-    struct entering entering = {isolate, isolate->first, isolate->entry, isle_null()};
+    struct entering entering = {isolate, isolate->entry, {isolate->first}};
     isle__isolate_entering(isolate);
     isle__event_run(isolate, entering_event, &entering);
 }
@@ -143,13 +142,8 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
                               isle_value message)
 {
     struct isle__parcel parcel;
-    if (isle__travels_bare(message)) {
-        if (ISLE__MAIL_BARE_SIZE <=
-            atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed))
-            isolate->first = isle__mail_make(message, ISLE__MAIL_DATA, 0);
-        if (isolate->first == NULL)
-            return isle__fail(ISLE_ENOMEM, "Out of Memory");
-        (void)isle__room_enter(&isolate->heap.reserved, isle__room_of(0, ISLE__MAIL_BARE_SIZE));
+    if (isle__travels_bare(message)) { /* it needs no memory */
+        isolate->first = message.bits;
         return ISLE_OK;
     }
     isle_err err = isle__parcel_copy(&self->heap, message, sizeof(struct isle__mail), &parcel);
@@ -161,11 +155,12 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
     }
     isle__parcel_commit(&parcel);
     (void)isle__room_enter(&isolate->heap.reserved, isle__room_of(0, parcel.size));
-    isolate->first = isle__mail_of(&parcel, ISLE__MAIL_DATA, 0);
+    isolate->first = (uintptr_t)isle__mail_of(&parcel, ISLE__MAIL_DATA, 0);
     return ISLE_OK;
 }
 
-/* ISLE_OK and a running isolate, or the code with isle_last_error set and nothing changed. */
+/* Options may be NULL. ISLE_OK and a running isolate, or the code with isle_last_error set and
+ * nothing changed. */
 static isle_err spawn_run(const isle_options *options, const struct isle__spawn_what *what,
                           isle_value message, struct isle__isolate **ret_isolate,
                           isle_isolate *ret_handle)
@@ -173,7 +168,8 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
     struct isle__isolate *self = isle__isolate_current(), *isolate;
     if (isle__simulating() && isle__fault_strikes(ISLE__FAULT_SPAWN, self->id))
         return isle__fail(ISLE_ESPAWN, "Unable to spawn isolate: the simulation refuses it");
-    isle_err err = isle__isolate_create(options, &isolate);
+    isle_err err = options == NULL ? isle__isolate_create_plain(&isolate)
+                                   : isle__isolate_create(options, &isolate);
     if (err == ISLE_ENOMEM)
         return isle__fail(ISLE_ENOMEM, "Out of Memory");
     if (err != ISLE_OK)
@@ -211,10 +207,12 @@ static isle_err spawn_entry(const char *function, isle_entry *entry, isle_value 
     isle_options options;
     if (entry == NULL)
         return isle__fail(ISLE_EINVAL, "%s: the entry is NULL", function);
+    struct isle__spawn_what what = {.kind = ISLE__ENTRY, .entry.entry = entry};
+    if (given == NULL)
+        return spawn_run(NULL, &what, message, NULL, ret_isolate);
     isle_err err = options_read(function, given, size, &options);
     if (err != ISLE_OK)
         return err;
-    struct isle__spawn_what what = {.kind = ISLE__ENTRY, .entry.entry = entry};
     return spawn_run(&options, &what, message, NULL, ret_isolate);
 }
 
@@ -245,13 +243,12 @@ isle_err isle__try_spawn(isle_entry *entry, isle_value message, const isle_optio
 
 isle_send_port isle_spawn_function(void (*entry)(void))
 {
-    isle_options options = {0};
     isle_isolate isolate;
     isle__attend(isle__isolate_need(__func__));
     if (entry == NULL)
         isle__throw(ISLE_EINVAL, "isle_spawn_function: the entry is NULL");
     struct isle__spawn_what what = {.kind = ISLE__ENTRY_CLASSIC, .entry.classic = entry};
-    if (spawn_run(&options, &what, isle_null(), NULL, &isolate) != ISLE_OK)
+    if (spawn_run(NULL, &what, isle_null(), NULL, &isolate) != ISLE_OK)
         isle_throw(isle_last_error());
     return isolate.default_port;
 }
@@ -286,15 +283,18 @@ static void run_start(void *argument)
     isle_options options;
     if (running->computation == NULL)
         isle__throw(ISLE_EINVAL, "isle_run: the computation is NULL");
-    if (options_read("isle_run", running->options, running->options_size, &options) != ISLE_OK)
+    const isle_options *given = running->options == NULL ? NULL : &options;
+    if (given != NULL &&
+        options_read("isle_run", running->options, running->options_size, &options) != ISLE_OK)
         isle_throw(isle_last_error());
-    options.errors_not_fatal = false;
+    if (given != NULL)
+        options.errors_not_fatal = false;
     struct isle__spawn_what what = {
         .kind = ISLE__ENTRY_RUN,
         .entry.computation = running->computation,
         .run_reply = atomic_load_explicit(&running->promise->slot->id, memory_order_relaxed),
     };
-    if (spawn_run(&options, &what, running->argument, NULL, &running->promise->target) != ISLE_OK)
+    if (spawn_run(given, &what, running->argument, NULL, &running->promise->target) != ISLE_OK)
         isle_throw(isle_last_error());
     running->promise->cancel = run_kill;
 }

@@ -142,7 +142,7 @@ bool isle__timer_fire_due(struct isle__isolate *isolate)
  * again. */
 void isle__timer_register(struct isle__isolate *isolate)
 {
-    if (isolate->pause_count > 0) {
+    if (isolate->is_paused) {
         if (isolate->has_deadline)
             isle__clock_set(isolate, isle__isolate_has_cold(isolate)->deadline.deadline);
     } else if (isolate->timer_count > 0)

@@ -382,6 +382,7 @@ void isle__trace_spawn(const struct isle__isolate *isolate)
     for (char *at = name; *at != '\0'; at++)
         if ((unsigned char)*at <= ' ')
             *at = '?';
+    const struct isle__mail *first = isle__first_mail(isolate);
     isle__trace("spawn", trace_self(), "isolate=%s name=%s size=%zu", id_text(isolate->id).text,
-                name, isolate->first == NULL ? (size_t)0 : isle__mail_size(isolate->first));
+                name, first == NULL ? ISLE__MAIL_BARE_SIZE : isle__mail_size(first));
 }

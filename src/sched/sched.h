@@ -56,7 +56,7 @@ static inline struct isle__worker *isle__worker_current(void) /* NULL on foreign
 }
 /* Memory of each worker for the upper layer, which is told when one begins and ends: on any thread,
  * with no lock held, and not while the worker runs. */
-#define ISLE__WORKER_LOCAL_SIZE 704
+#define ISLE__WORKER_LOCAL_SIZE 1152
 struct isle__worker_head { /* the first member of a worker (worker.h) */
     unsigned char local[ISLE__WORKER_LOCAL_SIZE];
     _Atomic uint64_t beat; /* events begun; written by the owner alone */

@@ -59,8 +59,9 @@ void isle__heap_init(struct isle__heap *heap, size_t limit)
 {
     /* Senders that still hold the id of a former life may be counting: the rooms are balanced by
      * who entered, never reset. */
-    memset((char *)heap + offsetof(struct isle__heap, frame), 0,
-           sizeof(*heap) - offsetof(struct isle__heap, frame));
+    memset(&heap->frame, 0,
+           offsetof(struct isle__heap, reserved) - offsetof(struct isle__heap, frame));
+    memset(&heap->kept, 0, sizeof(*heap) - offsetof(struct isle__heap, kept));
     atomic_store_explicit(&heap->limit, limit, memory_order_relaxed);
     heap->kept.kind = ISLE__REGION_KEPT;
     heap->kept.heap = heap;

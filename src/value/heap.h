@@ -243,20 +243,23 @@ struct isle__heap {
     /* Mail that waits and counts against the limits of the mailbox: first, because senders write
      * it, and the rest lies where they do not look. */
     struct isle__room data;
-    uint64_t data_out; /* what was taken out of it, to be shown in its `out` now and then */
-    struct isle__room reserved; /* replies and notices: they count as memory only */
-    _Atomic size_t used;        /* bytes charged; written by the owner alone */
-    _Atomic size_t limit;       /* of used and what waits; SIZE_MAX: none */
-    struct isle__frame *frame;  /* running now */
+    /* A line that every event writes. */
+    uint64_t data_out;         /* what was taken out of it, to be shown in its `out` now and then */
+    _Atomic size_t used;       /* bytes charged; written by the owner alone */
+    _Atomic size_t limit;      /* of used and what waits; SIZE_MAX: none */
+    struct isle__frame *frame; /* running now */
     struct isle__frame *frames; /* linked ones: all but, perhaps, the running one */
+    uint64_t next_scope_id;
+    uint32_t next_identity;
+    bool busy;     /* the copier or the collector is at work: no collection may begin */
+    bool has_kept; /* or had: what follows is not as it was at first */
+    struct isle__heap_more *more; /* what few heaps need; read-only until isle__heap_more */
+    /* A line that a heap which keeps nothing, and hears no replies, never touches. */
+    struct isle__room reserved; /* replies and notices: they count as memory only */
     struct isle__region kept;   /* the kept heap's region */
     struct isle__kept *kept_blocks;
     size_t kept_size, kept_threshold;
-    struct isle__heap_more *more;   /* what few heaps need; read-only until isle__heap_more */
     struct isle__hold *held_single; /* the table of leaders while it has no memory */
-    uint64_t next_scope_id;
-    uint32_t next_identity;
-    bool busy; /* the copier or the collector is at work: no collection may begin */
 };
 
 /* --- the running heap */

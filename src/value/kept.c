@@ -68,6 +68,7 @@ void isle__kept_link(struct isle__heap *heap, struct isle__kept *block)
 {
     block->next = heap->kept_blocks;
     heap->kept_blocks = block;
+    heap->has_kept = true;
     heap->kept_size += kept_weight(block);
 }
 
@@ -242,7 +243,7 @@ static size_t kept_sweep(struct isle__heap *heap)
 void isle__kept_collect(struct isle__heap *heap)
 {
     struct kept_marker marker = {heap, NULL};
-    heap->busy = true;
+    heap->busy = heap->has_kept = true;
     size_t handles = kept_mark_all(&marker);
     size_t live = kept_sweep(heap);
     live += kept_sweep_holds(heap);
