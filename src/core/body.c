@@ -24,6 +24,7 @@ enum { BATCH = ISLE__SHELF_BODIES / 2, AHEAD = 2, CACHE_LINE = 64 };
 #define SLAB_HEAD ((sizeof(struct slab) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE)
 #define SLAB_MIN ((size_t)32 * 1024)
 #define SLAB_MAX ((size_t)1024 * 1024)
+#define POPULATED ((size_t)128 * 1024)
 
 /* Before its bodies. Behind them lies room for as many pointers, untouched until it is needed: all
  * slabs' together are the stack of free bodies, so to give one back needs no memory, and to take
@@ -43,6 +44,7 @@ static struct {
     struct slab *top;            /* of the stack; NULL: there is no slab */
     struct isle__isolate *exact; /* free ones that admit mail exactly */
     struct isle__isolate *fresh; /* of the last slab, never used; so many: */
+    char *populated;             /* up to here the last slab has its pages */
     size_t fresh_count;
     size_t free_count, exact_count;
     size_t made_count; /* taken for the first time */
@@ -120,12 +122,26 @@ static bool store_grow(void)
     store.slab_bytes += size;
     store.fresh = slab_bodies(slab);
     store.fresh_count = count;
+    store.populated = (char *)store.fresh;
     return true;
+}
+
+/* Who has so many bodies needs more of them: in largest slabs, pages are had by the dozen. */
+static void store_populate(void)
+{
+    const char *end = (const char *)(store.fresh + store.fresh_count);
+    size_t left = (size_t)(end - store.populated);
+    if (store.slabs->size < SLAB_MAX || (char *)(store.fresh + 1) <= store.populated)
+        return;
+    size_t size = left < POPULATED ? left : POPULATED;
+    (void)isle__memory_populate(store.populated, size);
+    store.populated += size;
 }
 
 /* Under the lock. */
 static struct isle__isolate *store_make(void)
 {
+    store_populate();
     struct isle__isolate *body = store.fresh++;
     store.fresh_count--;
     store.made_count++;

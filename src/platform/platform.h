@@ -37,6 +37,9 @@ void *isle__memory_alloc(size_t size);
 void *isle__memory_resize(void *memory, size_t old_size,
                           size_t new_size);        /* NULL: `memory` is as it was */
 void isle__memory_free(void *memory, size_t size); /* NULL is fine */
+/* Its pages are wanted now, in one call of the system instead of a fault for each. False: they will
+ * come one by one. */
+bool isle__memory_populate(void *memory, size_t size);
 uint64_t isle__memory_live(void);
 /* Tests: the nth allocation of the calling thread from now on (1: the next) fails, once; 0: none.
  * Returns how many were made since the last call. */

@@ -80,6 +80,48 @@ TEST(memory_blocks_are_each_their_own)
     CHECK_UINT(isle__memory_live(), before);
 }
 
+static void many_fill(size_t **blocks, size_t count, size_t words, size_t mark)
+{
+    for (size_t i = 0; i < count; i++) {
+        blocks[i] = isle__memory_alloc(words * sizeof(size_t));
+        CHECK(blocks[i] != NULL);
+        blocks[i][0] = blocks[i][words - 1] = mark + i;
+    }
+}
+
+static void many_free(size_t **blocks, size_t count, size_t words, size_t mark, size_t but_each)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (blocks[i] == NULL || (but_each != 0 && i % but_each == 0))
+            continue;
+        CHECK_UINT(blocks[i][0], mark + i);
+        CHECK_UINT(blocks[i][words - 1], mark + i);
+        isle__memory_free(blocks[i], words * sizeof(size_t));
+        blocks[i] = NULL;
+    }
+}
+
+/* More than any cache holds. What is left of one size stands between what another size is given. */
+TEST(memory_of_many_small_blocks_serves_other_sizes)
+{
+    enum { COUNT = 40000, FEW = 12, MORE = 26, MARK = 1000000 };
+    size_t **few = malloc(COUNT * sizeof *few), **more = malloc(COUNT * sizeof *more);
+    uint64_t before = isle__memory_live();
+    CHECK(few != NULL && more != NULL);
+    for (int round = 0; round < 3; round++) {
+        many_fill(few, COUNT, FEW, 0);
+        many_free(few, COUNT, FEW, 0, 997);
+        many_fill(more, COUNT, MORE, MARK);
+        many_free(few, COUNT, FEW, 0, 0);
+        many_fill(few, COUNT, FEW, MARK * 2);
+        many_free(more, COUNT, MORE, MARK, 0);
+        many_free(few, COUNT, FEW, MARK * 2, 0);
+    }
+    CHECK_UINT(isle__memory_live(), before);
+    free(few);
+    free(more);
+}
+
 enum { BLOCKS = 1000 };
 struct hoard {
     void *blocks[BLOCKS];

@@ -39,6 +39,25 @@
 /* memory.c: counts an allocation of this thread; true: it is the one that a test wants to fail. */
 bool isle__memory_refuses(void);
 
+/* A block that nobody has. */
+struct isle__memory_block {
+    struct isle__memory_block *next;
+    struct isle__memory_block *next_batch; /* of the first of a batch (memory.c) */
+};
+_Static_assert(sizeof(struct isle__memory_block) <= 16,
+               "a free block fits into the smallest class");
+
+#define ISLE__PAGE ((size_t)4096)
+
+/* memory_small.c: uncounted blocks of ISLE__SMALL_SIZES sizes for memory.c. Up to *count of them,
+ * and how many; NULL: refused. The locks are taken around a fork. */
+#define ISLE__SMALL_SIZES 64u
+struct isle__memory_block *isle__memory_small_take(unsigned at, size_t size, uint32_t *count);
+void isle__memory_small_put(unsigned at, struct isle__memory_block *blocks);
+void isle__memory_small_start(void);
+void isle__memory_small_lock(void);
+void isle__memory_small_unlock(void);
+
 /* memory_large.c: uncounted blocks for memory.c; freed with the size that was asked for. The lock
  * is taken around a fork. */
 void *isle__memory_large_alloc(size_t size); /* NULL: refused */

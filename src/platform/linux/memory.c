@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counted memory on top of malloc, with caches in front of it.
+/* Counted memory: caches in front of slabs (memory_small.c), malloc and mappings.
  *
  * Sizes up to MEMORY_MIDDLE_MAX are rounded up to a class: steps of 16 bytes up to 1 KiB, then four
- * to each doubling. A thread keeps blocks that it freed in bins of its own, one a class; a bin that
- * overflows gives a batch to the depot, which all threads share, and an empty one takes a batch
- * from there: what one thread allocates and another frees goes round without malloc. Larger blocks
- * are mappings of their own (memory_large.c). Under the address sanitizer nothing is kept, so that
- * it sees every free.
+ * to each doubling; the former come from slabs, the latter from malloc. A thread keeps blocks that
+ * it freed in bins of its own, one a class; a bin that overflows gives a batch to the depot, which
+ * all threads share, and an empty one takes a batch from there: what one thread allocates and
+ * another frees goes round like that. Larger blocks are mappings of their own (memory_large.c).
+ * Under the address sanitizer nothing is kept, so that it sees every free.
  *
  * Laws:
  *   1. Whoever frees says the size, so the class needs no header. Every block of a class has the
@@ -18,7 +18,7 @@
  *      sum means something. What lies in a cache does not count.
  *   3. Caches are bounded: a thread's small bins by their counts (at most 390 KiB when all are
  * full, in practice a few), its others by MEMORY_HELD_MAX, the depot by MEMORY_DEPOT_MAX. A thread
- *      that ends gives its own back to malloc.
+ *      that ends gives its own back.
  *   4. A thread without a bin of its own (new, ended, in a test of failing allocations) uses
  *      memory_no_cache, whose bins are empty and full at once, so that the quick path needs no
  *      other test. */
@@ -30,7 +30,7 @@
 
 #define MEMORY_SMALL_MAX ((size_t)1024)
 #define MEMORY_MIDDLE_MAX ((size_t)64 * 1024)
-#define MEMORY_SMALL_CLASSES 64u /* 16, 32, … 1,024 */
+#define MEMORY_SMALL_CLASSES ISLE__SMALL_SIZES /* 16, 32, … 1,024 */
 #define MEMORY_CLASSES (MEMORY_SMALL_CLASSES + 24u)
 #define MEMORY_DEPOT_LOCKS 8u
 #define MEMORY_DEPOT_CLASSES (MEMORY_SMALL_CLASSES + 8u) /* up to 4 KiB */
@@ -39,15 +39,8 @@
 
 enum memory_state { MEMORY_NEW, MEMORY_COUNTING, MEMORY_ENDED };
 
-/* A block that nobody has. */
-struct memory_block {
-    struct memory_block *next;
-    struct memory_block *next_batch; /* of the first of a batch in the depot */
-};
-_Static_assert(sizeof(struct memory_block) <= 16, "a free block fits into the smallest class");
-
 struct memory_bin {
-    struct memory_block *top;
+    struct isle__memory_block *top;
     uint32_t room; /* blocks that still fit */
 };
 
@@ -65,8 +58,9 @@ struct memory_thread {
     enum memory_state state;
 };
 
-struct memory_shelf {                     /* of the depot: batches of one class */
-    _Atomic(struct memory_block *) first; /* written under a lock; read without it as a hint */
+struct memory_shelf { /* of the depot: batches of one class */
+    _Atomic(struct isle__memory_block *)
+        first; /* written under a lock; read without it as a hint */
 };
 
 static struct memory_cache memory_no_cache;
@@ -114,22 +108,26 @@ static int64_t memory_weight(unsigned class, uint32_t count)
 
 /* --- the depot */
 
-static void memory_free_blocks(struct memory_block *block)
+static void memory_free_blocks(unsigned class, struct isle__memory_block *block)
 {
+    if (class < MEMORY_SMALL_CLASSES) {
+        isle__memory_small_put(class, block);
+        return;
+    }
     while (block != NULL) {
-        struct memory_block *next = block->next;
+        struct isle__memory_block *next = block->next;
         free(block);
         block = next;
     }
 }
 
-/* The batch is the depot's, or back with malloc if there is no room for it. */
-static void memory_depot_put(unsigned class, struct memory_block *batch)
+/* The batch is the depot's, or back where it came from if there is no room for it. */
+static void memory_depot_put(unsigned class, struct isle__memory_block *batch)
 {
     int64_t size = (int64_t)(memory_class_size(class) * memory_batch(class));
     if (class >= MEMORY_DEPOT_CLASSES ||
         atomic_load_explicit(&memory_depot_room, memory_order_relaxed) < size) {
-        memory_free_blocks(batch);
+        memory_free_blocks(class, batch);
         return;
     }
     struct memory_shelf *shelf = &memory_depot[class];
@@ -140,14 +138,14 @@ static void memory_depot_put(unsigned class, struct memory_block *batch)
     pthread_mutex_unlock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
 }
 
-static struct memory_block *memory_depot_take(unsigned class)
+static struct isle__memory_block *memory_depot_take(unsigned class)
 {
     if (class >= MEMORY_DEPOT_CLASSES ||
         atomic_load_explicit(&memory_depot[class].first, memory_order_relaxed) == NULL)
         return NULL;
     struct memory_shelf *shelf = &memory_depot[class];
     pthread_mutex_lock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
-    struct memory_block *batch = atomic_load_explicit(&shelf->first, memory_order_relaxed);
+    struct isle__memory_block *batch = atomic_load_explicit(&shelf->first, memory_order_relaxed);
     if (batch != NULL)
         atomic_store_explicit(&shelf->first, batch->next_batch, memory_order_relaxed);
     pthread_mutex_unlock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
@@ -174,7 +172,7 @@ static struct memory_cache *memory_cache_make(void)
 static void memory_cache_drain(struct memory_cache *cache)
 {
     for (unsigned class = 0; cache != NULL && class < MEMORY_CLASSES; class ++)
-        memory_free_blocks(cache->bins[class].top);
+        memory_free_blocks(class, cache->bins[class].top);
     free(cache);
 }
 
@@ -183,7 +181,7 @@ static void memory_bin_give(struct memory_cache *cache, unsigned class)
 {
     struct memory_bin *bin = &cache->bins[class];
     uint32_t count = memory_batch(class);
-    struct memory_block *batch = bin->top, *last = batch;
+    struct isle__memory_block *batch = bin->top, *last = batch;
     for (uint32_t i = 1; i < count; i++)
         last = last->next;
     bin->top = last->next;
@@ -199,7 +197,9 @@ static bool memory_bin_fill(struct memory_cache *cache, unsigned class)
     int64_t weight = memory_weight(class, count);
     if (cache->bins[class].room < count || cache->room < weight)
         return false;
-    struct memory_block *batch = memory_depot_take(class);
+    struct isle__memory_block *batch = memory_depot_take(class);
+    if (batch == NULL && class < MEMORY_SMALL_CLASSES)
+        batch = isle__memory_small_take(class, memory_class_size(class), &count);
     if (batch == NULL)
         return false;
     cache->bins[class].top = batch;
@@ -239,12 +239,14 @@ static void memory_fork_prepare(void)
     pthread_mutex_lock(&memory_lock);
     for (unsigned i = 0; i < MEMORY_DEPOT_LOCKS; i++)
         pthread_mutex_lock(&memory_depot_locks[i]);
+    isle__memory_small_lock();
     isle__memory_large_lock();
 }
 
 static void memory_fork_parent(void)
 {
     isle__memory_large_unlock();
+    isle__memory_small_unlock();
     for (unsigned i = 0; i < MEMORY_DEPOT_LOCKS; i++)
         pthread_mutex_unlock(&memory_depot_locks[i]);
     pthread_mutex_unlock(&memory_lock);
@@ -272,6 +274,7 @@ static void memory_start(void)
 {
     for (unsigned i = 0; i < MEMORY_DEPOT_LOCKS; i++)
         pthread_mutex_init(&memory_depot_locks[i], NULL);
+    isle__memory_small_start();
     memory_key_made = pthread_key_create(&memory_key, memory_thread_ends) == 0;
     pthread_atfork(memory_fork_prepare, memory_fork_parent, memory_fork_child);
 }
@@ -320,7 +323,7 @@ static bool memory_fails(struct memory_thread *mine)
 static void memory_bin_put(struct memory_cache *cache, unsigned class, void *memory)
 {
     struct memory_bin *bin = &cache->bins[class];
-    struct memory_block *block = memory;
+    struct isle__memory_block *block = memory;
     block->next = bin->top;
     bin->top = block;
     bin->room--;
@@ -331,7 +334,7 @@ static void memory_bin_put(struct memory_cache *cache, unsigned class, void *mem
 static void *memory_bin_take(struct memory_cache *cache, unsigned class)
 {
     struct memory_bin *bin = &cache->bins[class];
-    struct memory_block *block = bin->top;
+    struct isle__memory_block *block = bin->top;
     if (block == NULL)
         return NULL;
     bin->top = block->next;
@@ -343,9 +346,12 @@ static void *memory_bin_take(struct memory_cache *cache, unsigned class)
 /* Of memory_class_size(class) bytes. */
 static void *memory_make(struct memory_cache *cache, unsigned class)
 {
-    if (cache->bins[class].top == NULL && !memory_bin_fill(cache, class))
-        return malloc(memory_class_size(class));
-    return memory_bin_take(cache, class);
+    uint32_t one = 1;
+    if (cache->bins[class].top != NULL || memory_bin_fill(cache, class))
+        return memory_bin_take(cache, class);
+    if (class < MEMORY_SMALL_CLASSES)
+        return isle__memory_small_take(class, memory_class_size(class), &one);
+    return malloc(memory_class_size(class));
 }
 
 static ISLE__OPAQUE void *memory_alloc_slow(struct memory_thread *mine, size_t size)
@@ -370,6 +376,12 @@ static ISLE__OPAQUE void *memory_alloc_slow(struct memory_thread *mine, size_t s
     return memory;
 }
 
+static void memory_free_one(unsigned class, struct isle__memory_block *block)
+{
+    block->next = NULL;
+    memory_free_blocks(class, block);
+}
+
 static void memory_put_back(struct memory_thread *mine, void *memory, unsigned class)
 {
     struct memory_cache *cache = mine->cache;
@@ -377,7 +389,7 @@ static void memory_put_back(struct memory_thread *mine, void *memory, unsigned c
     uint32_t batch = memory_batch(class);
     bool full = bin->room == 0 || cache->room < memory_weight(class, 1);
     if (cache != mine->own || (full && batch * 2 - bin->room < batch)) {
-        free(memory);
+        memory_free_one(class, memory);
         return;
     }
     if (full)
@@ -423,7 +435,7 @@ ISLE__OPAQUE void *isle__memory_alloc(size_t size)
     if (size - 1 >= MEMORY_SMALL_MAX)
         return memory_alloc_slow(mine, size);
     struct memory_bin *bin = &mine->cache->bins[(size - 1) / 16];
-    struct memory_block *block = bin->top;
+    struct isle__memory_block *block = bin->top;
     if (block == NULL)
         return memory_alloc_slow(mine, size);
     bin->top = block->next;
@@ -440,7 +452,7 @@ ISLE__OPAQUE void isle__memory_free(void *memory, size_t size)
         memory_free_slow(mine, memory, size);
         return;
     }
-    struct memory_block *block = memory;
+    struct isle__memory_block *block = memory;
     block->next = bin->top;
     bin->top = block;
     bin->room--;

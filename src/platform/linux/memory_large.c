@@ -16,7 +16,6 @@
 #define LARGE_KEPT 64u
 #define LARGE_KEPT_BYTES ((size_t)64 * 1024 * 1024)
 #define LARGE_HUGE ((size_t)2 * 1024 * 1024)
-#define LARGE_PAGE ((size_t)4096)
 
 struct large_block {
     void *memory;
@@ -33,8 +32,8 @@ static size_t large_size(size_t size)
 {
     unsigned high = 63u - (unsigned)__builtin_clzll((unsigned long long)size);
     size_t step = (size_t)1 << (high - 3);
-    if (step < LARGE_PAGE)
-        step = LARGE_PAGE;
+    if (step < ISLE__PAGE)
+        step = ISLE__PAGE;
     return (size + step - 1) & ~(step - 1);
 }
 
@@ -108,6 +107,20 @@ void isle__memory_large_free(void *memory, size_t size)
         count--;
         munmap(gone[count].memory, gone[count].size);
     }
+}
+
+bool isle__memory_populate(void *memory, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t begin = ((uintptr_t)memory + ISLE__PAGE - 1) & ~(ISLE__PAGE - 1);
+    uintptr_t end = ((uintptr_t)memory + size) & ~(ISLE__PAGE - 1);
+    if (begin < end) /* older kernels refuse */
+        return madvise((char *)memory + (begin - (uintptr_t)memory), end - begin,
+                       MADV_POPULATE_WRITE) == 0;
+#endif
+    (void)memory;
+    (void)size;
+    return false;
 }
 
 void isle__memory_large_lock(void)

@@ -41,6 +41,13 @@ void isle__memory_free(void *memory, size_t size)
     memory_live -= size;
 }
 
+bool isle__memory_populate(void *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+    return false;
+}
+
 uint64_t isle__memory_live(void)
 {
     return memory_live;
