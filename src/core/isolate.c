@@ -394,16 +394,28 @@ static void isolate_return(struct isle__isolate *isolate)
     isolate_forget_cold(isolate);
 }
 
-/* It has entered, and nothing but what every life has. All that a heap has, and what ports, futures
- * and timers are, is charged. */
+/* All that a heap has, and what ports, futures and timers are, is charged. */
+static bool isolate_has_only_a_port(const struct isle__isolate *isolate, size_t used)
+{
+    return used == sizeof(struct isle__port) && isolate->handles.capacity == 1 &&
+           isle__handle_at(&isolate->handles, ISLE__HANDLE_PORT, 1) != NULL;
+}
+
+/* It has entered, and nothing but what every life has, a port, and the answer of a run. */
 static bool isolate_is_bare(const struct isle__isolate *isolate)
 {
     const struct isle__heap *heap = &isolate->heap;
-    return isolate->is_plain && isolate->entry_kind == ISLE__ENTRY && isolate->entered &&
-           isle__isolate_has_cold(isolate) == NULL && isolate->inbox == NULL &&
-           isolate->default_port == NULL && isolate->suspended == NULL &&
-           isolate->pending == NULL && heap->frames == NULL && !heap->has_kept &&
-           atomic_load_explicit(&heap->used, memory_order_relaxed) == 0;
+    size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
+    if (!isolate->is_plain || !isolate->entered || isle__isolate_has_cold(isolate) != NULL ||
+        isolate->inbox != NULL || isolate->suspended != NULL || isolate->microtasks != NULL ||
+        isolate->pending != NULL || heap->frames != NULL || heap->has_kept)
+        return false;
+    if (isolate->default_state == ISLE__DEFAULT_UNASKED && isolate->orphans != NULL)
+        return false;
+    if (isolate->entry_kind != ISLE__ENTRY &&
+        (isolate->entry_kind != ISLE__ENTRY_RUN || !isolate->run_answered))
+        return false;
+    return used == 0 || isolate_has_only_a_port(isolate, used);
 }
 
 bool isle__isolate_finish_bare(struct isle__isolate *isolate)
@@ -412,7 +424,13 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
         return false;
     if (isle__simulating())
         isle__trace_event("end", isolate->id);
+    if (isolate->run_answered) {
+        isle__mail_post_reserved(isolate->run_mail);
+        isolate->run_mail = NULL;
+    }
     isle__slot_rest(isolate->id);
+    if (atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) != 0)
+        isle__ports_fini(isolate);
     struct isle__mail *mail =
         atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED, memory_order_acq_rel);
     if (ISLE__UNLIKELY(mail != NULL))

@@ -244,8 +244,7 @@ void isle__isolate_turn(struct isle__task *task);
 /* The end, on a worker, outside events: activities are unwound, everything is returned, then it is
  * told. */
 void isle__isolate_finish(struct isle__isolate *isolate);
-/* The same, if it has nothing that would have to be returned or told; false: it has. It has nothing
- * to do, and nothing keeps it alive. */
+/* The same, if it has next to nothing that would have to be returned or told; false: it has. */
 bool isle__isolate_finish_bare(struct isle__isolate *isolate);
 /* Makes the isolate's task ready if nobody runs it. Any thread. */
 void isle__isolate_wake(struct isle__isolate *isolate);

@@ -330,6 +330,8 @@ static ISLE__RARE enum step loop_run_special(struct isle__isolate *isolate)
         return STEP_OVER;
     isle__deadline_check(isolate);
     if (isolate->ending && !loop_postpones_end(isolate)) {
+        if (isle__isolate_finish_bare(isolate))
+            return STEP_OVER;
         isle__io_stop(isolate);
         isle__activities_unwind(isolate);
         if (isolate->is_root)

@@ -62,10 +62,25 @@ static isle_value entering_message(const struct entering *entering)
     return isle__mail_take(mail, isle__event_scope(isolate));
 }
 
+/* A result that needs no memory goes where room was made for the notice that there is none. */
+static bool entering_answer_bare(struct isle__isolate *isolate, isle_value result)
+{
+    struct isle__mail *mail = isolate->run_mail;
+    if (mail == NULL || !mail->is_bare || !isle__travels_bare(result))
+        return false;
+    mail->kind = ISLE__MAIL_REPLY;
+    mail->code = ISLE_OK;
+    isle__mail_set_root(mail, result);
+    isolate->run_answered = isolate->ending = true;
+    return true;
+}
+
 /* The result of isle_run leaves here, moved; whatever else the isolate had in mind ends with it. */
 static void entering_finish(struct isle__isolate *isolate, isle_value result, bool is_error)
 {
     struct isle__parcel parcel;
+    if (!is_error && entering_answer_bare(isolate, result))
+        return;
     isle_err err = isle__parcel_move(&isolate->heap, result, sizeof(struct isle__mail), &parcel);
     if (err != ISLE_OK) {
         is_error = true;
