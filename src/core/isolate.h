@@ -116,9 +116,9 @@ struct isle__isolate {
             bool run_answered : 1;
             bool is_root : 1;
             bool shows_all : 1;        /* what it took out of its mailbox: the limits are narrow */
+            bool polled : 1;           /* nothing in the inbox is for a port without a handler */
             bool is_paused : 1;        /* cold has why */
             bool is_plain : 1;         /* born without options */
-            bool polled : 1;           /* nothing in the inbox is for a port without a handler */
             uint8_t default_state : 2; /* isle__default_state */
         };
     };

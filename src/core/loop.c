@@ -235,9 +235,8 @@ static inline bool loop_has_special(const struct isle__isolate *isolate)
 static inline bool loop_is_plain(const struct isle__isolate *isolate)
 {
     uintptr_t waits = loop_special(isolate) | (uintptr_t)isolate->ready |
-                      (uintptr_t)isolate->pending | isolate->timer_count;
-    bool is_special = isolate->ending || isolate->is_root || isolate->has_deadline ||
-                      isle__isolate_paused(isolate);
+                      (uintptr_t)isolate->pending | isolate->timer_count | isolate->is_paused;
+    bool is_special = isolate->ending || isolate->is_root || isolate->has_deadline;
     return waits == 0 && !is_special && isolate->entered && isolate->alive > 0 &&
            isolate->budget > 0;
 }
