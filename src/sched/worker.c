@@ -20,7 +20,8 @@
 
 enum {
     HANDOFF_MAX = 32,      /* in a row, then the queue has its turn */
-    INJECTED_EVERY = 31,   /* so often the shared queue and others come before one's own */
+    INJECTED_EVERY = 31,   /* finds, then the shared queue comes before one's own, */
+    STEAL_EVERY = 8,       /* and each so many times other workers' */
     WAKE_BACKLOG = 4,      /* tasks in one's queue that are worth another worker at once */
     SPIN_ROUNDS = 200,     /* of looking everywhere before parking, about 20 us */
     SPIN_YIELD = 20,       /* rounds, then who waits for this core has it: 2 us */
@@ -133,7 +134,7 @@ static struct isle__task *worker_steal(struct isle__worker *self)
     return task;
 }
 
-static struct isle__task *worker_take_handoff(struct isle__worker *self)
+static inline struct isle__task *worker_take_handoff(struct isle__worker *self)
 {
     return isle__handoff_is_empty(&self->handoff) ? NULL : isle__handoff_swap(&self->handoff, NULL);
 }
@@ -158,24 +159,41 @@ static bool worker_hand_over(struct isle__worker *self)
     return heir != NULL;
 }
 
+static inline bool worker_is_to_rest(struct isle__worker *self)
+{
+    return ISLE__UNLIKELY(atomic_load_explicit(&self->rests, memory_order_relaxed)) &&
+           worker_hand_over(self);
+}
+
+static struct isle__task *worker_find_apart(struct isle__worker *self)
+{
+    if (isle__simulating())
+        return isle__simulation_next();
+    struct isle__task *task = isle__queue_pop(&self->queue);
+    if (task == NULL && !isle__sched.pool)
+        task = isle__queue_pop(&isle__sched.injected);
+    return task;
+}
+
+/* What comes before one's own now and then. */
+static struct isle__task *worker_find_in_turn(struct isle__worker *self)
+{
+    self->finds = 0;
+    struct isle__task *task = isle__queue_pop(&isle__sched.injected);
+    if (task == NULL && ++self->turns % STEAL_EVERY == 0)
+        task = worker_steal(self);
+    return task;
+}
+
 static struct isle__task *worker_find(struct isle__worker *self)
 {
     struct isle__task *task;
-    if (isle__simulating())
-        return isle__simulation_next();
-    if (self->kind != ISLE__WORKER_POOL) {
-        task = isle__queue_pop(&self->queue);
-        if (task == NULL && !isle__sched.pool)
-            task = isle__queue_pop(&isle__sched.injected);
-        return task;
-    }
-    if (ISLE__UNLIKELY(atomic_load_explicit(&self->rests, memory_order_relaxed)) &&
-        worker_hand_over(self))
-        return NULL;
-    if (++self->tick % INJECTED_EVERY == 0) {
-        if ((task = isle__queue_pop(&isle__sched.injected)) != NULL)
-            return task;
-        if (self->tick % (INJECTED_EVERY * 8) == 0 && (task = worker_steal(self)) != NULL)
+    if (ISLE__UNLIKELY(self->kind != ISLE__WORKER_POOL))
+        return worker_find_apart(self);
+    if (ISLE__UNLIKELY(++self->finds >= INJECTED_EVERY)) {
+        if (worker_is_to_rest(self))
+            return NULL;
+        if ((task = worker_find_in_turn(self)) != NULL)
             return task;
     }
     if (self->handoffs < HANDOFF_MAX && (task = worker_take_handoff(self)) != NULL) {
@@ -187,6 +205,8 @@ static struct isle__task *worker_find(struct isle__worker *self)
         return task;
     if ((task = worker_take_handoff(self)) != NULL)
         return task;
+    if (worker_is_to_rest(self))
+        return NULL;
     if ((task = isle__queue_pop(&isle__sched.injected)) != NULL)
         return task;
     return worker_steal(self);

@@ -30,7 +30,8 @@ struct isle__worker {
     struct isle__flow *cache;   /* given back, for reuse */
     unsigned cache_count;
     unsigned handoffs; /* in a row */
-    uint32_t tick;
+    unsigned finds;    /* since the shared queue came first */
+    unsigned turns;    /* of the shared queue */
     uint64_t seed;
     /* Other threads'. */
     _Alignas(64) struct isle__handoff handoff; /* what runs next */
