@@ -443,7 +443,7 @@ TEST_ROOT(signal_port_gets_signals_and_gives_back_the_disposition)
 }
 
 /* Each closes its port when it hears the signal, while others have not heard it yet. */
-enum { SIGNAL_PORTS = 20000 };
+enum { SIGNAL_PORTS = 4000 };
 static isle_receive_port *signal_ports[SIGNAL_PORTS];
 static int signal_ports_heard;
 
