@@ -354,16 +354,21 @@ void isle__deadline_check(struct isle__isolate *isolate)
         control_kill(isolate);
 }
 
-void isle__attend_to(struct isle__isolate *isolate)
+bool isle__attend_ends(struct isle__isolate *isolate)
 {
-    struct isle__frame *frame = isolate->heap.frame;
-    if (isle__simulating())
-        isle__simulate_point(isolate);
+    const struct isle__frame *frame = isolate->heap.frame;
     if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0)
         isle__control_run(isolate, true);
     isle__deadline_check(isolate);
-    if ((isolate->ending || frame->pending_end) && frame->uninterrupted == 0 &&
-        frame->deferring == 0) {
+    return (isolate->ending || frame->pending_end) && frame->uninterrupted == 0 &&
+           frame->deferring == 0;
+}
+
+void isle__attend_to(struct isle__isolate *isolate)
+{
+    if (isle__simulating())
+        isle__simulate_point(isolate);
+    if (isle__attend_ends(isolate)) {
         isle__io_stop(isolate);
         isle__unwind_end(&isolate->heap);
     }

@@ -62,6 +62,8 @@ static inline bool isle__attention_is_set(const struct isle__isolate *isolate)
 }
 /* A kill point: reads the attention word; does not return if the isolate is to end. */
 void isle__attend_to(struct isle__isolate *isolate); /* when there may be something */
+/* Sees what was asked; true: a kill point would not return. */
+bool isle__attend_ends(struct isle__isolate *isolate);
 static inline bool isle__attend_has_cause(const struct isle__isolate *isolate)
 {
     return isle__attention_is_set(isolate) || isolate->ending || isolate->has_deadline ||

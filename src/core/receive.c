@@ -234,7 +234,8 @@ static isle_err single_wait(struct single *single, struct isle__port **port)
     isle__port_wait(*port, &waiter);
     err = isle__activity_suspend(isolate, single->deadline, single->function);
     *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, single->handle);
-    if (*port != NULL && isle__port_wait_over(*port, &waiter) && isle__attend_has_cause(isolate))
+    if (*port != NULL && isle__port_wait_over(*port, &waiter) && isle__attend_has_cause(isolate) &&
+        isle__attend_ends(isolate))
         isle__port_pass_on(*port);
     if (isolate->running->forced)
         isle__unwind_end(&isolate->heap);

@@ -12,6 +12,7 @@
 #include "value/cell.h"
 
 #define KEPT_THRESHOLD_MIN ((size_t)64 * 1024)
+enum { FRAME_WORK = 16 }; /* those of suspended activities lie far from each other */
 
 struct isle__kept *isle__kept_new(struct isle__heap *heap, size_t size)
 {
@@ -169,10 +170,10 @@ static void kept_look_into(struct kept_marker *marker, struct isle__kept *block)
     }
 }
 
-/* Returns the count of handles. */
+/* Returns the count of handles, and what it costs to look at a frame: so many of them. */
 static size_t kept_mark_frame(struct kept_marker *marker, const struct isle__frame *frame)
 {
-    size_t handles = 0;
+    size_t handles = FRAME_WORK;
     for (struct isle__scope *scope = frame->scope; scope != NULL; scope = scope->outer) {
         for (size_t i = 0; i < scope->handle_count; i++)
             kept_mark_block(marker, isle__kept_of(scope->handles[i]));
@@ -249,7 +250,7 @@ void isle__kept_collect(struct isle__heap *heap)
     live += kept_sweep_holds(heap);
     heap->busy = false;
     heap->kept_size = live;
-    /* Handles are work as well: a collection is paid for by as much new memory. */
+    /* Handles and frames are work as well: a collection is paid for by as much new memory. */
     heap->kept_threshold = live + (live > handles * 16 ? live : handles * 16);
     if (heap->kept_threshold < KEPT_THRESHOLD_MIN)
         heap->kept_threshold = KEPT_THRESHOLD_MIN;

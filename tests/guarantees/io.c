@@ -443,7 +443,7 @@ TEST_ROOT(signal_port_gets_signals_and_gives_back_the_disposition)
 }
 
 /* Each closes its port when it hears the signal, while others have not heard it yet. */
-enum { SIGNAL_PORTS = 3000 };
+enum { SIGNAL_PORTS = 4000 };
 static isle_receive_port *signal_ports[SIGNAL_PORTS];
 static int signal_ports_heard;
 
@@ -463,13 +463,13 @@ TEST_ROOT(signal_ports_hear_a_signal_for_which_others_close)
         signal_ports[i] = isle_signal_port(SIGUSR2);
         isle_port_listen(signal_ports[i], hears_signal_once, &signal_ports[i]);
     }
-    for (int i = 0; i < SIGNAL_PORTS; i += 3)
+    for (int i = 0; i < SIGNAL_PORTS; i += 2)
         isle_port_close(signal_ports[i]);
     CHECK_INT(kill(getpid(), SIGUSR2), 0);
     for (int64_t until = isle_now_ns() + ISLE_SECONDS(20);
-         signal_ports_heard < SIGNAL_PORTS / 3 * 2 && isle_now_ns() < until;)
+         signal_ports_heard < SIGNAL_PORTS / 2 && isle_now_ns() < until;)
         isle_sleep(ISLE_US(10));
-    CHECK_INT(signal_ports_heard, SIGNAL_PORTS / 3 * 2);
+    CHECK_INT(signal_ports_heard, SIGNAL_PORTS / 2);
     last = isle_signal_port(SIGUSR2);
     CHECK_INT(kill(getpid(), SIGUSR2), 0);
     CHECK_ERR(isle_port_try_receive(last, ISLE_SECONDS(20), &message), ISLE_OK);

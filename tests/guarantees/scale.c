@@ -389,6 +389,53 @@ TEST_TIMEOUT(who_gives_up_on_a_future_costs_the_same_beside_many, 240);
 TEST_MEMORY(who_gives_up_on_a_future_costs_the_same_beside_many, 1024);
 TEST_ALONE(who_gives_up_on_a_future_costs_the_same_beside_many);
 
+static void wait_until_over(isle_value message, void *unused)
+{
+    (void)message, (void)unused;
+    waiting++;
+    (void)isle_await(after);
+    waiting--;
+}
+
+static int64_t update_beside(int count)
+{
+    enum { UPDATES = 20000, SIZE = 1000 };
+    static isle_value state;
+    isle_receive_port *port = isle_port_open();
+    after = isle_future_new();
+    waiting = 0;
+    isle_port_listen(port, wait_until_over, NULL);
+    for (int i = 0; i < count; i++) {
+        ISLE_SCOPE;
+        isle_send(isle_port_send_port(port), isle_null());
+        if (i % 1000 == 0)
+            isle_sleep(0);
+    }
+    while (waiting < count)
+        isle_sleep(0);
+    int64_t begin = processor_time();
+    for (int i = 0; i < UPDATES; i++) {
+        ISLE_SCOPE;
+        static const char bytes[SIZE];
+        isle_cell_set(&state, isle_bytes(bytes, sizeof bytes));
+    }
+    int64_t cost = (processor_time() - begin) / UPDATES;
+    isle_future_complete(after, isle_null());
+    while (waiting > 0)
+        isle_sleep(0);
+    isle_port_close(port);
+    return cost;
+}
+
+/* What is kept is collected now and then, and that looks at who is suspended. */
+TEST_ROOT(kept_state_is_updated_at_the_same_cost_beside_many_who_wait)
+{
+    costs_the_same_up_to(ACTIVITIES_MANY, "an update beside who waits", update_beside);
+}
+TEST_TIMEOUT(kept_state_is_updated_at_the_same_cost_beside_many_who_wait, 240);
+TEST_MEMORY(kept_state_is_updated_at_the_same_cost_beside_many_who_wait, 1024);
+TEST_ALONE(kept_state_is_updated_at_the_same_cost_beside_many_who_wait);
+
 /* Each takes one message of the port for which all wait. */
 static isle_receive_port *contended;
 
