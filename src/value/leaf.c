@@ -57,8 +57,8 @@ static inline void leaf_place(const struct isle__parcel *parcel, struct isle__ce
 }
 
 /* Nothing else of the message looks at the store, so the window is all that travels of it. */
-static void leaf_bytes(const struct isle__bytes *source, struct isle__bytes *bytes,
-                       const struct isle__parcel *parcel)
+static inline void leaf_bytes(const struct isle__bytes *source, struct isle__bytes *bytes,
+                              const struct isle__parcel *parcel)
 {
     const struct isle__store *from = isle__bytes_store(source);
     struct isle__store *store =
@@ -159,6 +159,21 @@ static inline isle_err leaf_flat(const struct isle__cell *source, size_t size, s
     return ISLE_OK;
 }
 
+static inline bool leaf_window(const struct isle__bytes *source, size_t header_size,
+                               struct isle__parcel *ret_parcel, isle_err *ret_err)
+{
+    if (isle__is_frozen_cell(&isle__bytes_store(source)->cell))
+        return false;
+    size_t size = isle__copy_round(sizeof(*source)) + sizeof(struct isle__store) + source->size;
+    struct isle__cell *cell = leaf_single(header_size, size, ret_parcel);
+    *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
+    if (cell == NULL)
+        return true;
+    leaf_bytes(source, (struct isle__bytes *)cell, ret_parcel);
+    leaf_place(ret_parcel, cell);
+    return true;
+}
+
 bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source, size_t header_size,
                        struct isle__parcel *ret_parcel, isle_err *ret_err)
 {
@@ -167,6 +182,8 @@ bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source,
         *ret_err = leaf_flat(source, isle__string_size(length), header_size, ret_parcel);
         return true;
     }
+    if (source->kind == ISLE_BYTES)
+        return leaf_window((const struct isle__bytes *)source, header_size, ret_parcel, ret_err);
     size_t size = leaf_size(source);
     if (size == 0)
         return false;
