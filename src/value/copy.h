@@ -118,8 +118,8 @@ bool isle__copy_quickly(struct isle__copy *copy, isle_value *root);
  * filled in, which begin where its root does; NULL: no memory. */
 struct isle__cell *isle__parcel_single(size_t header_size, size_t size,
                                        struct isle__parcel *ret_parcel);
-/* Messages without a graph: a value that leads to no other, a struct that leads at most to such.
- * False: the copier must look. */
+/* Messages without a graph: a value of the heap that leads to no other, a struct that leads at most
+ * to such. False: the copier must look. */
 bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source, size_t header_size,
                        struct isle__parcel *ret_parcel, isle_err *ret_err);
 bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const void *object,

@@ -323,12 +323,20 @@ bool isle__quick_slot(struct isle__quick *quick, isle_value value, isle_value *s
     return quick_slot(quick, value, slot, depth);
 }
 
+/* The region of the root, if its cells are copied; NULL: nobody's. */
+static inline const struct isle__region *quick_plain(const struct isle__heap *heap, isle_value root)
+{
+    const struct isle__region *region =
+        isle__is_immediate(root) ? NULL : isle__region_of(isle__cell_of(root));
+    return region != NULL && region->heap == heap ? region : NULL;
+}
+
 bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)
 {
     struct isle__quick quick;
     quick.copy = copy;
     isle__quick_enter_chunk(&quick);
-    quick.plain = NULL;
+    quick.plain = quick_plain(copy->heap, *root);
     quick.log = quick.first;
     quick.count = 0;
     quick.capacity = ISLE__QUICK_LOG;

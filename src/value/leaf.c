@@ -31,8 +31,8 @@ struct leaf_struct {
     struct leaf_part parts[LEAF_PARTS];
 };
 
-struct isle__cell *isle__parcel_single(size_t header_size, size_t size,
-                                       struct isle__parcel *ret_parcel)
+static inline struct isle__cell *leaf_single(size_t header_size, size_t size,
+                                             struct isle__parcel *ret_parcel)
 {
     size_t head = sizeof(struct isle__chunk) + isle__copy_round(header_size);
     size_t whole = head + isle__copy_round(size);
@@ -45,14 +45,20 @@ struct isle__cell *isle__parcel_single(size_t header_size, size_t size,
     return cell;
 }
 
+struct isle__cell *isle__parcel_single(size_t header_size, size_t size,
+                                       struct isle__parcel *ret_parcel)
+{
+    return leaf_single(header_size, size, ret_parcel);
+}
+
 static inline void leaf_place(const struct isle__parcel *parcel, struct isle__cell *cell)
 {
     cell->offset = (uint32_t)(((uintptr_t)cell - (uintptr_t)parcel->chunks) / 16);
 }
 
 /* Nothing else of the message looks at the store, so the window is all that travels of it. */
-static void leaf_bytes(const struct isle__bytes *source, struct isle__bytes *bytes,
-                       const struct isle__parcel *parcel)
+static inline void leaf_bytes(const struct isle__bytes *source, struct isle__bytes *bytes,
+                              const struct isle__parcel *parcel)
 {
     const struct isle__store *from = isle__bytes_store(source);
     struct isle__store *store =
@@ -100,12 +106,9 @@ static bool leaf_has_bytes(const struct isle__transferable_cell *cell)
            atomic_load_explicit(&cell->transfer->data, memory_order_relaxed) != NULL;
 }
 
-/* What its copy takes; 0: the copier must look. */
-static size_t leaf_size(const struct isle__heap *heap, const struct isle__cell *cell)
+/* What its copy takes, of this heap; 0: the copier must look. */
+static size_t leaf_size(const struct isle__cell *cell)
 {
-    const struct isle__region *region = isle__region_of(cell);
-    if (region == NULL || region->heap != heap)
-        return 0;
     switch (cell->kind) {
     case ISLE_STRING:
         return isle__string_size(((const struct isle__string *)cell)->size);
@@ -121,7 +124,7 @@ static size_t leaf_size(const struct isle__heap *heap, const struct isle__cell *
         return isle__copy_round(sizeof(*bytes)) + sizeof(struct isle__store) + bytes->size;
     }
     case ISLE_TRANSFERABLE:
-        if (region->kind == ISLE__REGION_SHOWN ||
+        if (isle__region_of(cell)->kind == ISLE__REGION_SHOWN ||
             !leaf_has_bytes((const struct isle__transferable_cell *)cell))
             return 0;
         return isle__copy_round(sizeof(struct isle__transferable_cell)) +
@@ -145,13 +148,46 @@ static inline void leaf_copy(struct isle__heap *heap, const struct isle__cell *s
     leaf_place(parcel, cell);
 }
 
+static inline isle_err leaf_flat(const struct isle__cell *source, size_t size, size_t header_size,
+                                 struct isle__parcel *ret_parcel)
+{
+    struct isle__cell *cell = leaf_single(header_size, size, ret_parcel);
+    if (cell == NULL)
+        return ISLE_ENOMEM;
+    memcpy(cell, source, size);
+    leaf_place(ret_parcel, cell);
+    return ISLE_OK;
+}
+
+static inline bool leaf_window(const struct isle__bytes *source, size_t header_size,
+                               struct isle__parcel *ret_parcel, isle_err *ret_err)
+{
+    if (isle__is_frozen_cell(&isle__bytes_store(source)->cell))
+        return false;
+    size_t size = isle__copy_round(sizeof(*source)) + sizeof(struct isle__store) + source->size;
+    struct isle__cell *cell = leaf_single(header_size, size, ret_parcel);
+    *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
+    if (cell == NULL)
+        return true;
+    leaf_bytes(source, (struct isle__bytes *)cell, ret_parcel);
+    leaf_place(ret_parcel, cell);
+    return true;
+}
+
 bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source, size_t header_size,
                        struct isle__parcel *ret_parcel, isle_err *ret_err)
 {
-    size_t size = leaf_size(heap, source);
+    if (source->kind == ISLE_STRING) {
+        size_t length = ((const struct isle__string *)source)->size;
+        *ret_err = leaf_flat(source, isle__string_size(length), header_size, ret_parcel);
+        return true;
+    }
+    if (source->kind == ISLE_BYTES)
+        return leaf_window((const struct isle__bytes *)source, header_size, ret_parcel, ret_err);
+    size_t size = leaf_size(source);
     if (size == 0)
         return false;
-    struct isle__cell *cell = isle__parcel_single(header_size, size, ret_parcel);
+    struct isle__cell *cell = leaf_single(header_size, size, ret_parcel);
     *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
     if (cell != NULL)
         leaf_copy(heap, source, size, cell, ret_parcel);
@@ -253,7 +289,10 @@ static bool leaf_value(struct leaf_struct *leaf, size_t offset)
     const struct isle__cell *cell = isle__cell_of(isle__resolve(value));
     if ((cell->flags & ISLE__CELL_IMMORTAL) != 0)
         return cell == isle__cell_of(value);
-    size_t size = leaf_size(leaf->heap, cell);
+    const struct isle__region *region = isle__region_of(cell);
+    if (region == NULL || region->heap != leaf->heap)
+        return false;
+    size_t size = leaf_size(cell);
     bool short_string = cell->kind == ISLE_STRING &&
                         ((const struct isle__string *)cell)->size <= ISLE__COPY_STRING_MAX;
     if (!short_string) {

@@ -94,21 +94,24 @@ static isle_err parcel_graph(struct isle__heap *heap, isle_value value, size_t h
 }
 
 /* Without the copier; false: it must look. */
-static bool parcel_plain(struct isle__heap *heap, isle_value value, size_t header_size,
-                         struct isle__parcel *ret_parcel, isle_err *ret_err)
+static inline bool parcel_plain(struct isle__heap *heap, isle_value value, size_t header_size,
+                                struct isle__parcel *ret_parcel, isle_err *ret_err)
 {
     if (isle__is_immediate(value)) {
         *ret_err = isle__parcel_immediate(value, header_size, ret_parcel);
         return true;
     }
     const struct isle__cell *cell = isle__cell_of(value);
-    if (cell->kind != ISLE_OBJECT)
-        return isle__parcel_leaf(heap, cell, header_size, ret_parcel, ret_err);
+    if (cell->kind == ISLE_LIST || cell->kind == ISLE_MAP)
+        return false;
     const struct isle__region *region = isle__region_of(cell);
+    if (region == NULL || region->heap != heap)
+        return false;
     const struct isle__object_cell *object = (const struct isle__object_cell *)cell;
-    return region != NULL && region->heap == heap &&
-           isle__parcel_struct(heap, object->type, object->object, header_size, ret_parcel,
-                               ret_err);
+    return cell->kind == ISLE_OBJECT
+               ? isle__parcel_struct(heap, object->type, object->object, header_size, ret_parcel,
+                                     ret_err)
+               : isle__parcel_leaf(heap, cell, header_size, ret_parcel, ret_err);
 }
 
 isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t header_size,
