@@ -323,12 +323,13 @@ bool isle__quick_slot(struct isle__quick *quick, isle_value value, isle_value *s
     return quick_slot(quick, value, slot, depth);
 }
 
-/* The region of the root, if its cells are copied; NULL: nobody's. */
+/* The region of the root, if its cells are copied; else another of which that is true. Never NULL,
+ * in which lies what is nobody's: a message that was looked at and is back in its mailbox. */
 static inline const struct isle__region *quick_plain(const struct isle__heap *heap, isle_value root)
 {
     const struct isle__region *region =
         isle__is_immediate(root) ? NULL : isle__region_of(isle__cell_of(root));
-    return region != NULL && region->heap == heap ? region : NULL;
+    return region != NULL && region->heap == heap ? region : &heap->kept;
 }
 
 bool isle__copy_quickly(struct isle__copy *copy, isle_value *root)

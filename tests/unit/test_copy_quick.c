@@ -566,4 +566,21 @@ TEST_HEAP(structs_hand_transferables_on)
     }
 }
 
+/* What was only looked at and has gone back to its mailbox is refused, a graph as well. */
+TEST_HEAP(what_is_not_looked_at_any_more_is_refused)
+{
+    struct isle__region shown = {ISLE__REGION_SHOWN, &fixture->heap};
+    struct isle__parcel mail, parcel;
+    isle_value list = isle_list();
+
+    isle_list_add(list, isle_list());
+    CHECK_ERR(isle__parcel_copy(&fixture->heap, list, HEADER, &mail), ISLE_OK);
+    isle_value looked_at = isle__parcel_peek(&mail, &shown);
+    CHECK_ERR(isle__parcel_copy(&fixture->heap, looked_at, HEADER, &parcel), ISLE_OK);
+    isle__parcel_undo(&parcel);
+    isle__parcel_unpeek(&mail);
+    CHECK_ERR(isle__parcel_copy(&fixture->heap, looked_at, HEADER, &parcel), ISLE_EINVAL);
+    isle__parcel_undo(&mail);
+}
+
 TEST_MAIN()
