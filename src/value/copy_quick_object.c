@@ -7,8 +7,9 @@
  * array after the other. Structs with an identity (OBJECT fields, object values) stand in a list,
  * which is the work list as well, and, if they are many, in an index of their addresses; those
  * without (OWNED fields, counted arrays) are copied where they are met. A type with too long a
- * plan, a path of OWNED fields too deep (it may be a cycle), an unsendable type or a count that
- * cannot be is not for this way: it gives up, and copy_object.c says what is wrong, if anything is.
+ * plan or with a place that is listed twice, a path of OWNED fields too deep (it may be a cycle),
+ * an unsendable type or a count that cannot be is not for this way: it gives up, and copy_object.c
+ * says what is wrong, if anything is.
  *
  * The laws are those of copy_object.c: what no field lists is not read and arrives zero; the
  * counter of an array travels with it. */
@@ -54,6 +55,19 @@ static bool quick_leads(const isle_field *field)
     }
 }
 
+/* Whether a place that leads on is listed already: it is replaced once, by what the original had.
+ */
+static bool quick_plan_has(const struct isle__quick_plan *plan, size_t offset, size_t size)
+{
+    for (uint32_t i = 0; i < plan->lead_count; i++) {
+        const struct isle__quick_lead *lead = &plan->leads[i];
+        size_t whole = lead->counted ? sizeof(void *) : (size_t)lead->size * lead->count;
+        if (offset < lead->offset + whole && lead->offset < offset + size)
+            return true;
+    }
+    return false;
+}
+
 static bool quick_plan_field(struct isle__quick_plan *plan, const isle_field *field, size_t offset)
 {
     bool counted = field->count_offset != SIZE_MAX;
@@ -62,12 +76,14 @@ static bool quick_plan_field(struct isle__quick_plan *plan, const isle_field *fi
         return field->count == 1 && quick_plan_type(plan, field->type, at);
     bool pointers = field->kind == ISLE_FIELD_KIND_OBJECT || field->kind == ISLE_FIELD_KIND_OWNED;
     size_t size = pointers ? sizeof(void *) : field->size;
-    if (!quick_plan_run(plan, at, counted ? sizeof(void *) : size * field->count) ||
+    size_t whole = counted ? sizeof(void *) : size * field->count;
+    if (!quick_plan_run(plan, at, whole) ||
         (counted && !quick_plan_run(plan, offset + field->count_offset, field->count_size)))
         return false;
     if (!counted && !quick_leads(field))
         return true;
-    if (plan->lead_count == ISLE__QUICK_LEADS || size == 0 || size > UINT32_MAX)
+    if (plan->lead_count == ISLE__QUICK_LEADS || size == 0 || size > UINT32_MAX ||
+        quick_plan_has(plan, at, whole))
         return false;
     struct isle__quick_lead *lead = &plan->leads[plan->lead_count++];
     lead->kind = field->kind;

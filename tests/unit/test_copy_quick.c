@@ -583,4 +583,25 @@ TEST_HEAP(what_is_not_looked_at_any_more_is_refused)
     isle__parcel_undo(&mail);
 }
 
+/* One member that is listed twice is one member: its object stays the one that it is. */
+struct twice {
+    struct twice *next;
+    int64_t number;
+};
+extern const isle_type twice_type;
+ISLE_TYPE(twice_type, struct twice, ISLE_FIELD_OBJECT(struct twice, next, &twice_type),
+          ISLE_FIELD(struct twice, number), ISLE_FIELD_OBJECT(struct twice, next, &twice_type));
+
+TEST_HEAP(a_member_that_is_listed_twice_leads_to_one_object)
+{
+    struct twice round = {&round, 7};
+    struct isle__parcel parcel;
+
+    CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &twice_type, &round, HEADER, &parcel),
+              ISLE_OK);
+    const struct twice *got = isle_as_object(parcel_content(fixture, &parcel), &twice_type);
+    CHECK(got != &round && got->next == got);
+    CHECK_INT(got->number, 7);
+}
+
 TEST_MAIN()
