@@ -10,6 +10,7 @@
 #include "value/copy.h"
 
 #define LEAF_PARTS 8
+#define LEAF_PART_MAX ((size_t)16 * 1024 * 1024) /* all of them are far below 4 GiB */
 
 /* Something that a field leads to. */
 struct leaf_part {
@@ -266,7 +267,7 @@ bool isle__leaf_to_scope(struct isle__heap *heap, struct isle__scope *scope,
 
 static bool leaf_add(struct leaf_struct *leaf, struct leaf_part part)
 {
-    if (leaf->count == LEAF_PARTS || part.size == 0)
+    if (leaf->count == LEAF_PARTS || part.size == 0 || part.size > LEAF_PART_MAX)
         return false;
     leaf->parts[leaf->count++] = part;
     leaf->behind += isle__copy_round(part.size);

@@ -604,4 +604,26 @@ TEST_HEAP(a_member_that_is_listed_twice_leads_to_one_object)
     CHECK_INT(got->number, 7);
 }
 
+/* The sum of their sizes may be more than an address can say: with 32 bits, eight times half a
+ * gigabyte is nothing. */
+TEST_HEAP(large_texts_are_not_put_into_one_piece)
+{
+    struct slip slip = {.number = 1};
+    size_t size = (size_t)16 * 1024 * 1024 + 1;
+    char *text = malloc(size);
+    struct isle__parcel parcel;
+
+    CHECK(text != NULL);
+    memset(text, 'x', size - 1);
+    text[size - 1] = '\0';
+    slip.name = slip.names[1] = text;
+    CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &slip_type, &slip, HEADER, &parcel),
+              ISLE_OK);
+    CHECK(parcel.chunks->next != NULL);
+    parcel_used(&parcel);
+    const struct slip *got = isle_as_object(parcel_content(fixture, &parcel), &slip_type);
+    CHECK(strcmp(got->name, text) == 0 && strcmp(got->names[1], text) == 0);
+    free(text);
+}
+
 TEST_MAIN()
