@@ -186,6 +186,9 @@ static isle_err object_elements(struct isle__copy *copy, const isle_field *field
                                  field->kind == ISLE_FIELD_KIND_OBJECT);
         return err;
     case ISLE_FIELD_KIND_STRUCT:
+        if (field->type->unsendable && isle__copy_is_message(copy))
+            return isle__copy_refuse(copy, (uintptr_t)dest, at, ISLE_EUNSENDABLE,
+                                     "an object of type %s", field->type->name);
         for (size_t i = 0; i < count && err == ISLE_OK; i++) {
             const char *from = source + i * field->size;
             char *to = dest + i * field->size;

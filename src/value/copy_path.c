@@ -127,7 +127,8 @@ static bool path_leads(const isle_field *field, const char *object, uint64_t chi
         return path_has(at, count, child);
     case ISLE_FIELD_KIND_STRUCT:
         if (field->count_offset == SIZE_MAX)
-            return path_find_field(field->type, at, child, ret_type) != NULL;
+            return child == (uintptr_t)at ||
+                   path_find_field(field->type, at, child, ret_type) != NULL;
         return child >= (uintptr_t)at && child < (uintptr_t)at + count * field->size;
     default:
         return false;

@@ -103,7 +103,7 @@ static bool quick_plan_field(struct isle__quick_plan *plan, const isle_field *fi
 
 static bool quick_plan_type(struct isle__quick_plan *plan, const isle_type *type, size_t offset)
 {
-    if (type->size > UINT32_MAX)
+    if (type->unsendable || type->size > UINT32_MAX)
         return false;
     for (size_t i = 0; i < type->field_count; i++) {
         if (!quick_plan_field(plan, &type->fields[i], offset))
@@ -119,7 +119,7 @@ static struct isle__quick_plan *quick_plan(struct isle__quick *quick, const isle
         if (quick->plans[i].type == type)
             return &quick->plans[i];
     }
-    if (quick->plan_count == ISLE__QUICK_TYPES || type->unsendable)
+    if (quick->plan_count == ISLE__QUICK_TYPES)
         return NULL;
     struct isle__quick_plan *plan = &quick->plans[quick->plan_count];
     plan->type = type;

@@ -626,4 +626,46 @@ TEST_HEAP(large_texts_are_not_put_into_one_piece)
     free(text);
 }
 
+/* --- a struct in another that may not be sent */
+
+struct private_part {
+    int64_t number;
+};
+static const isle_field private_fields[] = {ISLE_FIELD(struct private_part, number)};
+static const isle_type private_type = {
+    "private_part", sizeof(struct private_part), private_fields, 1, 1, true, NULL, NULL};
+struct around {
+    int64_t first;
+    struct private_part inside;
+    struct private_part *array;
+    size_t count;
+};
+extern const isle_type around_type;
+ISLE_TYPE(around_type, struct around, ISLE_FIELD(struct around, first),
+          ISLE_FIELD_STRUCT(struct around, inside, &private_type));
+extern const isle_type beside_type;
+ISLE_TYPE(beside_type, struct around,
+          ISLE_FIELD_STRUCTS(struct around, array, count, &private_type));
+
+/* As little as one behind a pointer, and the text says where it is. */
+TEST_HEAP(a_struct_with_an_unsendable_part_is_refused)
+{
+    struct private_part parts[2] = {{1}, {2}};
+    struct around inside = {.inside = {2}}, before = {.array = parts, .count = 2};
+    struct isle__parcel parcel;
+    isle_value root = isle_object(&around_type, &inside);
+
+    CHECK(!copy_quick(&fixture->heap, root, &parcel));
+    CHECK_ERR(isle__parcel_copy(&fixture->heap, root, HEADER, &parcel), ISLE_EUNSENDABLE);
+    CHECK_STRING(isle_error_text(isle_last_error()),
+                 "Illegal argument in isolate message: an object of type private_part\n"
+                 " <- field inside of struct around\n <- the message");
+    root = isle_object(&beside_type, &before);
+    CHECK(!copy_quick(&fixture->heap, root, &parcel));
+    CHECK_ERR(isle__parcel_copy(&fixture->heap, root, HEADER, &parcel), ISLE_EUNSENDABLE);
+    CHECK_STRING(isle_error_text(isle_last_error()),
+                 "Illegal argument in isolate message: an object of type private_part\n"
+                 " <- field array of struct around\n <- the message");
+}
+
 TEST_MAIN()
