@@ -594,14 +594,18 @@ ISLE_TYPE(twice_type, struct twice, ISLE_FIELD_OBJECT(struct twice, next, &twice
 
 TEST_HEAP(a_member_that_is_listed_twice_leads_to_one_object)
 {
-    struct twice round = {&round, 7};
+    struct twice last = {NULL, 7}, first = {&last, 8};
+    isle_value list = isle_list();
     struct isle__parcel parcel;
 
-    CHECK_ERR(isle__parcel_copy_object(&fixture->heap, &twice_type, &round, HEADER, &parcel),
-              ISLE_OK);
-    const struct twice *got = isle_as_object(parcel_content(fixture, &parcel), &twice_type);
-    CHECK(got != &round && got->next == got);
-    CHECK_INT(got->number, 7);
+    isle_list_add(list, isle_object(&twice_type, &first));
+    isle_list_add(list, isle_object(&twice_type, &last));
+    CHECK_ERR(isle__parcel_copy(&fixture->heap, list, HEADER, &parcel), ISLE_OK);
+    list = parcel_content(fixture, &parcel);
+    const struct twice *got = isle_as_object(isle_list_get(list, 0), &twice_type);
+    CHECK(got->next == isle_as_object(isle_list_get(list, 1), &twice_type));
+    CHECK(got != &first && got->next != &last && got->next->next == NULL);
+    CHECK_INT(got->next->number, 7);
 }
 
 /* The sum of their sizes may be more than an address can say: with 32 bits, eight times half a
