@@ -408,7 +408,8 @@ static bool isolate_is_bare(const struct isle__isolate *isolate)
     size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
     if (!isolate->is_plain || !isolate->entered || isle__isolate_has_cold(isolate) != NULL ||
         isolate->inbox != NULL || isolate->suspended != NULL || isolate->microtasks != NULL ||
-        isolate->pending != NULL || heap->frames != NULL || heap->has_kept)
+        isolate->pending != NULL || isolate->abandoned != NULL || heap->frames != NULL ||
+        heap->has_kept)
         return false;
     if (isolate->default_state == ISLE__DEFAULT_UNASKED && isolate->orphans != NULL)
         return false;

@@ -289,6 +289,46 @@ TEST_ROOT(who_is_refused_has_nobody_else_refused)
 }
 TEST_TIMEOUT(who_is_refused_has_nobody_else_refused, 120);
 
+/* Two wait in one port, the newer one outside a boundary: that is unwound at once, the other by
+ * itself. What is then left looks like an isolate that has nothing, but for a stack. */
+static void waits_again(void *port)
+{
+    (void)isle_port_receive(port);
+}
+
+static void waits_twice(isle_value unused)
+{
+    isle_receive_port *port = isle_port_open();
+
+    (void)unused;
+    isle_schedule_microtask(waits_again, port);
+    CHECK_ERR(isle_protect(waits_again, port, NULL), ISLE_ECANCELED);
+}
+
+static void end_who_waits_twice(int count)
+{
+    for (int i = 0; i < count; i++) {
+        isle_isolate isolate = isle_spawn(waits_twice, isle_null(), NULL);
+
+        while (stats_now().stacks < 2)
+            isle_sleep(0);
+        isle_kill(isolate, ISLE_IMMEDIATE);
+        settle();
+    }
+}
+
+/* But for the few that workers keep at hand. */
+TEST_ROOT(a_stack_that_was_abandoned_beside_a_protected_one_is_returned)
+{
+    enum { COUNT = 200 };
+    uint64_t before;
+
+    end_who_waits_twice(1);
+    before = isle__stacks_out();
+    end_who_waits_twice(COUNT);
+    CHECK(isle__stacks_out() < before + COUNT / 2);
+}
+
 /* Each takes a batch of slots for its one port; together more than there are in a page. A thread is
  * no longer counted when its worker has given all back. */
 TEST_ROOT(slots_of_threads_that_ended_are_used_again)
