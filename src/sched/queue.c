@@ -100,6 +100,21 @@ struct isle__task *isle__queue_pop(struct isle__queue *queue)
     return task;
 }
 
+void isle__queue_move(struct isle__queue *from, struct isle__queue *to)
+{
+    isle__queue_lock(from);
+    struct isle__task *first = from->first, *last = from->last;
+    size_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
+    from->first = from->last = NULL;
+    queue_count_down(from, count);
+    isle__queue_unlock(from);
+    if (first == NULL)
+        return;
+    isle__queue_lock(to);
+    isle__queue_append(to, first, last, count);
+    isle__queue_unlock(to);
+}
+
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to)
 {
     if (atomic_load_explicit(&from->count, memory_order_seq_cst) == 0)

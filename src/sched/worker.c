@@ -148,9 +148,9 @@ static bool worker_hand_over(struct isle__worker *self)
            (heir == self || heir->idle || atomic_load_explicit(&heir->rests, memory_order_relaxed)))
         heir = heir->next;
     if (heir != NULL) {
-        struct isle__task *task;
-        while ((task = isle__queue_pop(&self->queue)) != NULL ||
-               (task = worker_take_handoff(self)) != NULL)
+        isle__queue_move(&self->queue, &heir->queue);
+        struct isle__task *task = worker_take_handoff(self);
+        if (task != NULL)
             (void)isle__queue_push(&heir->queue, task);
     } else {
         atomic_store_explicit(&self->rests, false, memory_order_relaxed);

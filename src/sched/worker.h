@@ -90,6 +90,8 @@ struct isle__task *isle__queue_pop(struct isle__queue *queue);
 /* Moves up to half of `from`'s tasks, at least one and few enough that it costs the same however
  * many wait, to `to` and returns one of them. */
 struct isle__task *isle__queue_steal(struct isle__queue *from, struct isle__queue *to);
+/* Moves all, behind what `to` has; at the same cost however many wait. */
+void isle__queue_move(struct isle__queue *from, struct isle__queue *to);
 
 void isle__worker_loop(void *unused); /* the entry of every fresh flow */
 bool isle__sched_has_waiting(void);   /* in a queue; hand-offs are not counted */

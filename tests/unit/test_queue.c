@@ -83,4 +83,26 @@ TEST(what_was_stolen_goes_to_the_end)
     CHECK(isle__queue_pop(&thief) == NULL);
 }
 
+/* Who takes all that another has takes it in order, behind its own. */
+TEST(a_move_takes_all_in_order)
+{
+    struct isle__queue from, to;
+
+    queue_fill(&from, TASKS);
+    isle__queue_init(&to);
+    CHECK(isle__queue_pop(&from) == &tasks[0]);
+    CHECK_UINT(isle__queue_push(&to, &tasks[0]), 1);
+    isle__queue_move(&from, &to);
+    CHECK_UINT(queue_count(&from), 0);
+    CHECK_UINT(queue_count(&to), TASKS);
+    isle__queue_move(&from, &to); /* nothing */
+    CHECK(isle__queue_pop(&from) == NULL);
+    for (size_t i = 0; i < TASKS; i++)
+        CHECK(isle__queue_pop(&to) == &tasks[i]);
+    CHECK(isle__queue_pop(&to) == NULL);
+    CHECK_UINT(isle__queue_push(&from, &tasks[0]), 1); /* both go on */
+    isle__queue_move(&from, &to);
+    CHECK(isle__queue_pop(&to) == &tasks[0]);
+}
+
 TEST_MAIN()
