@@ -317,9 +317,12 @@ static bool worker_spin_for_own(struct isle__worker *self)
 static bool worker_may_end(struct isle__worker *self)
 {
     isle__mutex_lock(&isle__sched.lock);
-    bool ends =
-        atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed) ||
-        atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed) > isle__sched.target;
+    /* Who rests may have made it heir, under the lock, since it last looked. */
+    bool has_some = atomic_load_explicit(&self->queue.count, memory_order_relaxed) > 0;
+    bool ends = atomic_load_explicit(&isle__sched.stopping, memory_order_relaxed) ||
+                (atomic_load_explicit(&isle__sched.worker_count, memory_order_relaxed) >
+                     isle__sched.target &&
+                 !has_some);
     if (ends) {
         struct isle__worker **at = &isle__sched.workers;
         while (*at != self)
