@@ -127,6 +127,7 @@ static bool isolate_set_name(struct isle__isolate *isolate, const char *text, si
 
 struct mailbox_limits {
     size_t messages, bytes;
+    size_t memory; /* SIZE_MAX: none */
 };
 
 static struct mailbox_limits mailbox_limits_of(const isle_options *options)
@@ -134,25 +135,31 @@ static struct mailbox_limits mailbox_limits_of(const isle_options *options)
     size_t bytes = limit_or(options->mailbox_max_bytes, ISLE__MAILBOX_BYTES);
     size_t messages = limit_or(options->mailbox_max_messages, ISLE__MAILBOX_MESSAGES);
     return (struct mailbox_limits){limit_within(messages, ISLE__ROOM_COUNT_MAX),
-                                   limit_within(bytes, ISLE__ROOM_BYTES_MAX)};
+                                   limit_within(bytes, ISLE__ROOM_BYTES_MAX),
+                                   limit_or(options->memory_max, SIZE_MAX)};
+}
+
+/* What else is in its memory leaves its mailbox no room that is known to be wide. */
+static bool mailbox_is_exact(const struct mailbox_limits *mailbox)
+{
+    return mailbox->memory != SIZE_MAX ||
+           isle__mailbox_is_narrow(mailbox->messages, mailbox->bytes);
 }
 
 static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options,
                                   struct mailbox_limits mailbox)
 {
-    size_t memory_max = limit_or(options->memory_max, SIZE_MAX);
-    atomic_store_explicit(&isolate->heap.limit, memory_max, memory_order_relaxed);
-    bool limited = memory_max != SIZE_MAX;
-    bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
-    unsigned admission =
-        (limited ? ISLE__ADMIT_BY_MEMORY : 0u) | (exactly ? ISLE__ADMIT_EXACTLY : 0u);
+    atomic_store_explicit(&isolate->heap.limit, mailbox.memory, memory_order_relaxed);
+    bool exactly = mailbox_is_exact(&mailbox);
+    unsigned admission = (mailbox.memory != SIZE_MAX ? ISLE__ADMIT_BY_MEMORY : 0u) |
+                         (exactly ? ISLE__ADMIT_EXACTLY : 0u);
     atomic_store_explicit(&isolate->admission, (uint8_t)admission, memory_order_relaxed);
     /* Downwards: what waits is rounded up. */
     size_t whole = mailbox.bytes / ISLE__ROOM_UNIT * ISLE__ROOM_UNIT;
     /* Release: who refuses mail because of them finds the id of the former life gone. */
     atomic_store_explicit(&isolate->limits, isle__room_of(mailbox.messages, whole),
                           memory_order_release);
-    isolate->shows_all = exactly || limited;
+    isolate->shows_all = exactly;
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
@@ -209,8 +216,7 @@ isle_err isle__isolate_create_plain(struct isle__isolate **ret_isolate)
 isle_err isle__isolate_create(const isle_options *options, struct isle__isolate **ret_isolate)
 {
     struct mailbox_limits mailbox = mailbox_limits_of(options);
-    bool exactly = isle__mailbox_is_narrow(mailbox.messages, mailbox.bytes);
-    struct isle__isolate *isolate = isolate_begin(exactly);
+    struct isle__isolate *isolate = isolate_begin(mailbox_is_exact(&mailbox));
     if (isolate == NULL)
         return ISLE_ENOMEM;
     isolate->is_plain = false;

@@ -72,8 +72,9 @@ struct isle__cold {
 
 enum isle__admission {
     ISLE__ADMIT_BY_MEMORY = 1, /* it has a limit of memory */
-    /* Its mailbox is so narrow that one mail too many would have others refused: nobody is let in
-     * who is then refused. For all lives of the body. */
+    /* Its mailbox is so narrow, or may be in what is left of its memory, that one mail too many
+     * would have others refused: nobody is let in who is then refused. For all lives of the body.
+     */
     ISLE__ADMIT_EXACTLY = 2
 };
 enum isle__entry_kind { ISLE__ENTRY, ISLE__ENTRY_RUN, ISLE__ENTRY_CLASSIC, ISLE__ENTRY_URI };

@@ -240,7 +240,7 @@ static struct {
 
 static void *flood_with_large(void *argument)
 {
-    static char large[4096];
+    static char large[16 * 1024];
 
     memset(large, 'x', sizeof large - 1);
     while (!atomic_load(&flood.over)) {
@@ -263,16 +263,17 @@ static void acknowledges_all(isle_value message)
     isle_send(isle_as_port(message), isle_null());
 }
 
-/* Messages that are larger than the mailbox are refused, and nothing else is for them. */
-TEST_ROOT(who_is_refused_has_nobody_else_refused)
+/* Messages that are too large for it are refused, and nothing else is for them. */
+static void refuse_large_ones(const isle_options *options)
 {
     int64_t count = rounds(20000, 200000, 2000000);
     isle_receive_port *port = isle_port_open();
-    isle_options options = {.mailbox_max_bytes = 4096};
-    isle_isolate target = isle_spawn(acknowledges_all, isle_port_value(port), &options);
+    isle_isolate target = isle_spawn(acknowledges_all, isle_port_value(port), options);
     pthread_t thread;
 
     isle_port_receive(port);
+    atomic_store(&flood.over, false);
+    atomic_store(&flood.refused, 0);
     atomic_store(&flood.target, target.default_port.id);
     CHECK_INT(pthread_create(&thread, NULL, flood_with_large, NULL), 0);
     for (int64_t i = 0; i < count || (atomic_load(&flood.refused) < 1000 && *TEST_SANITIZER == 0);
@@ -287,7 +288,18 @@ TEST_ROOT(who_is_refused_has_nobody_else_refused)
     isle_kill(target, ISLE_IMMEDIATE);
     isle_port_close(port);
 }
+
+TEST_ROOT(who_is_refused_has_nobody_else_refused)
+{
+    refuse_large_ones(&(isle_options){.mailbox_max_bytes = 4096});
+}
 TEST_TIMEOUT(who_is_refused_has_nobody_else_refused, 120);
+
+TEST_ROOT(who_is_refused_for_memory_has_nobody_else_refused)
+{
+    refuse_large_ones(&(isle_options){.memory_max = 8192});
+}
+TEST_TIMEOUT(who_is_refused_for_memory_has_nobody_else_refused, 120);
 
 /* Two wait in one port, the newer one outside a boundary: that is unwound at once, the other by
  * itself. What is then left looks like an isolate that has nothing, but for a stack. */
