@@ -214,6 +214,7 @@ static struct isle__isolate *main_need(const char *function)
 /* Without stacks: the loop as a function, on top of the main activity. */
 static void serve_inline(struct isle__isolate *root, bool wait)
 {
+    isle__frame_link(&main_state.activity.frame); /* it stands, and does not run */
     root->running = NULL;
     root->heap.frame = NULL;
     while (!main_state.loop_over && !main_state.ended)

@@ -65,6 +65,33 @@ TEST_ROOT(a_ring_of_isolates_passes_a_token)
     CHECK_INT(ring_hops, RING_HOPS);
 }
 
+/* --- what the main activity looks at outlives what its loop's events do */
+
+enum { GARBAGE = 4096 };
+
+static void replaces(void *context)
+{
+    isle_value list = *(isle_value *)context;
+    for (int i = 0; i < GARBAGE; i++) {
+        ISLE_SCOPE;
+        isle_list_set(list, 0, isle_stringf("%0200d", i));
+    }
+}
+
+TEST_ROOT(a_value_that_the_root_reads_before_its_loop_is_there_after_it)
+{
+    isle_value list = isle_list();
+    isle_list_add(list, isle_stringf("%0200d", -1));
+    list = isle_keep(list);
+    isle_value first = isle_list_get(list, 0); /* in the list's memory, and soon not in the list */
+    isle_schedule_microtask(replaces, &list);
+    isle_loop();
+    CHECK_STRING(isle_as_string(first), isle_as_string(isle_stringf("%0200d", -1)));
+    CHECK_STRING(isle_as_string(isle_list_get(list, 0)),
+                 isle_as_string(isle_stringf("%0200d", GARBAGE - 1)));
+    isle_release(list);
+}
+
 /* --- a counter that serves */
 
 ISLE_LOCAL(int64_t, count);
