@@ -24,7 +24,7 @@ def bench(*arguments, peers=('limit', 'pthread')):
     """Runs bench/run on the programs of the build under test; what it wrote."""
     peers = [word for name in peers for word in ('--peer', name)]
     run([sys.executable, os.path.join(BENCH, 'run'), '--programs', os.path.join(BUILD, 'bench'),
-         '--output', '.', '--rounds', '1', '--scale', '0.01', *peers, *arguments])
+         '--output', '.', '--rounds', '1', '--scale', '0.01', '--pairs', '0', *peers, *arguments])
     if not os.path.exists('bench.json'):
         return None
     with open('bench.json', encoding='utf-8') as file:
@@ -158,6 +158,29 @@ def root_lines_are_held_against_a_peers_own():
     equal(results.better_variant(Measured(), Asked('a'), 2, plain).median, 10, 'the plain line')
     handlers = next(one for one in workloads.ALL if one.name == 'round-trip-handlers-root')
     equal(handlers.peer_lines, ['round-trip-root', 'round-trip'], 'the lines of peers')
+
+
+@test()
+def one_worker_is_better_only_if_pairs_say_so_as_well():
+    class Measured:
+        pairs_of = {'ring': [(90, 100), (101, 100), (99, 100)], 'big': [(80, 100), (99, 100)] * 2}
+
+        def pairs(self, program, job, figure, threads, count):
+            equal((program.name, job, threads, count), ('isle', figure, 2, 4), 'what is measured')
+            return self.pairs_of[figure]
+
+    class Isle:
+        name = 'isle'
+
+    def seen(name, single, all_):
+        workload = next(one for one in workloads.ALL if one.name == name)
+        figures = [results.Figure(one, one, one, 2, 1, 0) for one in (all_, single)]
+        return results.Line(workload, *figures, {}, None)
+
+    lines = [seen('ring', 80, 100), seen('big', 80, 100), seen('pairs', 98, 100)]
+    results.look_again(Measured(), lines, 2, [Isle()], 4)
+    equal([line.single_is_suspicious for line in lines], [True, True, False], 'in the rounds')
+    equal([line.single_is_better for line in lines], [False, True, False], 'in pairs')
 
 
 @test()
