@@ -469,10 +469,14 @@ static void reactor_main(void *unused)
         (void)isle__reactor_poll(clock_fire());
 }
 
+/* Nothing is fired by a look that may say that there is nothing: what became due since its isolate
+ * went idle is something. */
 bool isle__reactor_wait_inline(void)
 {
-    int64_t wait = clock_fire();
     struct isle__parker parker = {0};
+    isle__mutex_lock(&reactor.lock);
+    int64_t wait = reactor.count > 0 ? reactor.heap[0]->deadline - isle__now() : ISLE_FOREVER;
+    isle__mutex_unlock(&reactor.lock);
     if (wait == ISLE_FOREVER)
         return false;
     if (wait > 0)

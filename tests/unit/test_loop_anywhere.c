@@ -214,6 +214,17 @@ TEST_ROOT(timers_are_never_early_and_keep_the_isolate_alive)
     CHECK_INT(began, 0);
 }
 
+/* Whenever it becomes due: also between the last look at the clock and the wait. */
+TEST_ROOT(a_timer_that_is_due_while_the_loop_goes_idle_fires)
+{
+    for (int64_t delay = 0; delay < ISLE_US(20); delay += 10) {
+        int64_t pending = isle_now_ns() - ISLE_MS(5); /* on_once makes it 0 */
+        isle_timer_start(delay, on_once, &pending);
+        isle_loop();
+        CHECK_INT(pending, 0);
+    }
+}
+
 static char order[8];
 
 static void note(void *context)
