@@ -101,8 +101,8 @@ class Progress:
 
 
 class Measurement:
-    def __init__(self, programs, jobs, rounds, threads, scale, repeats=True):
-        self.rounds, self.environment = rounds, dict(os.environ, BENCH_SCALE=str(scale))
+    def __init__(self, programs, jobs, rounds, threads, scale, repeats=True, whole=()):
+        self.rounds, self.scale, self.whole = rounds, scale, whole
         self.plan = [Run(program, count, job) for job in jobs for program in programs
                      if job in program.jobs for count in program.variants(threads)]
         self.values = {}     # (program, threads, figure): [value a round]
@@ -111,6 +111,9 @@ class Measurement:
         self.wall = {}       # run.key: seconds of the last
         self.repeat_budget = int(len(self.plan) * rounds * REPEAT_SHARE) if repeats else 0
         self.progress = Progress(len(self.plan) * rounds)
+
+    def environment(self, job):
+        return dict(os.environ, BENCH_SCALE='1' if job in self.whole else str(self.scale))
 
     def seconds_left(self, done_in_round, order, rounds_left):
         known = list(self.wall.values())
@@ -144,7 +147,7 @@ class Measurement:
             self.progress.note(f'again: {job}, pair {number + 1}/{count}')
             values = {}
             for threads_now in ((1, threads), (threads, 1))[number % 2]:
-                outcome = run_once(Run(program, threads_now, job), self.environment)
+                outcome = run_once(Run(program, threads_now, job), self.environment(job))
                 if not outcome.error and not is_disturbed(outcome.foreign):
                     values[threads_now] = outcome.figures.get(figure)
             if values.get(1) and values.get(threads):
@@ -164,13 +167,13 @@ class Measurement:
     def one(self, run):
         if len(self.failures.get(run.key, [])) >= FAILURES:
             return
-        best = run_once(run, self.environment)
+        best = run_once(run, self.environment(run.job))
         for _ in range(REPEATS):
             if best.error or not is_disturbed(best.foreign) or self.repeat_budget <= 0:
                 break
             self.repeat_budget -= 1
             self.progress.repeats += 1
-            again = run_once(run, self.environment)
+            again = run_once(run, self.environment(run.job))
             if not again.error and again.foreign < best.foreign:
                 best = again
         self.wall[run.key] = best.wall_s
