@@ -137,7 +137,8 @@ def text_report(lines):
 def markdown_report(lines, programs, machine, rounds, scale=1):
     at_scale = f' of {scale:g} times the counts' if scale != 1 else ''
     parts = ['# Measured', '',
-             f'`make bench`, {rounds} rounds{at_scale}, medians. {machine_text(machine, programs)}', '',
+             f'`make bench`, {rounds} rounds{at_scale}, medians. '
+             f'{machine_text(machine, programs)}', '',
              '![Time and memory of Isle and its peers](bench.svg)', '',
              'Each program checks its own results. Peers are measured with one scheduler thread '
              'and with all, and the better one counts; Isle with all. Lines of the root are held '

@@ -157,7 +157,7 @@ DART = [
 ALL = LINES + ROOT + SAVINA + OWN + DART
 GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates',
           'savina': "Savina's micro programs", 'own': 'Isle alone', 'dart': "Dart's benchmarks"}
-# Programs' workloads whose count is what they are about: a million alive is no million at half scale.
+# Workloads whose count is what they are about: a million alive is no million at half scale.
 WHOLE = ('spawn-burst', 'spawn-burst-root', 'fork-join-create', 'fork-join-create-root', 'skynet',
          'million', 'fan-in', 'fan-in-root', 'memory-idle', 'memory-bare', 'memory-suspended')
 COMPARED = ('lines', 'root', 'savina')  # groups that peers have too
