@@ -38,6 +38,14 @@ class Outcome:
     error: str = ''
 
 
+def kill_family(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has just ended
+    process.communicate()
+
+
 def run_once(run, environment):
     """One process; its figures, or why it failed."""
     environment = dict(environment, BENCH_THREADS=str(run.threads))
@@ -49,12 +57,10 @@ def run_once(run, environment):
     try:
         out, err = process.communicate(timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        kill_family(process)
         return Outcome({}, time.monotonic() - start, 0, f'no end after {TIMEOUT_S} s')
     except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        kill_family(process)
         raise
     after, wall = os.times(), time.monotonic() - start
     own = sum(after[:4]) - sum(before[:4])
