@@ -48,6 +48,8 @@ soak:
 	$(call configure,$(BUILD),-Dtests=true -Dcli=enabled $(MESON_OPTIONS))
 	ninja -C $(BUILD)
 	tools/run-tests --build $(BUILD) --tier soak $(TESTS)
+	tools/install-dependencies --ci
+	for name in asan tsan gen2; do tools/variant --all $$name || exit 1; done
 	tools/soak --build $(BUILD)
 
 # Built as bench/run builds, in the same folder.
@@ -96,6 +98,7 @@ format:
 
 check:
 	tools/format --check
+	tools/mutate --check
 	tools/check-tree
 
 clean:

@@ -80,6 +80,19 @@ static inline void *bench_alloc(size_t size)
     return memory;
 }
 
+static inline int bench_by_size(const void *one, const void *other)
+{
+    int64_t a = *(const int64_t *)one, b = *(const int64_t *)other;
+    return (a > b) - (a < b);
+}
+
+/* Sorts the samples. */
+static inline double bench_median(int64_t *samples, int64_t count)
+{
+    qsort(samples, (size_t)count, sizeof *samples, bench_by_size);
+    return (double)samples[count / 2];
+}
+
 static inline void bench_print(const char *name, double value)
 {
     printf("%s %.6g\n", name, value);
@@ -114,7 +127,7 @@ __attribute__((constructor)) static void bench_allowed_find(void)
     sched_getaffinity(0, sizeof bench_allowed, &bench_allowed);
 }
 
-static inline void bench_pin(int wanted)
+static inline void bench_pin_task(pid_t task, int wanted)
 {
     cpu_set_t allowed = bench_allowed, one;
     wanted %= CPU_COUNT(&allowed);
@@ -122,9 +135,14 @@ static inline void bench_pin(int wanted)
         if (CPU_ISSET(core, &allowed) && wanted-- == 0) {
             CPU_ZERO(&one);
             CPU_SET(core, &one);
-            pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+            sched_setaffinity(task, sizeof one, &one);
             return;
         }
+}
+
+static inline void bench_pin(int wanted)
+{
+    bench_pin_task(0, wanted);
 }
 
 /* A thread with a small stack that ends by itself. */

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A map over a pool: results in order, a failing job costs itself alone. The pool is a few isolates
- * and calls: a job goes to the next worker, its result or error comes back in its own future. */
+/* A map over a pool: results in order, then as they come; a failing job costs itself alone. */
 #include <inttypes.h>
 #include <isle.h>
 
-enum { WORKERS = 4, JOBS = 8 };
-
-static isle_value count_primes_below(isle_value limit, void *context)
+static isle_value count_primes_below(isle_value limit)
 {
-    (void)context;
     int64_t count = 0;
     for (int64_t n = 2; n < isle_as_int(limit); n++) {
         bool prime = true;
@@ -19,29 +15,34 @@ static isle_value count_primes_below(isle_value limit, void *context)
     return isle_int(count);
 }
 
-static void worker(isle_value unused)
+static void on_result(isle_value entry, void *context)
 {
-    (void)unused;
-    isle_port_serve(isle_default_port(), count_primes_below, NULL);
+    int64_t *done = context, index;
+    isle_value result;
+    isle_unpack(entry, "[i,o]", &index, &result);
+    if (isle_kind_of(result) == ISLE_ERROR)
+        printf("job %" PRId64 " failed: %s\n", index, isle_error_text(result));
+    else
+        ++*done;
 }
 
 static int app(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    isle_send_port pool[WORKERS];
-    for (int i = 0; i < WORKERS; i++)
-        pool[i] = isle_spawn(worker, isle_null(), NULL).default_port;
+    isle_value limits = isle_list();
+    for (int i = 1; i <= 8; i++)
+        isle_list_add(limits, isle_int(10000 * i));
 
-    isle_future *results[JOBS];
-    for (int i = 0; i < JOBS; i++)
-        results[i] = isle_call(pool[i % WORKERS], isle_int(10000 * (i + 1)), ISLE_SECONDS(60));
-    isle_value_print(isle_await(isle_future_all(results, JOBS)), stdout);
+    isle_pool *pool = isle_pool_open(count_primes_below, &(isle_pool_options){.worker_count = 4});
+    isle_value_print(isle_pool_map(pool, limits), stdout);
 
-    isle_future *wrong = isle_call(pool[0], isle_string("many"), ISLE_SECONDS(60));
-    isle_value result;
-    if (isle_try_await(wrong, ISLE_FOREVER, &result) != ISLE_OK)
-        printf("failed: %s\n", isle_error_text(isle_last_error()));
-    isle_value_print(isle_await(isle_call(pool[0], isle_int(100), ISLE_SECONDS(60))), stdout);
+    int64_t done = 0;
+    isle_list_set(limits, 4, isle_string("many"));
+    isle_await(isle_pool_each(pool, limits, on_result, &done));
+    printf("%" PRId64 " done\n", done);
+
+    isle_value_print(isle_await(isle_pool_run(pool, isle_int(100))), stdout);
+    isle_pool_close(pool);
     return 0;
 }
 

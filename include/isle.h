@@ -13,9 +13,19 @@
 #include "isle/future.h"     /* await, then, all, any */
 #include "isle/port.h"       /* send, call, receive, listen */
 #include "isle/isolate.h"    /* spawn, run, exit, kill, pause, ping, listeners */
+#include "isle/monitor.h"    /* how an isolate ended */
+#include "isle/name.h"       /* names for ports, in registries */
+#include "isle/stream.h"     /* many items, as fast as the reader takes them */
+#include "isle/sandbox.h"    /* what one behind a wall may do */
+#include "isle/supervisor.h" /* isolates that start others from a table and restart them */
 #include "isle/timer.h"      /* timers, sleep, microtasks, clock */
+#include "isle/pool.h"       /* many isolates, one function: jobs, map */
 #include "isle/io.h"         /* descriptors, signals, blocking work */
+#include "isle/group.h"      /* what ends together */
+#include "isle/shutdown.h"   /* signals that end the program in order */
+#include "isle/report.h"     /* what is told of an isolate that crashed */
 #include "isle/program.h"    /* ISLE_MAIN, start and stop, foreign event loops */
+#include "isle/topic.h"      /* publish and subscribe */
 #include "isle/random.h"     /* chance */
 #include "isle/simulation.h" /* a run that a seed replays */
 #include "isle/stats.h"      /* what the runtime holds and what it dropped */

@@ -8,6 +8,7 @@
  *     TEST_MEMORY(port_closes, 2048);     MiB that must be free, else "not run"
  *     TEST_TIER(port_closes, TEST_SOAK);  below that tier the runner leaves it out
  *     TEST_ALONE(port_closes);            it measures: nothing else runs beside it
+ *     TEST_WAITS(port_closes);            it waits for seconds and computes nothing
  *     TEST_MAIN()
  *
  * `prog --list` prints the names, `prog --describe` the names with what was declared about them,
@@ -34,6 +35,12 @@
 #include "isle/program.h"
 #include "isle/value.h"
 
+enum test_place {
+    TEST_BESIDE,       /* as many at a time as there are cores */
+    TEST_BY_ITSELF,    /* nothing else runs meanwhile */
+    TEST_WAITING_ROOM, /* beside those that run beside each other, and takes nobody's place */
+};
+
 enum test_tier {
     TEST_QUICK, /* make test: every behaviour once, sweeps sampled */
     TEST_FULL,  /* .ci/run: sweeps complete */
@@ -48,7 +55,7 @@ struct test {
     int line;
     int timeout; /* seconds */
     int memory;  /* MiB */
-    int alone;
+    enum test_place place;
     enum test_tier tier;
 };
 
@@ -102,7 +109,7 @@ static inline int test_run_root(const struct test *test, int argc, char **argv)
 #define TEST__DEFINE(test_name, runner)                                                            \
     static void test__##test_name(void);                                                           \
     static struct test test__##test_name##_record = {                                              \
-        #test_name, test__##test_name, runner, NULL, __LINE__, 30, 0, 0, TEST_QUICK};              \
+        #test_name, test__##test_name, runner, NULL, __LINE__, 30, 0, TEST_BESIDE, TEST_QUICK};    \
     __attribute__((constructor)) static void test__##test_name##_register(void)                    \
     {                                                                                              \
         test_register(&test__##test_name##_record);                                                \
@@ -122,7 +129,8 @@ static inline int test_run_root(const struct test *test, int argc, char **argv)
 #define TEST_TIMEOUT(name, seconds) TEST__DECLARE(name, timeout, seconds)
 #define TEST_MEMORY(name, mebibytes) TEST__DECLARE(name, memory, mebibytes)
 #define TEST_TIER(name, tier_wanted) TEST__DECLARE(name, tier, tier_wanted)
-#define TEST_ALONE(name) TEST__DECLARE(name, alone, 1)
+#define TEST_ALONE(name) TEST__DECLARE(name, place, TEST_BY_ITSELF)
+#define TEST_WAITS(name) TEST__DECLARE(name, place, TEST_WAITING_ROOM)
 
 /* What slows this build down or watches its memory: a bound in seconds or in threads may differ. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -309,7 +317,7 @@ static inline void test_list(bool describe)
     for (const struct test *test = test_first; test; test = test->next)
         if (describe)
             printf("%s %d %d %d %d\n", test->name, test->timeout, test->memory, (int)test->tier,
-                   test->alone);
+                   (int)test->place);
         else
             puts(test->name);
 }

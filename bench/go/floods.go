@@ -15,6 +15,8 @@ var floods = []workload{
 	rate("send-2-1", 2500000, 2, func(n int) time.Duration { return sendToOne(2, n, mailbox) }),
 	rate("send-8-1", 625000, 8, func(n int) time.Duration { return sendToOne(8, n, mailbox) }),
 	rate("fan-in", 100, 10000, func(n int) time.Duration { return sendToOne(10000, n, mailbox) }),
+	rate("stream", 20000000, 1, stream),
+	rate("stream-text", 2000000, 1, streamText),
 	rate("fork-join", 10000, joiners, forkJoin),
 	cost("fork-join-create", 40000, 1, forkJoinCreate),
 	cost("big", 5000, crowd, bigPings),
@@ -45,6 +47,46 @@ func sendToOne(producers, n, capacity int) time.Duration {
 	}
 	took := time.Since(begin)
 	expect("sum", sum, producers*(n*(n-1)/2))
+	return took
+}
+
+// stream is a producer that runs ahead of its consumer by what the channel holds, until it closes
+// it.
+func stream(n int) time.Duration {
+	items := make(chan int, mailbox)
+	begin := time.Now()
+	go func() {
+		for i := 0; i < n; i++ {
+			items <- i
+		}
+		close(items)
+	}()
+	sum := 0
+	for number := range items {
+		sum += number
+	}
+	took := time.Since(begin)
+	expect("sum", sum, n*(n-1)/2)
+	return took
+}
+
+// streamText is the same with a text of 64 bytes of its own in each item, as who shares nothing has.
+func streamText(n int) time.Duration {
+	line := make([]byte, 64)
+	items := make(chan string, mailbox)
+	begin := time.Now()
+	go func() {
+		for i := 0; i < n; i++ {
+			items <- string(line)
+		}
+		close(items)
+	}()
+	size := 0
+	for text := range items {
+		size += len(text)
+	}
+	took := time.Since(begin)
+	expect("size", size, 64*n)
 	return took
 }
 

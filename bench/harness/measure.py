@@ -110,13 +110,18 @@ class Measurement:
     def __init__(self, programs, jobs, rounds, threads, scale, repeats=True, whole=()):
         self.rounds, self.scale, self.whole = rounds, scale, whole
         self.plan = [Run(program, count, job) for job in jobs for program in programs
-                     if job in program.jobs for count in program.variants(threads)]
+                     if job in program.jobs for count in self.counts(program, threads, job)]
         self.values = {}     # (program, threads, figure): [value a round]
         self.disturbed = {}  # the same: rounds that stayed disturbed
         self.failures = {}   # run.key: [reason]
         self.wall = {}       # run.key: seconds of the last
         self.repeat_budget = int(len(self.plan) * rounds * REPEAT_SHARE) if repeats else 0
         self.progress = Progress(len(self.plan) * rounds)
+
+    @staticmethod
+    def counts(program, threads, job):
+        """Behind a wall is one thread, however many the host has."""
+        return [threads] if job.startswith('wall-') else program.variants(threads)
 
     def environment(self, job):
         return dict(os.environ, BENCH_SCALE='1' if job in self.whole else str(self.scale))

@@ -13,6 +13,8 @@ MARKS = {
     'tokio': ('#ae7a00', 'diamond'), 'caf': ('#6741d9', 'square'), 'node': ('#2f9e44', 'triangle'),
     'zmq': ('#1c7ed6', 'square'), 'nng': ('#868e96', 'diamond'),
     'pthread': ('#868e96', 'circle'), 'limit': ('', 'tick'),
+    'posix_spawn': ('#1098ad', 'circle'), 'bwrap': ('#6741d9', 'square'),
+    'seqpacket': ('#ae7a00', 'diamond'),
 }
 FALLBACK = ('#868e96', 'triangle')
 
@@ -84,7 +86,7 @@ LEFT, RIGHT, WIDTH, ROW = 300, 110, 1000, 24
 
 def cost(workload, value):
     """What grows when it gets worse: throughput as nanoseconds a message."""
-    return 1e9 / value if workload.higher_is_better else value
+    return workload.size * 1e9 / value if workload.higher_is_better else value
 
 
 def legend(names, titles, y):
@@ -99,7 +101,7 @@ def legend(names, titles, y):
 def panel(title, unit, lines, top):
     """Rows of one unit under an axis of their own; returns the parts and where it ends."""
     every = [cost(line.workload, one.median) for line in lines
-             for one in [line.isle, line.limit, *line.peers.values()] if one]
+             for one in [line.isle, line.limit, *line.limits.values(), *line.peers.values()] if one]
     axis = Axis(min(every), max(every), LEFT, WIDTH - RIGHT)
     bottom = top + 30 + ROW * len(lines)
     parts = [text(24, top + 4, title, 'text head')]
@@ -120,18 +122,18 @@ def short(unit, value):
 def row(line, axis, y):
     places = {name: axis.at(cost(line.workload, one.median)) for name, one in line.peers.items()}
     isle = axis.at(cost(line.workload, line.isle.median))
-    limit = axis.at(cost(line.workload, line.limit.median)) if line.limit else None
-    spread = [*places.values(), isle, *([limit] if limit is not None else [])]
+    limits = [axis.at(cost(line.workload, one.median))
+              for one in [line.limit, *line.limits.values()] if one]
+    spread = [*places.values(), isle, *limits]
     parts = [text(24, y + 4, line.workload.text),
              f'<path d="M{min(spread):.1f} {y}H{max(spread):.1f}" class="bar"/>']
-    if limit is not None:
-        parts.append(mark('tick', limit, y, ''))
+    parts += [mark('tick', limit, y, '') for limit in limits]
     for name, x in sorted(places.items(), key=lambda item: -item[1]):
         colour, shape = MARKS.get(name, FALLBACK)
         parts.append(mark(shape, x, y, colour))
     parts.append(mark('star', isle, y, MARKS['isle'][0]))
     if line.peer_ratio is not None:
-        kind = {'yes': 'yes', 'no': 'no'}[line.verdict]
+        kind = line.verdict or 'dim'
         parts.append(text(WIDTH - 20, y + 4, f'{line.peer_ratio:.2g}×', kind, 'end'))
     elif line.limit_ratio is not None:
         parts.append(text(WIDTH - 20, y + 4, f'{line.limit_ratio:.3g}× limit',
@@ -143,7 +145,10 @@ def comparison(lines, programs):
     """Time above, memory below; throughput is shown as time a message."""
     titles = {program.name: program.title for program in programs}
     shown = [line for line in lines if line.workload.group == 'lines'] or lines
-    names = [program.name for program in programs]
+    names = [program.name for program in programs if program.name in ('isle', 'limit')
+             or any(program.name in line.peers for line in shown)]
+    if 'limit' not in names and any(line.limits for line in shown):
+        names.append('limit')
     panels = [('Time an operation', 'ns', [line for line in shown if line.workload.unit != 'B']),
               ('Memory each', 'B', [line for line in shown if line.workload.unit == 'B'])]
     parts, y = legend(names, dict(titles, limit='limit of the machine'), 32), 70

@@ -13,12 +13,13 @@ from workloads import SAVINA
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCE = os.path.dirname(BENCH)
 
-OURS = ['isle', 'limit', 'pthread']  # built by meson
+OURS = ['isle', 'limit', 'pthread', 'channel']  # built by meson
 # Whose scheduler can be told how many threads it may have; each is measured with one and with all.
 SCHEDULED = ['isle', 'limit', 'erlang', 'go', 'tokio', 'caf']
 TITLES = {'isle': 'Isle', 'limit': 'limit', 'pthread': 'pthread', 'erlang': 'Erlang/OTP',
           'go': 'Go', 'node': 'Node', 'caf': 'CAF', 'tokio': 'Tokio', 'zmq': 'ZeroMQ',
-          'nng': 'nng'}
+          'nng': 'nng', 'channel': 'channel', 'posix_spawn': 'posix_spawn + pipes',
+          'bwrap': 'bubblewrap', 'seqpacket': 'fork + seqpacket'}
 ORDER = list(TITLES)
 
 
@@ -36,6 +37,7 @@ VERSIONS = {
     'tokio': lambda: f'{package_version("librust-tokio-dev")}, {said_by("rustc", "--version")}',
     'zmq': lambda: package_version('libzmq3-dev'),
     'nng': lambda: package_version('libnng-dev'),
+    'bwrap': lambda: package_version('bubblewrap'),
 }
 
 
@@ -73,11 +75,11 @@ def peer_names():
     return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else 99, name))
 
 
-def build_ours(build):
+def build_ours(build, savina):
     """Isle and its neighbours, optimised, with everything compiled in."""
     options = ['-Dbench=true', '-Dexamples=false', '-Dcli=disabled', '-Dbuildtype=release',
                '-Db_lto=true', '-Db_ndebug=false']
-    targets = ['savina', *[f'bench/bench-{name}' for name in OURS]]
+    targets = [*(['savina'] if savina else []), *[f'bench/bench-{name}' for name in OURS]]
     setup = ['meson', 'setup', build, *options]
     if os.path.exists(os.path.join(build, 'build.ninja')):
         setup.insert(2, '--reconfigure')
@@ -90,12 +92,13 @@ def build_ours(build):
 
 
 def newest(name):
-    """When a file that a peer is made of was last changed: one of its folder, and of what the
-    messaging libraries share."""
+    """When a file that a peer is made of was last changed: one of its folder, and of what
+    messaging libraries or helper processes share."""
     files, folders = [], [os.path.join(BENCH, name)]
-    if os.path.exists(os.path.join(BENCH, name, 'library.h')):
-        files.append(os.path.join(BENCH, 'common.h'))
-        folders.append(os.path.join(BENCH, 'sockets'))
+    for own, shared in (('library.h', 'sockets'), ('way.c', 'children')):
+        if os.path.exists(os.path.join(BENCH, name, own)):
+            files += [os.path.join(BENCH, 'common.h'), os.path.join(BENCH, 'processes.h')]
+            folders.append(os.path.join(BENCH, shared))
     for folder in folders:
         for place, _, names in os.walk(folder):
             files += [os.path.join(place, file) for file in names]
@@ -135,12 +138,12 @@ def load(name, folder):
     return Program(name, path, jobs, version)
 
 
-def collect(build, ours, wanted, say):
+def collect(build, ours, wanted, say, savina=True):
     """Builds and loads the programs; peers that are missing are named, not fatal. `ours` is where
     Isle's lie if they are built already."""
     if not ours:
         say('building Isle')
-    folder = ours or build_ours(build)
+    folder = ours or build_ours(build, savina)
     output = os.path.join(os.path.abspath(build), 'peers')
     programs, missing = [], {}
     for name in OURS + peer_names():

@@ -5,7 +5,7 @@ reached."""
 import dataclasses
 import statistics
 
-from workloads import ALL, COMPARED, format_value
+from workloads import ALL, COMPARED, TARGETED, format_value
 
 PEER_BAR = 2.0     # times better than the best peer; memory: at most half
 LIMIT_BAR = 1.25   # times the limit at most
@@ -44,6 +44,7 @@ class Line:
     single: Figure        # with one worker, or None
     peers: dict           # name: Figure of its better variant
     limit: Figure
+    limits: dict = dataclasses.field(default_factory=dict)  # further ones: what it is, Figure
     again: float = None   # single_ratio once more, if it was suspicious: the median of pairs
 
     def times_better(self, ours, theirs):
@@ -86,6 +87,10 @@ class Line:
     @property
     def verdict(self):
         """'yes', 'no', or '' where nothing is there to compare with."""
+        if self.workload.group in TARGETED:
+            target = self.workload.target
+            return ('yes' if self.workload.reaches_target(self.isle.median) else 'no') \
+                if target else ''
         if self.peer_ratio is not None and self.peer_ratio >= PEER_BAR:
             return 'yes'
         if self.limit_ratio is not None and self.limit_ratio <= LIMIT_BAR:
@@ -94,6 +99,9 @@ class Line:
 
     @property
     def reason(self):
+        if self.workload.target:
+            unit = self.workload.unit
+            return f'{self.isle.shown(unit)}, wanted {format_value(unit, self.workload.target)}'
         if self.peer_ratio is not None and self.peer_ratio >= PEER_BAR:
             return f'{self.peer_ratio:.2g}× the best peer'
         if self.limit_ratio is not None and self.limit_ratio <= LIMIT_BAR:
@@ -131,6 +139,17 @@ def look_again(measurement, found, threads, programs, pairs):
                 [1 / ratio for ratio in ratios] if line.workload.higher_is_better else ratios)
 
 
+def limits_of(measurement, workload, threads):
+    """Figures of what carries the messages, in the workload's unit."""
+    found = {}
+    for what, name, factor in workload.limits:
+        one = figure(measurement, 'channel', threads, name)
+        if one:
+            found[what] = dataclasses.replace(one, median=one.median * factor,
+                                              least=one.least * factor, most=one.most * factor)
+    return found
+
+
 def lines(measurement, programs, threads):
     """A line for each workload that Isle has run."""
     found = []
@@ -148,5 +167,5 @@ def lines(measurement, programs, threads):
         single = figure(measurement, 'isle', 1, workload.name) if threads > 1 else None
         found.append(Line(workload, isle, single,
                           {name: one for name, one in others.items() if name != 'limit'},
-                          others.get('limit')))
+                          others.get('limit'), limits_of(measurement, workload, threads)))
     return found

@@ -8,16 +8,22 @@ import dataclasses
 @dataclasses.dataclass(frozen=True)
 class Workload:
     name: str
-    unit: str  # ns an operation, /s messages a second, B bytes each, x a ratio
+    unit: str  # ns an operation, /s messages a second, B/s bytes, B bytes each, x a ratio
     text: str
     group: str = 'lines'
     job: str = ''      # the program's workload that prints this figure
     against: str = ''  # the peers' line, where Isle has several ways
     rooted: str = ''   # the peers' own line from their main thread, which comes before that
+    target: float = 0  # what is wanted, in its unit, where that is the bar
+    size: int = 1      # B/s: bytes of a message
+    limits: tuple = ()  # (what it is, a figure of bench-channel, in how many of the unit)
 
     @property
     def higher_is_better(self):
-        return self.unit == '/s'
+        return self.unit in ('/s', 'B/s')
+
+    def reaches_target(self, value):
+        return value >= self.target if self.higher_is_better else value <= self.target
 
     @property
     def peer_lines(self):
@@ -44,12 +50,17 @@ LINES = [
     Workload('send-2-1', '/s', '2 producers, 1 consumer, a message'),
     Workload('send-8-1', '/s', '8 producers, 1 consumer, a message'),
     Workload('fan-in', '/s', '10,000 senders, 1 receiver, a message'),
+    Workload('stream', '/s', 'a stream with a window of 512, an int'),
+    Workload('stream-handler', '/s', 'the same, read by a handler', against='stream'),
+    Workload('stream-text', '/s', 'the same, a text of 64 bytes'),
     Workload('ring', 'ns', 'ring of 503, a hop'),
     Workload('fork-join', '/s', 'fork-join to 60 receivers, a message'),
     Workload('fork-join-create', 'ns', 'create 40,000 with a message each'),
     Workload('skynet', 'ns', 'skynet: a tree of a million, a leaf'),
     Workload('big', 'ns', 'big: 120 ping at random, a ping and pong'),
     Workload('chameneos', 'ns', 'chameneos: 100 creatures, a meeting'),
+    Workload('pool', '/s', 'a list through a pool, a job; 256 a message'),
+    Workload('pool-single', '/s', 'a list through a pool, a job a message', against='pool'),
     *[Workload(f'echo-copy-{key}', 'ns', f'echo of {size}, copied')
       for key, size in SIZES.items()],
     *[Workload(f'echo-move-{key}', 'ns', f'echo of {size}, moved')
@@ -97,6 +108,39 @@ OWN = [
     Workload('pool', 'ns', 'calls to a pool of four, 64 under way', group='own'),
     Workload('run-root', 'ns', 'the same from the root', group='own'),
     Workload('pool-root', 'ns', 'the same from the root', group='own'),
+]
+
+# Isolates in sandboxed processes; the peers have processes of their own. The limits are what
+# carries the messages, without an isolate on either side.
+WALL = [
+    Workload('wall-spawn-cold', 'ns', 'spawn to first message, none born ahead', group='wall',
+             target=150e3),
+    Workload('wall-spawn', 'ns', 'spawn to first message, from the pool', group='wall',
+             against='wall-spawn-cold', target=60e3),
+    Workload('wall-kill', 'ns', 'kill to dead, as the monitor is told', group='wall', target=1e6),
+    Workload('wall-churn', '/s', 'spawn, first message, kill; eight at once', group='wall',
+             target=4000),
+    Workload('wall-round-trip', 'ns', 'round trip, both on one core', group='wall', target=3500,
+             limits=(('ring', 'channel-rtt', 1), ('pipe', 'pipe-rtt', 1))),
+    Workload('wall-round-trip-cores', 'ns', 'round trip, each on a core, both busy', group='wall',
+             target=1500, limits=(('ring', 'channel-rtt-cores', 1),)),
+    Workload('wall-send-in', '/s', 'small messages into it', group='wall', target=5e6,
+             limits=(('ring', 'channel-flow-64', 1),)),
+    Workload('wall-send-out', '/s', 'small messages out of it', group='wall', target=5e6,
+             limits=(('ring', 'channel-flow-64', 1),)),
+    Workload('wall-bytes-in', 'B/s', '16 KiB messages into it', group='wall', target=10e9,
+             size=16384,
+             limits=(('ring', 'channel-flow-16k', 16384),)),
+    Workload('wall-bytes-out', 'B/s', '16 KiB messages out of it', group='wall', target=10e9,
+             size=16384,
+             limits=(('ring', 'channel-flow-16k', 16384),)),
+    *[Workload(f'wall-{way}-{place}', 'B/s', f'16 MiB {way} {text}', group='wall', size=16 << 20,
+               against=f'wall-large-{place}')
+      for way in ('moved', 'frozen') for place, text in (('in', 'into it'), ('out', 'out of it'))],
+    Workload('wall-memory', 'B', 'idle: pages that it has for itself', group='wall',
+             target=128 * 1024),
+    Workload('wall-memory-tables', 'B', 'idle: those and its page tables', group='wall',
+             job='wall-memory'),
 ]
 
 
@@ -154,13 +198,15 @@ DART = [
     *dart('dart-loop-regexp', 'EventLoopLatencyRegexp', LATE_PARTS),
 ]
 
-ALL = LINES + ROOT + SAVINA + OWN + DART
+ALL = LINES + ROOT + SAVINA + WALL + OWN + DART
 GROUPS = {'lines': 'Between isolates', 'root': 'Between the root and isolates',
-          'savina': "Savina's micro programs", 'own': 'Isle alone', 'dart': "Dart's benchmarks"}
+          'savina': "Savina's micro programs", 'wall': 'Behind a wall', 'own': 'Isle alone',
+          'dart': "Dart's benchmarks"}
 # Workloads whose count is what they are about: a million alive is no million at half scale.
 WHOLE = ('spawn-burst', 'spawn-burst-root', 'fork-join-create', 'fork-join-create-root', 'skynet',
          'million', 'fan-in', 'fan-in-root', 'memory-idle', 'memory-bare', 'memory-suspended')
 COMPARED = ('lines', 'root', 'savina')  # groups that peers have too
+TARGETED = ('wall',)  # and those that have targets instead of the bar
 
 
 def format_value(unit, value):
@@ -169,6 +215,7 @@ def format_value(unit, value):
         return f'{value:.2f}×'
     steps = {'ns': [(1e9, 's'), (1e6, 'ms'), (1e3, 'µs'), (1, 'ns')],
              '/s': [(1e9, 'G/s'), (1e6, 'M/s'), (1e3, 'k/s'), (1, '/s')],
+             'B/s': [(1e9, 'GB/s'), (1e6, 'MB/s'), (1e3, 'kB/s'), (1, 'B/s')],
              'B': [(1e6, 'MB'), (1e4, 'kB'), (1, 'B')]}[unit]
     for size, name in steps:
         if value >= size * (0.9995 if size > 1 else 0) or size == steps[-1][0]:

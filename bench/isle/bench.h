@@ -21,8 +21,20 @@ struct workload {
 
 /* Each ends with an entry without a name. */
 extern const struct workload bytes_workloads[], dart_life_workloads[], dart_workloads[],
-    memory_workloads[], messages_workloads[], patterns_workloads[], scaling_workloads[],
-    spawn_workloads[], tree_workloads[];
+    memory_workloads[], messages_workloads[], patterns_workloads[], pool_workloads[],
+    scaling_workloads[], spawn_workloads[], stream_workloads[], tree_workloads[],
+    wall_large_workloads[], wall_workloads[];
+
+/* Not the memory of isolates that nobody but root may look at. */
+bool wall_may_be_measured(const struct workload *workload);
+/* Before the start: what a workload of isolates behind a wall needs of the program. */
+void wall_prepare(const struct workload *workload, isle_program_options *options);
+
+/* Spawns behind a wall; the default port. The first one also starts the zygote; ends the program,
+ * with the reason, where there is no wall. The end is told to `ends`, if that is not NULL. */
+isle_send_port wall_spawn(isle_entry *entry, isle_value message, isle_receive_port *ends);
+/* Waits for that end, since how long the program waits by itself is bounded, and closes `ends`. */
+void wall_require_returned(isle_receive_port *ends);
 
 /* Prints a figure under the workload's own name, or under another one; "-root" is added. */
 void bench_figure(double value);

@@ -4,8 +4,10 @@
 #include "bench.h"
 
 static const struct workload *const tables[] = {
-    spawn_workloads,    messages_workloads, bytes_workloads, tree_workloads,      memory_workloads,
-    patterns_workloads, scaling_workloads,  dart_workloads,  dart_life_workloads,
+    spawn_workloads,      messages_workloads,  bytes_workloads,  tree_workloads,
+    memory_workloads,     patterns_workloads,  pool_workloads,   scaling_workloads,
+    dart_workloads,       dart_life_workloads, stream_workloads, wall_workloads,
+    wall_large_workloads,
 };
 enum { TABLE_COUNT = sizeof tables / sizeof *tables };
 
@@ -52,6 +54,8 @@ static void list(void)
 {
     for (size_t i = 0; i < TABLE_COUNT; i++)
         for (const struct workload *one = tables[i]; one->name != NULL; one++) {
+            if (!wall_may_be_measured(one))
+                continue;
             puts(one->name);
             if (one->with_root)
                 printf("%s-root\n", one->name);
@@ -87,6 +91,7 @@ static void run(const struct workload *workload)
 
 int main(int argc, char **argv)
 {
+    (void)isle_child_main(argc, argv); /* of a process isolate, this is the program */
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
         list();
         return 0;
@@ -97,7 +102,9 @@ int main(int argc, char **argv)
         return 2;
     }
     running_name = workload->name;
-    isle_err err = isle_start(argc, argv, &(isle_program_options){.worker_count = bench_threads()});
+    isle_program_options options = {.worker_count = bench_threads()};
+    wall_prepare(workload, &options);
+    isle_err err = isle_start(argc, argv, &options);
     if (err != ISLE_OK) {
         fprintf(stderr, "isle_start: %s\n", isle_err_text(err));
         return 1;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Root and workers, and what they say to each other:
- *   worker to root   a call on `work`; its reply is a batch [path, size, path, size …], or null: no
- * more worker to root   a struct tally on `tallies`; [name, reason] on `skips` root to worker
- * "stop" on its default port worker to root   its packed table on `tables`, moved by isle_exit as
- * its last act A worker asks for its next batch before it begins the one it has, so it never waits
- * for the root. */
+/* Root and workers, and what they say to each other. A pool gives each worker one job, to count
+ * until there is nothing more; its result is its packed table.
+ *   worker to root   a call on `work` with the port that it listens to; its reply is a batch [path,
+ *                    size, path, size …], or null: no more
+ *   worker to root   a struct tally on `tallies`; [name, reason] on `skips`
+ *   root to worker   "stop" on that port
+ * A worker asks for its next batch before it begins the one it has, so it never waits for the root.
+ */
 #include "crew.h"
 
 #include <string.h>
@@ -21,6 +23,7 @@ ISLE_TYPE(tally_type, struct tally, ISLE_FIELD(struct tally, done_size),
 struct worker {
     isle_send_port tallies;
     isle_send_port skips;
+    isle_receive_port *orders;
     bool stopped;
     int64_t file_left; /* of the present file's size, what no tally has told yet */
     struct tally tally;
@@ -37,7 +40,7 @@ static void worker_tell(struct worker *worker)
 static void worker_listen(struct worker *worker)
 {
     isle_value order;
-    if (isle_port_try_receive(isle_default_port(), 0, &order) == ISLE_OK)
+    if (isle_port_try_receive(worker->orders, 0, &order) == ISLE_OK)
         worker->stopped = true;
 }
 
@@ -90,28 +93,31 @@ static void worker_batch(struct worker *worker, isle_value batch)
     worker_tell(worker);
 }
 
-static void worker_main(isle_value message)
+/* The job: {"work": port, "tallies": port, "skips": port} → packed table. */
+static isle_value worker_count_all(isle_value message)
 {
-    isle_send_port work, tables;
+    isle_send_port work;
     struct worker *worker = isle_new(struct worker);
-    isle_unpack(message, "{s:p,s:p,s:p,s:p}", "work", &work, "tables", &tables, "tallies",
-                &worker->tallies, "skips", &worker->skips);
+    isle_unpack(message, "{s:p,s:p,s:p}", "work", &work, "tallies", &worker->tallies, "skips",
+                &worker->skips);
+    worker->orders = isle_port_open();
     table_init(&worker->table, 1 << 15);
     worker->reader.table = &worker->table;
     worker->reader.progress = worker_progress;
     worker->reader.context = worker;
 
-    isle_future *next = isle_future_keep(isle_call(work, isle_null(), ISLE_FOREVER));
+    isle_value orders = isle_port_value(worker->orders);
+    isle_future *next = isle_future_keep(isle_call(work, orders, ISLE_FOREVER));
     while (!worker->stopped) {
         ISLE_SCOPE;
         isle_value batch = isle_await(next);
         isle_future_release(next);
         if (isle_is_null(batch))
             break;
-        next = isle_future_keep(isle_call(work, isle_null(), ISLE_FOREVER));
+        next = isle_future_keep(isle_call(work, orders, ISLE_FOREVER));
         worker_batch(worker, batch);
     }
-    isle_exit(tables, table_pack(&worker->table));
+    return table_pack(&worker->table);
 }
 
 /* Whether word a stands before word b in the list of the most frequent. */
@@ -172,11 +178,11 @@ static isle_value crew_merge(isle_value argument)
 }
 
 /* The next batch: whole files, at least one, together about BATCH_SIZE. */
-static isle_value crew_hand_out(isle_value request, void *context)
+static isle_value crew_hand_out(isle_value orders, void *context)
 {
     struct crew *crew = context;
     const struct plan *plan = &crew->plan;
-    (void)request;
+    isle_set_add(crew->workers, orders);
     if (crew->stopping || crew->next >= plan->count * plan->rounds)
         return isle_null();
     isle_value batch = isle_list();
@@ -212,40 +218,17 @@ static void crew_add_skip(isle_value message, void *context)
         isle_list_add(crew->skipped, message);
 }
 
-static void crew_spawn(struct crew *crew, isle_value message, isle_send_port on_error,
-                       isle_send_port on_exit)
+/* [which, its table or error] */
+static void crew_take_table(isle_value entry, void *context)
 {
-    for (unsigned i = 0; i < crew->worker_count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "counter %u", i + 1);
-        isle_options options = {.debug_name = name, .on_error = on_error, .on_exit = on_exit};
-        crew->workers[i] = isle_spawn(worker_main, message, &options);
+    struct crew *crew = context;
+    isle_value table = isle_list_get(entry, 1);
+    if (isle_kind_of(table) != ISLE_ERROR) {
+        isle_list_add(crew->tables, table);
+        return;
     }
-}
-
-static void crew_note_failure(struct crew *crew, isle_value error)
-{
     crew->failed++;
-    fprintf(stderr, "wordcount: a worker failed: %s\n", isle_as_string(isle_list_get(error, 0)));
-}
-
-/* Takes in the tables until every worker has ended. A worker's table comes before the notice of its
- * end. */
-static void crew_collect(struct crew *crew, isle_receive_port *tables, isle_receive_port *errors,
-                         isle_receive_port *ends)
-{
-    isle_receive_port *ports[] = {tables, errors, ends};
-    for (unsigned ended = 0; ended < crew->worker_count;) {
-        ISLE_SCOPE;
-        isle_value message;
-        isle_receive_port *from = isle_port_receive_any(ports, 3, ISLE_FOREVER, &message);
-        if (from == tables)
-            isle_list_add(crew->tables, message);
-        else if (from == ends)
-            ended++;
-        else
-            crew_note_failure(crew, message);
-    }
+    fprintf(stderr, "wordcount: a worker failed: %s\n", isle_error_text(table));
 }
 
 void crew_run(struct crew *crew)
@@ -254,36 +237,41 @@ void crew_run(struct crew *crew)
     int64_t start = isle_now_ns();
     isle_receive_port *work = isle_port_open(), *tallies = isle_port_open(),
                       *skips = isle_port_open();
-    isle_receive_port *tables = isle_port_open(), *errors = isle_port_open(),
-                      *ends = isle_port_open();
     isle_port_serve(work, crew_hand_out, crew);
     isle_port_listen(tallies, crew_add_tally, crew);
     isle_port_listen(skips, crew_add_skip, crew);
 
-    crew->workers = isle_alloc(crew->worker_count * sizeof(isle_isolate));
-    crew->tables = isle_list();
-    crew_spawn(crew,
-               isle_pack("{s:p,s:p,s:p,s:p}", "work", isle_port_send_port(work), "tables",
-                         isle_port_send_port(tables), "tallies", isle_port_send_port(tallies),
-                         "skips", isle_port_send_port(skips)),
-               isle_port_send_port(errors), isle_port_send_port(ends));
-    crew_collect(crew, tables, errors, ends);
+    isle_options workers = {.debug_name = "counter"};
+    isle_pool *pool =
+        isle_pool_open(worker_count_all, &(isle_pool_options){.worker_count = crew->worker_count,
+                                                              .workers = &workers});
+    isle_value job = isle_pack("{s:p,s:p,s:p}", "work", isle_port_send_port(work), "tallies",
+                               isle_port_send_port(tallies), "skips", isle_port_send_port(skips));
+    isle_value jobs = isle_list_fixed(crew->worker_count);
+    for (unsigned i = 0; i < crew->worker_count; i++)
+        isle_list_set(jobs, i, job);
+    isle_cell_set(&crew->workers, isle_set());
+    isle_cell_set(&crew->tables, isle_list());
+    isle_await(isle_pool_each(pool, jobs, crew_take_table, crew));
+    isle_pool_close(pool);
 
     isle_value argument = isle_pack("{s:o,s:i}", "tables", crew->tables, "top", crew->top_count);
     isle_cell_set(&crew->result, isle_await(isle_run(crew_merge, argument,
                                                      &(isle_options){.debug_name = "merge"})));
     crew->time_ns = isle_now_ns() - start;
 
-    isle_free(crew->workers);
-    crew->workers = NULL;
-    isle_receive_port *all[] = {work, tallies, skips, tables, errors, ends};
+    isle_cell_set(&crew->workers, isle_null());
+    isle_cell_set(&crew->tables, isle_null());
+    isle_receive_port *all[] = {work, tallies, skips};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         isle_port_close(all[i]);
 }
 
 void crew_stop(struct crew *crew)
 {
+    isle_value orders;
     crew->stopping = true;
-    for (unsigned i = 0; crew->workers != NULL && i < crew->worker_count; i++)
-        isle_send(crew->workers[i].default_port, isle_string("stop"));
+    for (size_t at = 0;
+         !isle_is_null(crew->workers) && isle_next(crew->workers, &at, &orders, NULL);)
+        isle_send(isle_as_port(orders), isle_string("stop"));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The crew: a small pool of isolates, made of isle_spawn and ports. The root hands out batches of
- * files, each worker counts them into a table of its own and asks for more; at the end the tables
- * move into one more isolate that merges them. Law: the root only answers, adds up and waits;
+/* The crew: a pool of isolates. The root hands out batches of files, each worker counts them into a
+ * table of its own and asks for more; at the end the tables move into one more isolate that merges
+ * them. Law: the root only answers, adds up and waits;
  * whatever takes time runs elsewhere. */
 #ifndef WORDCOUNT_CREW_H
 #define WORDCOUNT_CREW_H
@@ -37,8 +37,8 @@ struct crew {
     /* The crew's own. */
     size_t next;
     bool stopping;
-    isle_isolate *workers;
-    isle_value tables;
+    isle_value workers; /* kept set of the ports that they listen to; null: none runs */
+    isle_value tables;  /* kept list */
     struct tally tally;
     unsigned failed; /* workers that ended with an error; what they had counted is missing */
     isle_value

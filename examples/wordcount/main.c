@@ -12,6 +12,7 @@
 
 #include "crew.h"
 #include "find.h"
+#include "number.h"
 #include "show.h"
 #include "textfile.h"
 
@@ -97,25 +98,14 @@ static void program_interrupt(isle_value signal, void *context)
         crew_stop(program->running);
 }
 
-/* A number from 1 to max, or 0 after a complaint. */
-static unsigned program_number(const char *text, unsigned max)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0' && number >= 1 && number <= max)
-        return (unsigned)number;
-    fprintf(stderr, "wordcount: '%s' is no number from 1 to %u\n", text, max);
-    return 0;
-}
-
 /* false: the option is wrong, and that has been said. */
 static bool program_take(struct arguments *arguments, int option)
 {
     switch (option) {
     case 'w':
-        return (arguments->worker_count = program_number(optarg, 1024)) != 0;
+        return (arguments->worker_count = number_read("wordcount", optarg, 1024)) != 0;
     case 't':
-        return (arguments->top_count = program_number(optarg, 1000000)) != 0;
+        return (arguments->top_count = number_read("wordcount", optarg, 1000000)) != 0;
     case 'c':
         return arguments->check = true;
     case 'n':

@@ -37,9 +37,10 @@ ISLE_API const void *isle_as_bytes(isle_value bytes, size_t *ret_size);
 ISLE_API const void *isle_as_array(isle_value array, isle_element element, size_t *ret_count);
 ISLE_API void *isle_bytes_data(isle_value bytes);
 
-/* Transferable: bytes that move. Made once, filled in place, sent without a copy, materialized once
- * over all isolates. After a successful send the sender's value and pointer are dead (a debug build
- * unmaps the pages); after a failed one nothing has changed. Dart: TransferableTypedData. */
+/* Transferable: bytes that move. (Behind a wall they are copied once, by a ring of memory.) Made
+ * once, filled in place, sent without a copy, materialized once over all isolates. After a
+ * successful send the sender's value and pointer are dead (a debug build unmaps the pages); after a
+ * failed one nothing has changed. Dart: TransferableTypedData. */
 ISLE_API isle_value isle_transferable(
     size_t size); /* zeroed; counts in the isolate's limit. ISLE_ERANGE: above SIZE_MAX / 4 */
 ISLE_API void *
@@ -52,12 +53,18 @@ isle_materialize(isle_value transferable); /* bytes; throws ISLE_EUSED the secon
 
 /* An immutable copy of the graph, shared by count by every isolate that gets it and never copied
  * again. Freezing what is already frozen returns it. Throws ISLE_EUNSENDABLE like a send. Charged
- * in full to each isolate that holds it. */
+ * in full to each isolate that holds it. Isolates behind a wall get a copy of their own; but bytes
+ * of 1 MiB and more that go to one after the other are one memory, which all of them map. */
 ISLE_API isle_value isle_freeze(isle_value value);
 ISLE_API bool isle_is_frozen(isle_value value); /* what needs no memory counts as frozen */
+/* Bytes that are charged to who holds it: of all that it was frozen with, if it is a part of a
+ * frozen graph. 0: it needs no memory. ISLE_EINVAL: it is not frozen. */
+ISLE_API size_t isle_frozen_size(isle_value value);
 
 /* A resource: owns a file descriptor, closes it at the end of its scope, or of what keeps it; a
- * message carries a duplicate, made at the send and closed on every path that drops it. */
+ * message carries a duplicate, made at the send and closed on every path that drops it. Into an
+ * isolate behind a wall a message takes 16 at most, and it holds some 50 at a time; none comes out.
+ */
 ISLE_API isle_value
 isle_resource(int fd); /* takes fd; on a throw it is still the caller's. ISLE_EINVAL: negative */
 ISLE_API int

@@ -45,7 +45,8 @@ ISLE_API isle_receive_port *isle_signal_port(int signal);
  * Cancelling the future does not stop the work; `context` must live until it has run:
  * on_done(context), if given, is called exactly once after it, on the helper thread, also when the
  * isolate has ended meanwhile. ISLE_EINVAL: no work; ISLE_ESYSTEM: no thread could be had (on_done
- * is not called then). */
+ * is not called then). Inside a process isolate, which has one thread and whose waiting stops
+ * nobody else, the work runs in the call. */
 typedef int64_t isle_blocking_work(void *context);
 ISLE_API isle_future *isle_blocking(isle_blocking_work *work, void *context,
                                     void (*on_done)(void *context));

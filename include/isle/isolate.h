@@ -13,8 +13,8 @@
  * replaced. */
 typedef enum isle_backend {
     ISLE_BACKEND_DEFAULT = 0, /* as above */
-    ISLE_THREAD,              /* a thread of this program: the one that exists today */
-    ISLE_PROCESS,             /* a sandboxed process: not yet */
+    ISLE_THREAD,              /* a thread of this program */
+    ISLE_PROCESS,             /* a sandboxed process (sandbox.h), on Linux */
     ISLE_WASM,                /* a WebAssembly instance: not yet */
     ISLE_WEB,                 /* a Web Worker: not yet */
     ISLE_NODE                 /* another machine: not yet */
@@ -32,6 +32,8 @@ typedef enum isle_priority {
     ISLE_BEFORE_NEXT_EVENT = 1 /* when the running event is over */
 } isle_priority;
 
+struct isle_sandbox; /* sandbox.h */
+
 /* All zero is the default everywhere. Grows at its end only. Pointers are read during the call. */
 typedef struct isle_options {
     const char *debug_name; /* copied; NULL: isle_debug_name gives "isolate-ID" there */
@@ -40,13 +42,19 @@ typedef struct isle_options {
     bool errors_not_fatal;
     isle_send_port on_exit;  /* gets null at the end */
     isle_send_port on_error; /* gets [text, stack text or null], before on_exit */
-    size_t memory_max; /* bytes, heap and mailbox; 0: none on threads, 256 MiB behind a wall */
+    size_t memory_max; /* bytes, heap and mailbox; 0: none on threads, behind a wall 256 MiB of heap
+                          beside what the mailbox may hold. There malloc's have the same limit and
+                          16 MiB more, for the runtime's own */
     size_t mailbox_max_bytes;    /* 0: 256 MiB; ISLE_UNLIMITED */
     size_t mailbox_max_messages; /* 0: 1,048,576; ISLE_UNLIMITED */
     int64_t cpu_time_max_ns;     /* ISLE_EUNSUPPORTED on threads, where nothing could enforce it */
     int64_t deadline_ns;         /* of the isolate, from now: killed then, at a kill point; 0: none;
                                     ISLE_ERANGE if negative */
     isle_thread thread;
+    isle_send_port monitor;             /* gets how it ended (monitor.h) */
+    const struct isle_sandbox *sandbox; /* what it may do; ISLE_EUNSUPPORTED on threads, where
+                                           nothing could enforce it */
+    bool link;                          /* linked to the spawner from the begin (monitor.h) */
 } isle_options;
 
 ISLE_BEGIN
@@ -92,12 +100,13 @@ ISLE_API isle_future *isle_spawn_wait(isle_isolate isolate);
 
 /* Code from elsewhere: a shared object, "file:plugin.so#entry" or a path; the entry (default
  * isle_main) is an `isle_value entry(isle_value args, isle_value message)`. args is a list of
- * strings or null. The process backend is the default and until it is there this throws
- * ISLE_EUNSUPPORTED; with .backend = ISLE_THREAD, for code that is trusted like the program's own,
- * each isolate gets a copy of the object with globals of its own. Throws ISLE_ESPAWN ("Unable to
- * spawn isolate: …") for a file that is missing or cannot be loaded or lacks the entry, ISLE_EINVAL
- * for a URI that is NULL or empty, ISLE_ETYPE for other args, and what isle_spawn throws. Dart:
- * Isolate.spawnUri. */
+ * strings or null. The process backend is the default (ISLE_EUNSUPPORTED where there is none);
+ * with .backend = ISLE_THREAD, for code that is trusted like the program's own, each isolate gets a
+ * copy of the object with globals of its own. Throws ISLE_ESPAWN ("Unable to spawn isolate: …") for
+ * a file that is missing, no shared object or one for another machine or, on threads, cannot be
+ * loaded or lacks the entry; in a process the host never loads it, and these two are an end.
+ * ISLE_EINVAL for a URI that is NULL or empty, ISLE_ETYPE for other args, and what isle_spawn
+ * throws. Dart: Isolate.spawnUri. */
 static inline isle_isolate isle_spawn_uri(const char *uri, isle_value args, isle_value message,
                                           const isle_options *options)
 {
@@ -130,6 +139,19 @@ ISLE_NORETURN ISLE_API void isle_exit(isle_send_port final_port, isle_value mess
 ISLE_API void isle_kill(isle_isolate isolate, isle_priority priority);
 ISLE_API void isle_set_errors_fatal(isle_isolate isolate, bool errors_fatal);
 
+/* Needs terminate_capability. Asks the isolate to end, which it does in its own way: goes before
+ * messages, and comes when the running event is over, to a paused isolate too, as an event of its
+ * own, the task of isle_on_shutdown. Without a task the isolate ends there, before its first event
+ * too, as if nothing kept it alive: what waits in direct style is unwound, deferred tasks run,
+ * monitors are told ISLE_RETURNED. Who asks again while the task has its event, or after it, asks
+ * for nothing. An isolate that never returns to its loop does not hear it: then there is isle_kill.
+ * Erlang/OTP: exit(Pid, shutdown). */
+ISLE_API void isle_shutdown(isle_isolate isolate);
+/* Sets what the running isolate does when it is asked to end; once, for the first who asks. From
+ * then on it is the isolate's to end (isle_exit, or nothing keeps it alive); an error that the task
+ * throws is uncaught. Keeps no isolate alive. NULL: none. Throws ISLE_ENOMEM. */
+ISLE_API void isle_on_shutdown(isle_task *task, void *context);
+
 /* Needs pause_capability. A zero key makes a new one; the key is returned. Every distinct key must
  * be resumed; one that is not in force does nothing. The running event is not interrupted. */
 ISLE_API isle_capability isle_pause(isle_isolate isolate, isle_capability resume_key);
@@ -142,8 +164,9 @@ ISLE_API void isle_ping(isle_isolate isolate, isle_send_port port, isle_value re
                         isle_priority priority);
 
 /* Once per port, the last response counts; added after the end, nothing comes (a ping with a
- * timeout tells in that case too). Needs no capability. Adding throws ISLE_EINVAL if port is none;
- * removing one that is not there does nothing. */
+ * timeout tells in that case too). Needs no capability. A response takes 64 KiB of memory at most,
+ * else ISLE_ERANGE. Adding throws ISLE_EINVAL if port is none; removing one that is not there does
+ * nothing. */
 ISLE_API void isle_add_exit_listener(isle_isolate isolate, isle_send_port port,
                                      isle_value response);
 ISLE_API void isle_remove_exit_listener(isle_isolate isolate, isle_send_port port);

@@ -8,22 +8,90 @@
 
 #include "base.h"
 
+/* What happens to a message for a port that holds as many as it may. A call whose request is
+ * dropped completes with ISLE_EFULL. */
+typedef enum isle_overflow {
+    ISLE_OVERFLOW_REFUSE = 0,  /* the send fails with ISLE_EFULL; isle_send_wait waits */
+    ISLE_OVERFLOW_DROP_NEWEST, /* the message is dropped and counted; the sender is not told */
+    /* The oldest are dropped and counted, when the receiver comes to them: until then they take
+     * room of its mailbox. One that is larger than max_bytes is dropped itself. */
+    ISLE_OVERFLOW_DROP_OLDEST,
+    ISLE_OVERFLOW_END /* the receiver ends at its next kill point, with ISLE_OVERFLOWED */
+} isle_overflow;
+
+/* Bounds of a port. All zero: none. Grows at its end only. */
+typedef struct isle_port_options {
+    size_t max_messages; /* 0: no bound */
+    size_t max_bytes;    /* of messages as they lie in memory, 48 at least; 0: no bound */
+    isle_overflow overflow;
+    size_t high_messages; /* on_high is called when so many wait; 0: not asked for */
+    size_t high_bytes;    /* or so many bytes; 0: not asked for */
+    size_t low_messages;  /* on_low when no more than so many do again; 0: half of the high ones */
+    size_t low_bytes;     /* and no more bytes than these; 0: half of the high ones */
+    isle_task *on_high;   /* as an event; may be NULL. What goes up and down again before it is told
+                             is told once */
+    isle_task *on_low;    /* the same, and only after an on_high */
+    void *context;        /* of both */
+} isle_port_options;
+
+/* Of one port. Grows at its end only. */
+typedef struct isle_port_stats {
+    uint64_t messages;       /* that wait in it, those that its isolate has not come to included */
+    uint64_t bytes;          /* of these */
+    uint64_t senders;        /* messages before it, by isle_send_wait */
+    uint64_t refused;        /* sends that failed with ISLE_EFULL, for its bounds */
+    uint64_t dropped_newest; /* by its policy, as it was when they came */
+    uint64_t dropped_oldest; /* the same */
+} isle_port_stats;
+
 ISLE_BEGIN
+
+ISLE_API isle_receive_port *isle__port_open_with(const isle_port_options *options,
+                                                 size_t options_size);
+ISLE_API void isle__port_set_bounds(isle_receive_port *port, const isle_port_options *options,
+                                    size_t options_size);
+ISLE_API void isle__port_stats_read(const isle_receive_port *port, isle_port_stats *ret_stats,
+                                    size_t size);
 
 /* Copies the message into the receiver's mailbox, inside the call, keeping identity and cycles.
  * Throws ISLE_EUNSENDABLE (with the path), ISLE_EFULL, ISLE_EINVAL (port is none): then nothing was
  * delivered and every argument, transferables included, is as before. */
 ISLE_API void isle_send(isle_send_port port, isle_value message);
 ISLE_API ISLE_MUST_CHECK isle_err isle_try_send(isle_send_port port, isle_value message);
+/* As isle_try_send; *ret_size is what it weighs in the receiver's mailbox, in bytes. */
+ISLE_API ISLE_MUST_CHECK isle_err isle_try_send_sized(isle_send_port port, isle_value message,
+                                                      size_t *ret_size);
 
 /* Sends with a reply port and completes with the first reply; ISLE_ETIMEDOUT after timeout_ns
  * (ISLE_FOREVER: no limit), ISLE_ECLOSED when the receiver is known to have ended. A later reply is
  * dropped. An error thrown by isle_port_serve completes it with that error. Throws what isle_send
  * throws. Keeps the isolate alive while pending. Dart 2012: SendPort.call. */
 ISLE_API isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns);
+/* Until when the caller of the request waits that the running handler serves (isle_port_serve,
+ * isle_port_on_receive), on isle_now_ns's clock; ISLE_FOREVER if nobody said, and elsewhere. It
+ * travels with calls, across walls too, as a quarter of a millisecond exactly or earlier; one of
+ * more than three days does not. What the handler waits for in direct style ends no later: an
+ * isle_call, whose own deadline is then the earlier of the two, with ISLE_ETIMEDOUT; so an
+ * isle_run, whose isolate is killed then, and an isle_try_await. Handlers of isle_then and timers
+ * that it sets are events of their own. */
+ISLE_API int64_t isle_call_deadline(void);
 /* As isle_send; what serves the port answers to `reply`, if that is not none. Dart 2012:
  * send(message, replyTo). */
 ISLE_API void isle_send_with_reply(isle_send_port port, isle_value message, isle_send_port reply);
+
+/* As isle_send, but waits for room: completes with null once the message is in the receiver's
+ * mailbox, and never makes anybody drop or end. It waits while the mailbox, the port's bounds
+ * (whatever its policy) or others that wait at this port leave it no room; whoever sends to the
+ * port meanwhile is behind it (isle_send_wait) or is treated as at a full port, so order is kept.
+ * While it waits the message is charged to its sender, who goes on receiving and can be killed.
+ * Completes with ISLE_ECLOSED if the port is closed or its isolate ends first, ISLE_ETIMEDOUT after
+ * timeout_ns, ISLE_ECANCELED: then it was not delivered, and is counted. Its sender's end drops it.
+ * From behind a wall: of one isolate 4,096 messages or 64 MiB wait outside, more complete with
+ * ISLE_EFULL; and what was timed out or cancelled may have been let in just before. Throws what
+ * isle_send throws; ISLE_EFULL if it could never have room. Who awaits it in the only activity that
+ * receives waits for others that may wait for him: go on receiving, or use a timeout.
+ */
+ISLE_API isle_future *isle_send_wait(isle_send_port port, isle_value message, int64_t timeout_ns);
 
 /* A port by value: none, or equal if it is the same port. The hash is of the id: the same for equal
  * ports. */
@@ -61,6 +129,25 @@ ISLE_API isle_receive_port *isle_port_open(void);
 /* Drops what waits; a suspended receive throws ISLE_ECLOSED. Closing again does nothing; NULL is
  * fine. */
 ISLE_API void isle_port_close(isle_receive_port *port);
+/* The same with bounds; NULL: none. As isle_port_set_bounds; without memory nothing is opened. */
+static inline isle_receive_port *isle_port_open_with(const isle_port_options *options)
+{
+    return isle__port_open_with(options, sizeof(isle_port_options));
+}
+/* New bounds of a port, the default port too, for what is sent from now on; NULL: none. They stand
+ * beside those of the mailbox (isle_options), which hold all ports of an isolate together and
+ * always refuse. Replies and notices (exits, errors, ends) are never bound, refused or dropped. A
+ * send to a bounded port takes a lock for a moment. ISLE_EINVAL: no such overflow; ISLE_ENOMEM. */
+static inline void isle_port_set_bounds(isle_receive_port *port, const isle_port_options *options)
+{
+    isle__port_set_bounds(port, options, sizeof(isle_port_options));
+}
+/* Writes to *ret_stats what became of mail for a port since it has bounds; all zero while it has
+ * none. */
+static inline void isle_port_stats_read(const isle_receive_port *port, isle_port_stats *ret_stats)
+{
+    isle__port_stats_read(port, ret_stats, sizeof(isle_port_stats));
+}
 ISLE_API isle_send_port isle_port_send_port(const isle_receive_port *port);
 ISLE_API isle_value
 isle_port_value(const isle_receive_port *port); /* its send port, as a value to put in messages */

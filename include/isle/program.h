@@ -5,6 +5,7 @@
 #define ISLE_PROGRAM_H
 
 #include "base.h"
+#include "report.h"
 
 /* All zero is the default. Grows at its end only. */
 typedef struct isle_program_options {
@@ -17,7 +18,17 @@ typedef struct isle_program_options {
                              * ISLE_ESTACK where that can be unwound safely (the program's own
                              * code), and the program, named, where it cannot (the C library, a
                              * deferred task, ISLE_UNINTERRUPTED) */
+
+    /* Process isolates born ahead, of the kind that the program uses, from its first one on. 0: 4;
+     * ISLE_NO_WARM_PROCESSES: none. */
+    unsigned warm_process_count;
+
+    /* Told of each isolate that crashed (report.h). NULL: what ISLE_REPORT in the environment says,
+     * a file that reports are added to, or - for stderr; without it nobody. */
+    isle_report *report;
+    void *report_context;
 } isle_program_options;
+#define ISLE_NO_WARM_PROCESSES (~0U)
 
 ISLE_BEGIN
 
@@ -27,6 +38,12 @@ ISLE_BEGIN
  * has no bounds. It is isle_main that stops: isle_stop in app throws ISLE_EINVAL. A re-executed
  * process isolate never gets as far as app. */
 ISLE_API int isle_main(int argc, char **argv, int (*app)(int argc, char **argv));
+
+/* A process isolate is this program, executed again. In such an image this never returns: it must
+ * be called before main does anything that an isolate should not. isle_main and isle_start call it;
+ * a program that keeps its own main and does other things before isle_start calls it first thing
+ * there. Returns 0 in the program itself, at once. */
+ISLE_API ISLE_ANY_THREAD ISLE_PLAIN int isle_child_main(int argc, char **argv);
 
 /* For a program that keeps its own main. Call isle_start first thing there: with the process
  * backend, the isolates' images start in it and do not return. Between the two the calling thread
@@ -56,6 +73,10 @@ ISLE_API void isle_stop(void);
  * is the runtime's: poll it, nothing else. */
 ISLE_API int isle_loop_fd(void);
 ISLE_API ISLE_MUST_CHECK bool isle_dispatch(void);
+
+/* Cores that this process may use, at least 1; in a simulation 4, whatever the machine. Behind a
+ * wall the system may tell nobody: 1. */
+ISLE_API ISLE_ANY_THREAD ISLE_PLAIN unsigned isle_cpu_count(void);
 
 ISLE_END
 

@@ -19,7 +19,16 @@ typedef struct isle_stats {
     uint64_t dropped_dead;   /* the isolate had ended, or ended before it came to them (once its
                                 number is in use again: dropped_closed) */
     uint64_t dropped_late;   /* replies to calls that had completed */
-    uint64_t refused_full;   /* the send threw or returned ISLE_EFULL */
+    uint64_t refused_full;   /* the send threw or returned ISLE_EFULL: a full mailbox or port */
+    /* Behind the process wall. */
+    uint64_t processes;      /* that hold an isolate, will, or did and are about to be gone */
+    uint64_t processes_warm; /* of them: born ahead (isle_program_options.warm_process_count), ready
+                                and nobody's yet */
+    /* More causes (port.h). */
+    uint64_t dropped_newest;  /* ISLE_OVERFLOW_DROP_NEWEST */
+    uint64_t dropped_oldest;  /* ISLE_OVERFLOW_DROP_OLDEST */
+    uint64_t dropped_waiting; /* of isle_send_wait: canceled, timed out, or the sender ended */
+    uint64_t waiting;         /* of isle_send_wait, now, in nobody's mailbox yet */
 } isle_stats;
 
 ISLE_BEGIN

@@ -52,6 +52,10 @@ static inline bool isle_is_null(isle_value value)
 {
     return value.bits == 0;
 }
+/* Whether it needs no memory: then it is nobody's, in every isolate, and may lie anywhere for as
+ * long as the program likes. Null, bools, ports, capabilities, functions, ints of 61 bits, doubles
+ * that allow it; a pointer, which cannot be sent, is not counted in. */
+ISLE_API ISLE_ANY_THREAD ISLE_PLAIN bool isle_is_immediate(isle_value value);
 ISLE_API ISLE_ANY_THREAD isle_value isle_bool(bool value);
 ISLE_API isle_value isle_int(int64_t value);
 ISLE_API isle_value isle_double(double value);
@@ -107,6 +111,9 @@ ISLE_API isle_value isle_list(void);
 ISLE_API isle_value isle_list_fixed(size_t count); /* nulls; cannot grow */
 ISLE_API void isle_list_add(isle_value list,
                             isle_value value); /* ISLE_EUNSUPPORTED on a fixed one */
+/* Many at once: a list of fixed length with these values; and `count` entries from `index` on. */
+ISLE_API isle_value isle_list_of(const isle_value *values, size_t count);
+ISLE_API void isle_list_read(isle_value list, size_t index, size_t count, isle_value *ret_values);
 ISLE_API isle_value isle_list_get(isle_value list, size_t index);
 ISLE_API void isle_list_set(isle_value list, size_t index, isle_value value);
 ISLE_API isle_value isle_list_remove_last(isle_value list);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the `isle` command share. The command uses no part of the library: it must run
- * where the library does not build. */
+/* What the parts of the `isle` command share. Only run.c uses the library, and of it the public
+ * headers alone. */
 #ifndef ISLE_CLI_H
 #define ISLE_CLI_H
 
@@ -18,6 +18,9 @@ enum cli_status isle__cli_check(int argc, char **argv);
 extern const char isle__cli_check_help[];
 enum cli_status isle__cli_explore(int argc, char **argv);
 extern const char isle__cli_explore_help[];
+/* Its statuses are its own. */
+enum cli_status isle__cli_run(int argc, char **argv);
+extern const char isle__cli_run_help[];
 
 /* Writes "isle: " and the text to stderr, and a newline. Returns CLI_TROUBLE. */
 enum cli_status isle__cli_trouble(const char *format, ...) ISLE_PRINTF(1, 2);

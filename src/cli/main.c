@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "isle/program.h"
+
 static const char main_help[] =
     "Usage: isle COMMAND [ARGUMENT...]\n"
     "       isle help [COMMAND]\n"
@@ -14,10 +16,12 @@ static const char main_help[] =
     "Commands:\n"
     "  check    list the writable globals of object files, which isolates on threads would share\n"
     "  explore  run a program under many seeds until one fails\n"
+    "  run      run a plug-in in a sandboxed isolate\n"
     "  help     tell about a command\n"
     "\n"
     "Exit status: 0 asked and found nothing, 1 found something, 2 bad usage or an unreadable "
-    "file.\n";
+    "file;\n"
+    "of run: 'isle help run'.\n";
 
 static const struct main_command {
     const char *name;
@@ -26,6 +30,7 @@ static const struct main_command {
 } main_commands[] = {
     {"check", isle__cli_check, isle__cli_check_help},
     {"explore", isle__cli_explore, isle__cli_explore_help},
+    {"run", isle__cli_run, isle__cli_run_help},
 };
 
 enum cli_status isle__cli_trouble(const char *format, ...)
@@ -79,6 +84,7 @@ static enum cli_status main_run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    isle_child_main(argc, argv);
     enum cli_status status = main_run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout))
         return (int)isle__cli_trouble("cannot write the output");

@@ -21,6 +21,7 @@ struct isle__activity {
     bool has_suspended; /* in this event */
     struct isle__timer_node timeout;
     const char *waits_in;     /* a function's name */
+    uint32_t due;             /* until when the caller of that request waits (due.h); 0 */
     uint64_t serving;         /* reply id of the request that isle_port_serve answers here */
     struct isle__catch catch; /* the boundary of the event; means nothing between events */
 };
@@ -59,7 +60,7 @@ void isle__activity_leave_all(struct isle__activity *activity);
 static inline void isle__activity_leave(struct isle__activity *activity)
 {
     struct isle__isolate *isolate = activity->isolate;
-    if (ISLE__UNLIKELY(activity->has_suspended || activity->serving != 0 ||
+    if (ISLE__UNLIKELY(activity->has_suspended || (activity->serving | activity->due) != 0 ||
                        !isle__frame_end(&activity->frame, &activity->scope))) {
         isle__activity_leave_all(activity);
         return;

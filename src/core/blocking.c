@@ -7,6 +7,7 @@
 
 #include "core/isolate.h"
 #include "core/mail.h"
+#include "core/program.h"
 #include "core/promise.h"
 #include "core/simulate.h"
 
@@ -129,6 +130,16 @@ static void helper_main(void *unused)
     isle__mutex_unlock(&helpers.lock);
 }
 
+/* Where there is one thread and will be no other, the caller's own does the work, in the call: the
+ * future is complete soon after. Outside of isolates, as on a helper. */
+static void job_run_here(struct job *job)
+{
+    struct isle__heap *heap = isle__heap_current();
+    isle__heap_set_current(NULL);
+    job_run(job);
+    isle__heap_set_current(heap);
+}
+
 /* Under the lock. False: no thread could be had, and there is none that will come to it. */
 static bool job_give(struct job *job)
 {
@@ -173,6 +184,10 @@ isle_future *isle_blocking(isle_blocking_work *work, void *context, void (*on_do
     bool given = false;
     if (job != NULL && mail != NULL) {
         *job = (struct job){.work = work, .context = context, .on_done = on_done, .mail = mail};
+        if (isle__alone_on) {
+            job_run_here(job);
+            return isle__promise_future(promise);
+        }
         isle__mutex_lock(&helpers.lock);
         given = job_give(job);
         isle__mutex_unlock(&helpers.lock);

@@ -12,8 +12,11 @@
 #include <string.h>
 
 #include "core/backend.h"
+#include "core/gate.h"
 #include "core/isolate.h"
 #include "core/mail.h"
+#include "core/monitor.h"
+#include "core/program.h"
 #include "core/reactor.h"
 #include "core/simulate.h"
 #include "core/slot.h"
@@ -26,11 +29,12 @@ static struct isle__control control_closed; /* on top of the stack: the isolate 
 void isle__control_free(struct isle__control *control)
 {
     isle__mail_drop(control->mail);
+    isle__listener_free(control->listener);
+    isle__link_free(control->link);
     isle__memory_free(control, sizeof *control);
 }
 
-/* Whoever waits for an answer to it (isle_spawn_wait) is told that none comes. */
-static void control_refuse(struct isle__control *control)
+void isle__control_refuse(struct isle__control *control)
 {
     if (control->kind == ISLE__CONTROL_STARTED && control->mail != NULL) {
         control->mail->kind = ISLE__MAIL_REPLY_ERROR;
@@ -38,8 +42,43 @@ static void control_refuse(struct isle__control *control)
         isle__mail_set_root(control->mail, isle_null());
         isle__mail_post_reserved(control->mail);
         control->mail = NULL;
+    } else if (control->kind == ISLE__CONTROL_MONITOR && control->listener != NULL) {
+        isle__mail_post_reserved(control->listener->mail); /* as it was made: lost */
+        control->listener->mail = NULL;
+    } else if (control->kind == ISLE__CONTROL_LINK) {
+        isle__link_refuse(control);
     }
     isle__control_free(control);
+}
+
+/* A control port leads to an isolate here, or to one that its proxy stands for. */
+static bool control_has_target(const struct isle__slot *slot)
+{
+    int kind = atomic_load_explicit(&slot->kind, memory_order_relaxed);
+    return kind == ISLE__SLOT_ISOLATE || kind == ISLE__SLOT_REMOTE;
+}
+
+/* Of a relation, which has room for it. */
+static bool control_is_counted(const struct isle__control *control)
+{
+    return control->kind != ISLE__CONTROL_UNLINK && control->kind != ISLE__CONTROL_LINKED;
+}
+
+/* A flood of other requests leaves room for kills. False: too many wait. */
+static bool control_enter(struct isle__isolate *isolate, const struct isle__control *control)
+{
+    uint32_t most = control->kind == ISLE__CONTROL_KILL ? 2 * CONTROL_MAX : CONTROL_MAX;
+    if (!control_is_counted(control) ||
+        atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed) < most)
+        return true;
+    atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
+    return false;
+}
+
+static void control_leave(struct isle__isolate *isolate, const struct isle__control *control)
+{
+    if (control_is_counted(control))
+        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
 }
 
 isle_err isle__control_post(struct isle__control *control)
@@ -47,25 +86,24 @@ isle_err isle__control_post(struct isle__control *control)
     if (isle__simulating())
         isle__trace_control(control);
     struct isle__slot *slot = isle__slot_find(control->target & ~ISLE__ID_CONTROL);
-    if (slot == NULL || (control->target & ISLE__ID_CONTROL) == 0 ||
-        atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE) {
-        control_refuse(control);
+    if (slot == NULL || (control->target & ISLE__ID_CONTROL) == 0 || !control_has_target(slot)) {
+        isle__control_refuse(control);
         return ISLE_ECLOSED;
     }
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
-    /* A flood of other requests leaves room for kills. */
-    uint32_t most = control->kind == ISLE__CONTROL_KILL ? 2 * CONTROL_MAX : CONTROL_MAX;
-    if (atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed) >= most) {
-        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
+    if (!control_enter(isolate, control)) {
         bool is_gone = isle__slot_changed(slot, control->target & ~ISLE__ID_CONTROL);
-        control_refuse(control);
+        if (is_gone)
+            isle__control_refuse(control);
+        else
+            isle__control_free(control);
         return is_gone ? ISLE_ECLOSED : ISLE_EFULL;
     }
     struct isle__control *head = atomic_load_explicit(&isolate->controls, memory_order_relaxed);
     do {
         if (head == &control_closed) {
-            atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
-            control_refuse(control);
+            control_leave(isolate, control);
+            isle__control_refuse(control);
             return ISLE_ECLOSED;
         }
         control->next = head;
@@ -86,10 +124,10 @@ static struct isle__control *control_take(struct isle__isolate *isolate,
     struct isle__control *oldest = NULL;
     while (list != NULL && list != &control_closed) {
         struct isle__control *next = list->next;
+        control_leave(isolate, list);
         list->next = oldest;
         oldest = list;
         list = next;
-        atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
     }
     return oldest;
 }
@@ -120,117 +158,14 @@ void isle__control_drop_all(struct isle__isolate *isolate)
     struct isle__control *list = control_take(isolate, &control_closed);
     while (list != NULL) {
         struct isle__control *next = list->next;
-        control_refuse(list);
+        isle__control_refuse(list);
         list = next;
     }
     while (isolate->deferred != NULL)
-        control_refuse(deferred_take(isolate));
+        isle__control_refuse(deferred_take(isolate));
 }
 
 /* --- what each does, in the target */
-
-/* False: out of memory. */
-static bool pauses_grow(struct isle__isolate *isolate)
-{
-    struct isle__cold *cold = isle__isolate_cold(isolate);
-    if (cold == NULL)
-        return false;
-    if (cold->pause_count < cold->pause_capacity)
-        return true;
-    size_t old = cold->pause_capacity, new = old == 0 ? 2 : old * 2;
-    void *memory = new > UINT32_MAX ? NULL
-                                    : isle__memory_resize(cold->pauses, old * sizeof(uint64_t),
-                                                          new * sizeof(uint64_t));
-    if (memory == NULL)
-        return false;
-    isle__heap_charge_always(&isolate->heap, (new - old) * sizeof(uint64_t));
-    cold->pauses = memory;
-    cold->pause_capacity = (uint32_t) new;
-    return true;
-}
-
-/* The key's place, or where one more would go. */
-static uint32_t pauses_find(const struct isle__isolate *isolate, uint64_t key)
-{
-    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold->pause_places.capacity > 0) {
-        uintptr_t place = isle__index_find(&cold->pause_places, key);
-        return place == 0 ? cold->pause_count : (uint32_t)place - 1;
-    }
-    uint32_t at = 0;
-    while (at < cold->pause_count && cold->pauses[at] != key)
-        at++;
-    return at;
-}
-
-/* After one has come to the end: many have an index, as long as there is memory for it. */
-static void pauses_note(struct isle__isolate *isolate)
-{
-    struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    struct isle__index *places = &cold->pause_places;
-    size_t size = isle__index_size(places);
-    if (size == 0 && cold->pause_count <= ISLE__INDEX_FEW)
-        return;
-    uint32_t at = size == 0 ? 0 : cold->pause_count - 1;
-    while (at < cold->pause_count && isle__index_put(places, cold->pauses[at], at + 1))
-        at++;
-    if (at < cold->pause_count)
-        isle__index_fini(places);
-    isle__heap_charge_always(&isolate->heap, isle__index_size(places));
-    isle__heap_discharge(&isolate->heap, size);
-}
-
-static void pauses_add(struct isle__isolate *isolate, uint64_t key)
-{
-    struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold != NULL && pauses_find(isolate, key) < cold->pause_count)
-        return;
-    if (!pauses_grow(isolate)) {
-        /* Not pausing would be the worse answer: whoever paused relies on it. */
-        isolate->ending = true;
-        isle__uncaught(isolate, isle__error_out_of_memory());
-        return;
-    }
-    cold = isle__isolate_has_cold(isolate);
-    cold->pauses[cold->pause_count++] = key;
-    isolate->is_paused = true;
-    pauses_note(isolate);
-}
-
-static void pauses_remove(struct isle__isolate *isolate, uint64_t key)
-{
-    struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    uint32_t at = cold == NULL ? 0 : pauses_find(isolate, key);
-    if (cold == NULL || at == cold->pause_count)
-        return;
-    uint64_t last = cold->pauses[--cold->pause_count];
-    isolate->is_paused = cold->pause_count > 0;
-    cold->pauses[at] = last;
-    isle__index_remove(&cold->pause_places, key);
-    /* It was there, so this finds its room. */
-    if (last != key && cold->pause_places.capacity > 0)
-        (void)!isle__index_put(&cold->pause_places, last, at + 1);
-}
-
-void isle__pauses_fini(struct isle__isolate *isolate)
-{
-    struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    isolate->is_paused = false;
-    if (cold == NULL)
-        return;
-    size_t size = cold->pause_capacity * sizeof(uint64_t);
-    isle__memory_free(cold->pauses, size);
-    isle__heap_discharge(&isolate->heap, size + isle__index_size(&cold->pause_places));
-    isle__index_fini(&cold->pause_places);
-    cold->pauses = NULL;
-    cold->pause_capacity = cold->pause_count = 0;
-}
-
-isle_err isle__isolate_start_paused(struct isle__isolate *isolate)
-{
-    pauses_add(isolate, isle__isolate_capability(isolate->id, 1).id);
-    return isolate->is_paused ? ISLE_OK : ISLE_ENOMEM;
-}
 
 isle_err isle__exit_listener_add(struct isle__isolate *isolate, uint64_t port,
                                  struct isle__mail *mail)
@@ -252,10 +187,49 @@ isle_err isle__error_listener_add(struct isle__isolate *isolate, uint64_t port,
     return ISLE_ENOMEM;
 }
 
+/* The entry was made by who asked; without memory for the rare part of the isolate, which has the
+ * list, it must not go on as if nobody watched: it ends, and then the monitor is told (as lost). */
+static bool control_monitor(struct isle__isolate *isolate, struct isle__control *control)
+{
+    struct isle__cold *cold = isle__isolate_cold(isolate);
+    if (cold != NULL) {
+        isle__listener_put(&cold->monitors, control->listener);
+        control->listener = NULL;
+        return true;
+    }
+    isolate->ending = true;
+    isle__uncaught(isolate, isle__error_out_of_memory());
+    return false;
+}
+
 static void control_kill(struct isle__isolate *isolate)
 {
     isolate->ending = true;
     isolate->killed = true;
+}
+
+static void control_defer(struct isle__isolate *isolate, struct isle__control *control)
+{
+    /* It waits on, so it counts on: an event that only comes to checkpoints piles up nothing. */
+    atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed);
+    if (isolate->deferred != NULL) {
+        control->next = isolate->deferred->next;
+        isolate->deferred->next = control;
+    } else {
+        control->next = control;
+    }
+    isolate->deferred = control;
+}
+
+/* As with a monitor. False: the end has it. */
+static bool control_link(struct isle__isolate *isolate, struct isle__control *control)
+{
+    if (isle__link_asked(isolate, control))
+        return true;
+    isolate->ending = true;
+    isle__uncaught(isolate, isle__error_out_of_memory());
+    control_defer(isolate, control);
+    return false;
 }
 
 static void control_do(struct isle__isolate *isolate, struct isle__control *control)
@@ -268,11 +242,11 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
     switch (control->kind) {
     case ISLE__CONTROL_PAUSE:
         if (may_pause)
-            pauses_add(isolate, control->key);
+            isle__pauses_add(isolate, control->key);
         break;
     case ISLE__CONTROL_RESUME:
         if (may_pause)
-            pauses_remove(isolate, control->key);
+            isle__pauses_remove(isolate, control->key);
         break;
     case ISLE__CONTROL_PING:
     case ISLE__CONTROL_STARTED:
@@ -308,56 +282,131 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
         if (may_end)
             isolate->errors_fatal = control->flag;
         break;
+    case ISLE__CONTROL_MONITOR:
+        if (!control_monitor(isolate, control)) {
+            control_defer(isolate, control); /* the end refuses it */
+            return;
+        }
+        break;
+    case ISLE__CONTROL_UNMONITOR:
+        if (cold != NULL)
+            isle__listener_remove(&cold->monitors, control->port);
+        break;
+    case ISLE__CONTROL_SHUTDOWN:
+        if (may_end)
+            isle__shutdown_asked(isolate);
+        break;
+    case ISLE__CONTROL_LINK:
+        if (!control_link(isolate, control))
+            return;
+        break;
+    case ISLE__CONTROL_UNLINK:
+        isle__link_parted(isolate, control);
+        break;
+    case ISLE__CONTROL_LINKED:
+        isle__link_told(isolate, control);
+        break;
     }
     isle__control_free(control);
 }
 
-static void control_defer(struct isle__isolate *isolate, struct isle__control *control)
+/* What the other side of a wall is to do. */
+static bool control_is_remote(const struct isle__isolate *isolate,
+                              const struct isle__control *control)
 {
-    /* It waits on, so it counts on: an event that only comes to checkpoints piles up nothing. */
-    atomic_fetch_add_explicit(&isolate->control_count, 1, memory_order_relaxed);
-    if (isolate->deferred != NULL) {
-        control->next = isolate->deferred->next;
-        isolate->deferred->next = control;
-    } else {
-        control->next = control;
+    if ((control->target & ~ISLE__ID_CONTROL) != isolate->id)
+        return true;
+    switch (control->kind) {
+    case ISLE__CONTROL_PAUSE:
+    case ISLE__CONTROL_RESUME:
+    case ISLE__CONTROL_PING:
+    case ISLE__CONTROL_ERRORS_FATAL:
+    case ISLE__CONTROL_STARTED:
+    case ISLE__CONTROL_SHUTDOWN:
+        return true;
+    case ISLE__CONTROL_KILL: /* only the other side knows when an event is over */
+        return control->priority == ISLE_BEFORE_NEXT_EVENT;
+    case ISLE__CONTROL_ADD_EXIT:
+    case ISLE__CONTROL_REMOVE_EXIT:
+    case ISLE__CONTROL_ADD_ERROR:
+    case ISLE__CONTROL_REMOVE_ERROR:
+    case ISLE__CONTROL_MONITOR:
+    case ISLE__CONTROL_UNMONITOR:
+    case ISLE__CONTROL_LINK:
+    case ISLE__CONTROL_UNLINK:
+    case ISLE__CONTROL_LINKED:
+        break;
     }
-    isolate->deferred = control;
+    return false;
+}
+
+/* True: it is done with here. */
+static bool control_passes_on(struct isle__isolate *isolate, struct isle__control *control)
+{
+    const struct isle__backend_ops *ops = isle__backend_of(isolate);
+    if (ops->control == NULL || isolate->ending || !control_is_remote(isolate, control))
+        return false;
+    if (!ops->control(isolate, control))
+        isle__control_refuse(control);
+    return true;
+}
+
+static void control_overflowed(struct isle__isolate *isolate)
+{
+    if (!isolate->ending)
+        isle__isolate_end_as(isolate, ISLE_OVERFLOWED, "a port has more than its bounds allow");
+    control_kill(isolate);
 }
 
 void isle__control_run(struct isle__isolate *isolate, bool running)
 {
-    uint32_t attention = atomic_fetch_and_explicit(
-        &isolate->attention, ~(uint32_t)(ISLE__ATTEND_CONTROL | ISLE__ATTEND_TIMER),
-        memory_order_seq_cst);
+    uint32_t attention =
+        atomic_fetch_and_explicit(&isolate->attention,
+                                  ~(uint32_t)(ISLE__ATTEND_CONTROL | ISLE__ATTEND_TIMER |
+                                              ISLE__ATTEND_ROOM | ISLE__ATTEND_OVERFLOW),
+                                  memory_order_seq_cst);
     if ((attention & ISLE__ATTEND_STOP) != 0)
         control_kill(isolate);
-    struct isle__control *list = control_take(isolate, NULL);
-    while (list != NULL) {
-        struct isle__control *next = list->next;
+    if ((attention & ISLE__ATTEND_OVERFLOW) != 0)
+        control_overflowed(isolate);
+    if ((attention & ISLE__ATTEND_ROOM) != 0)
+        isle__gates_let_in(isolate);
+    struct isle__control *list = control_take(isolate, NULL), *next;
+    for (; list != NULL; list = next) {
+        next = list->next;
+        if (control_passes_on(isolate, list))
+            continue;
         /* Of another id: posted while this body began a new life. */
         if (isolate->ending || (list->target & ~ISLE__ID_CONTROL) != isolate->id)
-            control_refuse(list);
+            isle__control_refuse(list);
         else if (list->priority == ISLE_BEFORE_NEXT_EVENT)
             control_defer(isolate, list);
         else
             control_do(isolate, list);
-        list = next;
     }
     while (!running && isolate->deferred != NULL && !isolate->ending)
         control_do(isolate, deferred_take(isolate));
 }
 
+void isle__deadline_passed(struct isle__isolate *isolate)
+{
+    if (!isolate->ending)
+        isle__isolate_end_as(isolate, ISLE_DEADLINE, NULL);
+    control_kill(isolate);
+}
+
 void isle__deadline_check(struct isle__isolate *isolate)
 {
     if (isolate->has_deadline && isle__now() >= isle__isolate_has_cold(isolate)->deadline.deadline)
-        control_kill(isolate);
+        isle__deadline_passed(isolate);
 }
 
 bool isle__attend_ends(struct isle__isolate *isolate)
 {
     const struct isle__frame *frame = isolate->heap.frame;
-    if (atomic_load_explicit(&isolate->attention, memory_order_relaxed) != 0)
+    if (ISLE__UNLIKELY(isle__alone_on))
+        isle__alone_attend(isolate);
+    if (isle__attention_asks(isolate))
         isle__control_run(isolate, true);
     isle__deadline_check(isolate);
     return (isolate->ending || frame->pending_end) && frame->uninterrupted == 0 &&
@@ -376,7 +425,7 @@ void isle__attend_to(struct isle__isolate *isolate)
 
 /* --- the callers' side */
 
-static struct isle__control *control_new(const char *function, isle_isolate target,
+struct isle__control *isle__control_make(const char *function, isle_isolate target,
                                          enum isle__control_kind kind)
 {
     (void)isle__isolate_need(function);
@@ -387,7 +436,7 @@ static struct isle__control *control_new(const char *function, isle_isolate targ
     return control;
 }
 
-static void control_send(const char *function, struct isle__control *control)
+void isle__control_send(const char *function, struct isle__control *control)
 {
     if (isle__control_post(control) == ISLE_EFULL)
         isle__throw(ISLE_EFULL, "%s: %d control messages wait in that isolate already", function,
@@ -429,37 +478,38 @@ static struct isle__control *control_with_response(const char *function, isle_is
 
 void isle_kill(isle_isolate isolate, isle_priority priority)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_KILL);
+    struct isle__control *control = isle__control_make(__func__, isolate, ISLE__CONTROL_KILL);
     control->capability = isolate.terminate_capability.id;
     control->priority = priority;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 void isle_set_errors_fatal(isle_isolate isolate, bool errors_fatal)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_ERRORS_FATAL);
+    struct isle__control *control =
+        isle__control_make(__func__, isolate, ISLE__CONTROL_ERRORS_FATAL);
     control->capability = isolate.terminate_capability.id;
     control->flag = errors_fatal;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 isle_capability isle_pause(isle_isolate isolate, isle_capability resume_key)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_PAUSE);
+    struct isle__control *control = isle__control_make(__func__, isolate, ISLE__CONTROL_PAUSE);
     if (resume_key.id == 0)
         resume_key = isle_capability_new();
     control->capability = isolate.pause_capability.id;
     control->key = resume_key.id;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
     return resume_key;
 }
 
 void isle_resume(isle_isolate isolate, isle_capability resume_key)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_RESUME);
+    struct isle__control *control = isle__control_make(__func__, isolate, ISLE__CONTROL_RESUME);
     control->capability = isolate.pause_capability.id;
     control->key = resume_key.id;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 void isle_ping(isle_isolate isolate, isle_send_port port, isle_value response,
@@ -468,25 +518,32 @@ void isle_ping(isle_isolate isolate, isle_send_port port, isle_value response,
     struct isle__control *control =
         control_with_response(__func__, isolate, ISLE__CONTROL_PING, port, response);
     control->priority = priority;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 void isle_add_exit_listener(isle_isolate isolate, isle_send_port port, isle_value response)
 {
-    control_send(__func__,
-                 control_with_response(__func__, isolate, ISLE__CONTROL_ADD_EXIT, port, response));
+    struct isle__control *control =
+        control_with_response(__func__, isolate, ISLE__CONTROL_ADD_EXIT, port, response);
+    if (isle__mail_size(control->mail) > ISLE__RESPONSE_MAX) {
+        isle__control_free(control);
+        isle__throw(ISLE_ERANGE, "%s: a response has %d bytes at most", __func__,
+                    ISLE__RESPONSE_MAX);
+    }
+    isle__control_send(__func__, control);
 }
 
 void isle_remove_exit_listener(isle_isolate isolate, isle_send_port port)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_REMOVE_EXIT);
+    struct isle__control *control =
+        isle__control_make(__func__, isolate, ISLE__CONTROL_REMOVE_EXIT);
     control->port = port.id;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 void isle_add_error_listener(isle_isolate isolate, isle_send_port port)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_ADD_ERROR);
+    struct isle__control *control = isle__control_make(__func__, isolate, ISLE__CONTROL_ADD_ERROR);
     control->port = port.id;
     control->mail = port.id == 0 ? NULL : isle__notice_reserve(port.id);
     if (control->mail == NULL) {
@@ -495,14 +552,15 @@ void isle_add_error_listener(isle_isolate isolate, isle_send_port port)
             isle__throw(ISLE_EINVAL, "isle_add_error_listener: the port is none");
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 void isle_remove_error_listener(isle_isolate isolate, isle_send_port port)
 {
-    struct isle__control *control = control_new(__func__, isolate, ISLE__CONTROL_REMOVE_ERROR);
+    struct isle__control *control =
+        isle__control_make(__func__, isolate, ISLE__CONTROL_REMOVE_ERROR);
     control->port = port.id;
-    control_send(__func__, control);
+    isle__control_send(__func__, control);
 }
 
 void isle_checkpoint(void)

@@ -2,7 +2,8 @@
 /* Drops: what a program wants done when a port, future or timer of its isolate is over, so that the
  * `context` of a callback has an owner. The task runs exactly once, in an event of its own: as a
  * microtask after the object is gone (closed, cancelled, complete with its callbacks run), or at
- * the isolate's end. */
+ * the isolate's end. Tasks for a future's cancelling are kept in the same way, but forgotten when
+ * it ends otherwise. */
 #include "core/drop.h"
 
 #include "core/isolate.h"
@@ -73,6 +74,16 @@ void isle__drops_fire(struct isle__drop *list)
     }
 }
 
+void isle__drops_forget(struct isle__drop *list)
+{
+    while (list != NULL) {
+        struct isle__drop *next = list->next;
+        isle__heap_discharge(&list->isolate->heap, sizeof *list);
+        isle__memory_free(list, sizeof *list);
+        list = next;
+    }
+}
+
 void isle_port_on_drop(isle_receive_port *port, isle_task *task, void *context)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
@@ -84,6 +95,22 @@ void isle_future_on_drop(isle_future *future, isle_task *task, void *context)
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     drop_add(isolate, __func__, &isle__promise_need(isolate, __func__, future)->drops, task,
              context);
+}
+
+void isle_future_on_cancel(isle_future *future, isle_task *task, void *context)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    struct isle__promise *promise = isle__promise_need(isolate, __func__, future);
+    if (promise->slot != NULL || promise->cancel != NULL)
+        isle__throw(ISLE_EINVAL, "%s: the future is none of the program's own", __func__);
+    if (promise->is_complete && !promise->is_canceled) {
+        if (task == NULL)
+            isle__throw(ISLE_EINVAL, "%s: the task is NULL", __func__);
+        return;
+    }
+    drop_add(isolate, __func__, &promise->cancels, task, context);
+    if (promise->is_canceled)
+        isle__promise_tell_canceled(promise);
 }
 
 void isle_timer_on_drop(isle_timer *timer, isle_task *task, void *context)

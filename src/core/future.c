@@ -3,6 +3,8 @@
  * observers of promises (promise.c). */
 #include "core/activity.h"
 #include "core/control.h"
+#include "core/due.h"
+#include "core/drop.h"
 #include "core/handle.h"
 #include "core/isolate.h"
 #include "core/loop.h"
@@ -64,6 +66,7 @@ static void trial_run(void *argument)
     if (!promise->is_complete && trial->timeout_ns > 0) {
         int64_t deadline =
             trial->timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(trial->timeout_ns);
+        deadline = isle__due_bound(trial->isolate, deadline);
         (void)promise_wait(promise, deadline, "isle_try_await");
     }
     if (!promise->is_complete) {
@@ -314,14 +317,20 @@ isle_future *isle_future_timeout(isle_future *future, int64_t timeout_ns)
 
 /* --- cancel */
 
+void isle__promise_tell_canceled(struct isle__promise *promise)
+{
+    struct isle__drop *tasks = promise->cancels;
+    promise->cancels = NULL;
+    isle__drops_fire(tasks);
+}
+
 void isle__promise_cancel(struct isle__promise *promise)
 {
     if (promise->is_complete)
         return;
     promise->is_canceled = true;
-    if (promise->cancel != NULL)
-        promise->cancel(promise);
-    isle__promise_complete_code(promise, ISLE_ECANCELED);
+    isle__promise_tell_canceled(promise);
+    isle__promise_give_up(promise, ISLE_ECANCELED);
 }
 
 void isle_future_cancel(isle_future *future)

@@ -33,10 +33,10 @@ uintptr_t isle__index_find(const struct isle__index *index, uint64_t key)
     return index->capacity == 0 ? 0 : index->entries[index_at(index, key)].value;
 }
 
-static bool index_grow(struct isle__index *index)
+/* To a power of two that all have room in. */
+static bool index_resize(struct isle__index *index, size_t capacity)
 {
     struct isle__index old = *index;
-    size_t capacity = old.capacity == 0 ? INDEX_FIRST_CAPACITY : old.capacity * 2;
     if (capacity > SIZE_MAX / 2 / sizeof *old.entries)
         return false;
     struct isle__index_entry *entries = isle__memory_alloc(capacity * sizeof *entries);
@@ -50,6 +50,18 @@ static bool index_grow(struct isle__index *index)
             entries[index_at(index, old.entries[i].key)] = old.entries[i];
     isle__memory_free(old.entries, isle__index_size(&old));
     return true;
+}
+
+static bool index_grow(struct isle__index *index)
+{
+    return index_resize(index, index->capacity == 0 ? INDEX_FIRST_CAPACITY : index->capacity * 2);
+}
+
+bool isle__index_trim(struct isle__index *index)
+{
+    if (index->capacity <= INDEX_FIRST_CAPACITY || index->count >= index->capacity / 8)
+        return true;
+    return index_resize(index, index->capacity / 4);
 }
 
 bool isle__index_put(struct isle__index *index, uint64_t key, uintptr_t value)

@@ -28,6 +28,10 @@ uintptr_t isle__index_find(const struct isle__index *index, uint64_t key);
  * changed; never so for a key that is there. */
 ISLE_MUST_CHECK bool isle__index_put(struct isle__index *index, uint64_t key, uintptr_t value);
 void isle__index_remove(struct isle__index *index, uint64_t key);
+/* After removals: one that is nearly empty has less memory. False: out of memory, it has what it
+ * had.
+ */
+bool isle__index_trim(struct isle__index *index);
 void isle__index_fini(struct isle__index *index);         /* it is empty then, and has no memory */
 size_t isle__index_size(const struct isle__index *index); /* bytes */
 

@@ -8,8 +8,9 @@
  * four of the body's six lines.
  *
  * An end, in order: suspended activities are unwound, newest first; the last message is posted
- * (isle_exit, a run's result); ports, timers, futures and heap are returned, the mailbox is closed
- * and what waits there dropped; the id is given up; then the exit listeners are told. */
+ * (isle_exit, a run's result); the id is given up; ports, timers, futures and heap are returned,
+ * the mailbox is closed and what waits there dropped; its names are free; then the exit listeners,
+ * the monitors and the links are told. */
 #include "core/isolate.h"
 
 #include <string.h>
@@ -18,12 +19,17 @@
 #include "core/backend.h"
 #include "core/body.h"
 #include "core/control.h"
+#include "core/gate.h"
 #include "core/handle.h"
 #include "core/loop.h"
 #include "core/mail.h"
+#include "core/monitor.h"
+#include "core/name.h"
 #include "core/port.h"
+#include "core/program.h"
 #include "core/promise.h"
 #include "core/reactor.h"
+#include "core/report.h"
 #include "core/shelf.h"
 #include "core/simulate.h"
 #include "core/slot.h"
@@ -83,6 +89,8 @@ static struct isle__isolate *isolate_begin(bool exactly)
         isolate->budget = isle__simulate_budget();
         attention = ISLE__ATTEND_SIMULATED;
     }
+    if (ISLE__UNLIKELY(isle__alone_on))
+        attention = ISLE__ATTEND_ALONE;
     atomic_store_explicit(&isolate->attention, attention, memory_order_relaxed);
     return isolate;
 }
@@ -182,14 +190,30 @@ static isle_err isolate_listen(struct isle__isolate *isolate, const isle_options
             isle__error_listener_add(isolate, options->on_error.id, mail) != ISLE_OK)
             return ISLE_ENOMEM;
     }
-    return options->paused ? isle__isolate_start_paused(isolate) : ISLE_OK;
+    if (options->monitor.id != 0) {
+        struct isle__cold *cold = isle__isolate_cold(isolate);
+        struct isle__listener *listener =
+            cold == NULL ? NULL
+                         : isle__monitor_make(isolate->id | ISLE__ID_CONTROL, options->monitor.id);
+        if (listener == NULL)
+            return ISLE_ENOMEM;
+        isle__listener_put(&cold->monitors, listener);
+    }
+    return ISLE_OK;
+}
+
+/* Behind a wall the other side begins paused. */
+static isle_err isolate_pause(struct isle__isolate *isolate, const isle_options *options)
+{
+    bool is_here = isle__backend_of(isolate)->control == NULL;
+    return options->paused && is_here ? isle__isolate_start_paused(isolate) : ISLE_OK;
 }
 
 static void isolate_deadline(struct isle__isolate *isolate, struct isle__timer_node *node)
 {
     (void)node;
     isolate->has_deadline = false;
-    isolate->ending = isolate->killed = true;
+    isle__deadline_passed(isolate);
 }
 
 static isle_err isolate_limit_time(struct isle__isolate *isolate, int64_t duration)
@@ -221,9 +245,13 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
         return ISLE_ENOMEM;
     isolate->is_plain = false;
     isolate->backend = (uint8_t)options->backend;
+    if (isle__backend_of(isolate)->turn != NULL)
+        isolate->task.run = isle__backend_of(isolate)->turn;
     isle_err err = isolate_configure(isolate, options, mailbox);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);
+    if (err == ISLE_OK)
+        err = isolate_pause(isolate, options);
     if (err == ISLE_OK && options->deadline_ns > 0)
         err = isolate_limit_time(isolate, options->deadline_ns);
     isle__control_open(isolate);
@@ -289,6 +317,8 @@ static void isolate_forget_cold(struct isle__isolate *isolate)
     isle__mutex_unlock(&isle__program.lock);
     if (name != NULL)
         isle__memory_free(name, strlen(name) + 1);
+    isle__ending_fini(&cold->ending);
+    isle__links_free(&cold->links); /* of one that never started */
     isle__memory_free(cold, sizeof *cold);
 }
 
@@ -303,13 +333,21 @@ static void mails_refuse(struct isle__isolate *isolate, struct isle__mail *mail)
     }
 }
 
+/* Sequentially consistent: who lines up says so, then looks whether it is closed (gate.c). */
+static struct isle__mail *mailbox_close(struct isle__isolate *isolate)
+{
+    return atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED, memory_order_seq_cst);
+}
+
 static void isolate_close_mailbox(struct isle__isolate *isolate)
 {
     mails_refuse(isolate, isolate->inbox);
     struct isle__mail *last;
     mails_refuse(isolate, isle__orphans_take(isolate, &last));
-    mails_refuse(isolate, atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED,
-                                                   memory_order_acq_rel));
+    struct isle__mail *mail = mailbox_close(isolate);
+    if (ISLE__UNLIKELY(isle__gates_have(isolate)))
+        isle__gates_end(isolate);
+    mails_refuse(isolate, mail);
     isolate->inbox = NULL;
     isle__mail_show(isolate);
 }
@@ -320,8 +358,10 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
     isolate_close_mailbox(isolate);
     isle__control_drop_all(isolate);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold != NULL)
+    if (cold != NULL) {
         isle__listeners_free(&cold->exit_listeners);
+        isle__listeners_free(&cold->monitors);
+    }
     isle__mail_drop(isolate->run_mail);
     isolate_forget_cold(isolate);
     isle__isolate_rest(isolate);
@@ -333,6 +373,8 @@ void isle__isolate_start(struct isle__isolate *isolate)
     if (isle__simulating())
         isle__trace_spawn(isolate);
     isle__tally_add(ISLE__TALLY_STARTED);
+    if (isle__reports_wanted())
+        isolate->born = isle__now();
     if (ISLE__UNLIKELY(atomic_load_explicit(&isle__program.stopping, memory_order_relaxed)))
         atomic_fetch_or_explicit(&isolate->attention, ISLE__ATTEND_STOP, memory_order_seq_cst);
     /* From CLOSED to IDLE to running. Release: whoever reads the id after this finds all of it. */
@@ -412,10 +454,10 @@ static bool isolate_is_bare(const struct isle__isolate *isolate)
 {
     const struct isle__heap *heap = &isolate->heap;
     size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
-    if (!isolate->is_plain || !isolate->entered || isle__isolate_has_cold(isolate) != NULL ||
-        isolate->inbox != NULL || isolate->suspended != NULL || isolate->microtasks != NULL ||
-        isolate->pending != NULL || isolate->abandoned != NULL || heap->frames != NULL ||
-        heap->has_kept)
+    if (!isolate->is_plain || !isolate->entered || isolate->failed ||
+        isle__isolate_has_cold(isolate) != NULL || isolate->inbox != NULL ||
+        isolate->suspended != NULL || isolate->microtasks != NULL || isolate->pending != NULL ||
+        isolate->abandoned != NULL || heap->frames != NULL || heap->has_kept)
         return false;
     if (isolate->default_state == ISLE__DEFAULT_UNASKED && isolate->orphans != NULL)
         return false;
@@ -438,11 +480,13 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
     isle__slot_rest(isolate->id);
     if (atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) != 0)
         isle__ports_fini(isolate);
-    struct isle__mail *mail =
-        atomic_exchange_explicit(&isolate->mailbox, ISLE__MAILBOX_CLOSED, memory_order_acq_rel);
+    struct isle__mail *mail = mailbox_close(isolate);
+    if (ISLE__UNLIKELY(isle__gates_have(isolate)))
+        isle__gates_end(isolate);
     if (ISLE__UNLIKELY(mail != NULL))
         mails_refuse(isolate, mail);
     isle__mail_show(isolate);
+    isle__names_ended(isolate);
     isle__control_drop_all(isolate);
     isle__heap_set_current(NULL);
     isle__body_give(isolate);
@@ -454,6 +498,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
 {
     if (isle__simulating())
         isle__trace_event("end", isolate->id);
+    isle__report_end(isolate);
     isle__io_stop(isolate);
     isle__activities_abandon(isolate);
     isolate_post_final(isolate);
@@ -462,12 +507,16 @@ void isle__isolate_finish(struct isle__isolate *isolate)
         isolate->run_mail = NULL;
     }
     struct isle__listeners listeners = isolate_take_listeners(isolate);
+    struct isle__listeners monitors = isle__monitors_take(isolate);
     isolate_release(isolate);
     isle__activities_discard(isolate);
     isolate_post_final(isolate); /* of an isle_exit in what isolate_release ran */
     isolate_close_mailbox(isolate);
+    isle__names_ended(isolate);
     isle__control_drop_all(isolate);
     isle__heap_set_current(NULL);
+    struct isle__links links =
+        isle__links_take(isolate); /* what isolate_release ran may have made some */
     isolate_return(isolate);
     struct isle__mail *no_result = isolate->run_mail;
     bool classic = isle__isolate_is_classic(isolate);
@@ -479,6 +528,8 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     }
     isle__mail_post_reserved(no_result);
     listeners_tell(&listeners);
+    listeners_tell(&monitors);
+    isle__links_tell(&links);
     if (classic)
         isle__classic_idle();
     isle__tally_add(ISLE__TALLY_ENDED);

@@ -17,10 +17,12 @@
 #define ISLE_CORE_ISOLATE_H
 
 #include "core/handle.h"
+#include "core/link.h"
 #include "core/listener.h"
 #include "core/slot.h"
 #include "core/timer.h"
 #include "isle.h"
+#include "isle/monitor.h"
 #include "sched/sched.h"
 #include "value/heap.h"
 
@@ -52,6 +54,26 @@ struct isle__backend_ops;
 #define ISLE__MAILBOX_MESSAGES ((size_t)1 << 20)
 #define ISLE__MAILBOX_BYTES ((size_t)256 << 20)
 
+/* How an isolate ends, for its monitors and links. */
+struct isle__ending {
+    bool is_known, is_reported;
+    isle_reason reason;
+    char *text; /* NULL: none; text_size bytes of isle__memory_alloc */
+    size_t text_size;
+    char *stack; /* the stack text of the error, for a crash report alone, cut; NULL: none */
+    size_t stack_size;
+    int64_t cpu_time_ns;
+    size_t memory_peak;
+};
+
+/* What it does when it is asked to end (shutdown.c). */
+struct isle__shutdown {
+    isle_task *task; /* NULL: it ends */
+    void *context;
+    bool was_asked; /* the task's event has been, or waits */
+    struct isle__microtask event;
+};
+
 /* What few isolates have, or only those that do more than wait for mail: made on first use
  * (isle__isolate_cold), freed with the life. Bookkeeping like the body: not charged. */
 struct isle__cold {
@@ -63,10 +85,15 @@ struct isle__cold {
     uint64_t *pauses;
     uint32_t pause_capacity, pause_count;
     struct isle__index pause_places; /* + 1, by key, of more than ISLE__INDEX_FEW */
-    struct isle__listeners exit_listeners, error_listeners;
+    struct isle__listeners exit_listeners, error_listeners, monitors;
+    struct isle__links links;
+    uint64_t trap; /* the port that is told instead of ending with a link; 0: none */
+    struct isle__ending ending;
+    struct isle__shutdown shutdown;
     struct isle__mail *final_mail; /* isle_exit's */
     void *library;
     struct isle__worker *own_worker;
+    void *wall;                 /* the backend's, of a proxy */
     _Atomic(char *) debug_name; /* freed under isle__program.lock, as this struct itself */
 };
 
@@ -75,7 +102,12 @@ enum isle__admission {
     /* Its mailbox is so narrow, or may be in what is left of its memory, that one mail too many
      * would have others refused: nobody is let in who is then refused. For all lives of the body.
      */
-    ISLE__ADMIT_EXACTLY = 2
+    ISLE__ADMIT_EXACTLY = 2,
+    ISLE__ADMIT_BOUNDED = 4, /* a port of it has bounds of its own (gate.c) */
+    ISLE__ADMIT_WAITED = 8,  /* mail is in line before a port of it */
+    ISLE__ADMIT_SLOWLY = ISLE__ADMIT_EXACTLY | ISLE__ADMIT_BOUNDED | ISLE__ADMIT_WAITED,
+    /* Of an inside's body for all that is outside: who waits there for room is answered by it. */
+    ISLE__ADMIT_ELSEWHERE = 16
 };
 enum isle__entry_kind { ISLE__ENTRY, ISLE__ENTRY_RUN, ISLE__ENTRY_CLASSIC, ISLE__ENTRY_URI };
 union isle__entry_point {
@@ -97,6 +129,7 @@ struct isle__isolate {
     uint8_t backend;           /* isle_backend */
     uint8_t entry_kind;        /* isle__entry_kind */
     _Atomic uint8_t admission; /* isle__admission: what its senders must mind */
+    _Atomic uint8_t has_names; /* perhaps: its end must look (name.c) */
     _Atomic uint32_t control_count;
     /* The line ends with the heap's first member. What follows is its own, and what others write
      * there now and then. */
@@ -120,6 +153,7 @@ struct isle__isolate {
             bool polled : 1;           /* nothing in the inbox is for a port without a handler */
             bool is_paused : 1;        /* cold has why */
             bool is_plain : 1;         /* born without options */
+            bool lets_in : 1;          /* mail waits for room in its mailbox (gate.c) */
             uint8_t default_state : 2; /* isle__default_state */
         };
     };
@@ -160,6 +194,7 @@ struct isle__isolate {
     struct isle__promise *promises; /* all */
     struct isle__mail *run_mail;    /* of isle_run, reserved: "Computation ended without result";
                                        then its result (run_answered) */
+    int64_t born; /* if crashes are reported: when it started; left as it is between two lives */
 };
 
 _Static_assert(sizeof(void *) < 8 || (offsetof(struct isle__isolate, heap.data_out) == 64 &&
@@ -173,6 +208,7 @@ _Static_assert(sizeof(void *) < 8 || (offsetof(struct isle__isolate, heap.data_o
 struct isle__program {
     struct isle__mutex lock; /* names that are freed */
     _Atomic uint64_t dropped_closed, dropped_dead, dropped_late, refused_full;
+    _Atomic uint64_t dropped_newest, dropped_oldest, dropped_waiting, waiting;
     _Atomic uint64_t classic_busy;
     _Atomic bool stopping;  /* everybody is told to end */
     _Atomic bool root_over; /* nobody wakes the root any more */
@@ -183,6 +219,9 @@ struct isle__program {
     size_t baseline; /* live bytes before isle_start */
     int notifier;
     bool root_floats;
+    unsigned warm_process_count; /* as isle_program_options has it */
+    isle_report *report;         /* told of crashes; NULL: nobody is (report.c) */
+    void *report_context;
     /* Foreign threads read and write these at any time: no start resets them. */
     _Atomic bool running;
     _Atomic unsigned posters; /* foreign threads inside isle_post or isle_stats_read */
@@ -228,6 +267,9 @@ static inline void isle__isolate_entering(struct isle__isolate *isolate)
     isolate->pending = NULL;
     isolate->abandoned = NULL;
 }
+/* For a backend's turn: it is entered from here on, and this is its first message, counted off, the
+ * caller's; NULL: an immediate value, in *ret_bare. */
+struct isle__mail *isle__first_take(struct isle__isolate *isolate, isle_value *ret_bare);
 const char *isle__isolate_given_name(const struct isle__isolate *isolate); /* NULL: none */
 void isle__isolate_name(const struct isle__isolate *isolate, char *text,
                         size_t size); /* as isle_debug_name, cut to fit */
@@ -247,13 +289,15 @@ void isle__isolate_turn(struct isle__task *task);
 void isle__isolate_finish(struct isle__isolate *isolate);
 /* The same, if it has next to nothing that would have to be returned or told; false: it has. */
 bool isle__isolate_finish_bare(struct isle__isolate *isolate);
+/* It is to end for this reason, for its monitors (monitor.c); text NULL: none. The last one counts.
+ * Its owner's. What it cost: 0 where nobody knows. */
+void isle__isolate_end_as(struct isle__isolate *isolate, isle_reason reason, const char *text);
+void isle__isolate_cost(struct isle__isolate *isolate, int64_t cpu_time_ns, size_t memory_peak);
 /* Makes the isolate's task ready if nobody runs it. Any thread. */
 void isle__isolate_wake(struct isle__isolate *isolate);
 void isle__isolate_ready(
     struct isle__isolate *isolate); /* its mailbox word has just left IDLE: the caller's doing */
 isle_isolate isle__isolate_handle(const struct isle__isolate *isolate);
 isle_capability isle__isolate_capability(uint64_t id, unsigned which); /* 1 pause, 2 terminate */
-/* The isolate of a control port, or NULL. */
-struct isle__isolate *isle__isolate_find(isle_send_port control_port);
 
 #endif

@@ -37,20 +37,36 @@ static void listeners_note(struct isle__listeners *list)
         isle__index_fini(&list->index);
 }
 
-isle_err isle__listener_add(struct isle__listeners *list, uint64_t port, struct isle__mail *mail)
+struct isle__listener *isle__listener_make(uint64_t port, struct isle__mail *mail)
+{
+    struct isle__listener *listener = isle__memory_alloc(sizeof *listener);
+    if (listener != NULL)
+        *listener = (struct isle__listener){.port = port, .mail = mail};
+    return listener;
+}
+
+void isle__listener_free(struct isle__listener *listener)
+{
+    if (listener == NULL)
+        return;
+    isle__mail_drop(listener->mail);
+    isle__memory_free(listener, sizeof *listener);
+}
+
+/* True: the port is there already, with this mail from now on. */
+static bool listener_renew(struct isle__listeners *list, uint64_t port, struct isle__mail *mail)
 {
     struct isle__listener *listener = listener_find(list, port);
-    if (listener != NULL) {
-        isle__mail_drop(listener->mail);
-        listener->mail = mail;
-        return ISLE_OK;
-    }
-    listener = isle__memory_alloc(sizeof *listener);
-    if (listener == NULL) {
-        isle__mail_drop(mail);
-        return ISLE_ENOMEM;
-    }
-    *listener = (struct isle__listener){.previous = list->last, .port = port, .mail = mail};
+    if (listener == NULL)
+        return false;
+    isle__mail_drop(listener->mail);
+    listener->mail = mail;
+    return true;
+}
+
+static void listener_link(struct isle__listeners *list, struct isle__listener *listener)
+{
+    listener->previous = list->last;
     if (list->last != NULL)
         list->last->next = listener;
     else
@@ -58,7 +74,29 @@ isle_err isle__listener_add(struct isle__listeners *list, uint64_t port, struct 
     list->last = listener;
     list->count++;
     listeners_note(list);
+}
+
+isle_err isle__listener_add(struct isle__listeners *list, uint64_t port, struct isle__mail *mail)
+{
+    if (listener_renew(list, port, mail))
+        return ISLE_OK;
+    struct isle__listener *listener = isle__listener_make(port, mail);
+    if (listener == NULL) {
+        isle__mail_drop(mail);
+        return ISLE_ENOMEM;
+    }
+    listener_link(list, listener);
     return ISLE_OK;
+}
+
+void isle__listener_put(struct isle__listeners *list, struct isle__listener *listener)
+{
+    if (!listener_renew(list, listener->port, listener->mail)) {
+        listener_link(list, listener);
+        return;
+    }
+    listener->mail = NULL;
+    isle__listener_free(listener);
 }
 
 void isle__listener_remove(struct isle__listeners *list, uint64_t port)
@@ -77,8 +115,7 @@ void isle__listener_remove(struct isle__listeners *list, uint64_t port)
     isle__index_remove(&list->index, port);
     if (--list->count == 0)
         isle__index_fini(&list->index);
-    isle__mail_drop(listener->mail);
-    isle__memory_free(listener, sizeof *listener);
+    isle__listener_free(listener);
 }
 
 void isle__listeners_free(struct isle__listeners *list)
@@ -86,8 +123,7 @@ void isle__listeners_free(struct isle__listeners *list)
     struct isle__listener *listener = list->first;
     while (listener != NULL) {
         struct isle__listener *next = listener->next;
-        isle__mail_drop(listener->mail);
-        isle__memory_free(listener, sizeof *listener);
+        isle__listener_free(listener);
         listener = next;
     }
     isle__index_fini(&list->index);

@@ -26,6 +26,11 @@ struct isle__listeners {                 /* begins as zero */
 /* Takes the mail. Once per port: the last mail counts, the place stays. ISLE_ENOMEM. */
 ISLE_MUST_CHECK isle_err isle__listener_add(struct isle__listeners *list, uint64_t port,
                                             struct isle__mail *mail);
+/* The same in two steps, of which the second cannot fail: an entry made before. NULL: no memory,
+ * the mail is still the caller's. */
+struct isle__listener *isle__listener_make(uint64_t port, struct isle__mail *mail);
+void isle__listener_put(struct isle__listeners *list, struct isle__listener *listener);
+void isle__listener_free(struct isle__listener *listener); /* with its mail; NULL is fine */
 void isle__listener_remove(struct isle__listeners *list, uint64_t port);
 void isle__listeners_free(struct isle__listeners *list);
 

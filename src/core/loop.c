@@ -21,6 +21,7 @@
 #include "core/program.h"
 #include "core/promise.h"
 #include "core/reactor.h"
+#include "core/report.h"
 #include "core/simulate.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
@@ -318,20 +319,39 @@ static bool loop_go_idle(struct isle__isolate *isolate)
     return true;
 }
 
+bool isle__loop_take(struct isle__isolate *isolate)
+{
+    return loop_take_mail(isolate);
+}
+
+bool isle__loop_rest(struct isle__isolate *isolate)
+{
+    return loop_go_idle(isolate);
+}
+
 enum step { STEP_ON, STEP_OVER, STEP_EVENT };
+
+static ISLE__RARE void loop_attend(struct isle__isolate *isolate)
+{
+    if (isle__alone_on)
+        isle__alone_attend(isolate);
+    if (isle__attention_asks(isolate) || isolate->deferred != NULL)
+        isle__control_run(isolate, false);
+}
 
 /* ON: it did something. OVER: the turn is over, and the isolate perhaps no longer ours. EVENT:
  * events have their turn. */
 static ISLE__RARE enum step loop_run_special(struct isle__isolate *isolate)
 {
     if (isle__attention_is_set(isolate) || isolate->deferred != NULL)
-        isle__control_run(isolate, false);
+        loop_attend(isolate);
     if (isolate->is_root && isle__root_hops(isolate))
         return STEP_OVER;
     isle__deadline_check(isolate);
     if (isolate->ending && !loop_postpones_end(isolate)) {
         if (isle__isolate_finish_bare(isolate))
             return STEP_OVER;
+        isle__report_waits(isolate);
         isle__io_stop(isolate);
         isle__activities_unwind(isolate);
         if (isolate->is_root)
@@ -361,11 +381,23 @@ static void loop_yield(struct isle__isolate *isolate)
         isle__sched_yielded(&isolate->task);
 }
 
+/* As loop_has_special. A program alone on one thread looks outside; that it always does is nothing
+ * special then. */
+static ISLE__RARE bool loop_is_asked(struct isle__isolate *isolate)
+{
+    uintptr_t asks = ISLE__ATTEND_ALONE; /* no pointer is this bit alone */
+    if (!isle__alone_on)
+        return true;
+    isle__alone_attend(isolate);
+    return (loop_special(isolate) & ~asks) != 0 || isolate->ending || isolate->is_root ||
+           isolate->has_deadline;
+}
+
 /* Something has its turn before the next mail. */
 static ISLE__RARE bool loop_has_other(struct isle__isolate *isolate)
 {
     return isolate->budget <= 0 || isolate->ready != NULL || isolate->pending != NULL ||
-           loop_has_special(isolate) || isle__isolate_paused(isolate) ||
+           (loop_has_special(isolate) && loop_is_asked(isolate)) || isle__isolate_paused(isolate) ||
            isle__timer_is_due(isolate);
 }
 

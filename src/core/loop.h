@@ -25,6 +25,11 @@ static inline struct isle__scope *isle__event_scope(struct isle__isolate *isolat
 {
     return &isolate->running->scope;
 }
+/* For a backend's turn of a proxy (backend.h). Takes all that was sent to the inbox; false: nothing
+ * new. Rest: nothing is left to do; true: it is idle, and may be run by another, or have ended,
+ * already: the turn must return. Timers (its deadline) are due. */
+bool isle__loop_take(struct isle__isolate *isolate);
+bool isle__loop_rest(struct isle__isolate *isolate);
 void isle__microtasks_drop(struct isle__isolate *isolate);
 void isle__isolate_enter(struct isle__isolate *isolate); /* runs the entry (spawn.c) */
 bool isle__isolate_may_end(

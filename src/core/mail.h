@@ -15,6 +15,17 @@ enum isle__mail_kind {
     ISLE__MAIL_REPLY_ERROR /* an error for it */
 };
 
+/* Where it counts while it waits, from its admission on. */
+enum isle__mail_room {
+    ISLE__MAIL_COUNTED,  /* in the receiver's mailbox */
+    ISLE__MAIL_RESERVED, /* not against its limits */
+    ISLE__MAIL_BOUND,    /* in the mailbox, and in its port (gate.c) */
+    /* It was refused a place and is not to be delivered: by a port that drops the newest, or one
+     * that ends its isolate. */
+    ISLE__MAIL_NEWEST,
+    ISLE__MAIL_ENDED
+};
+
 /* The header of a parcel's first chunk; or, with an immediate value, an allocation of its own,
  * bare: it ends before `parcel`. */
 struct isle__mail {
@@ -22,10 +33,20 @@ struct isle__mail {
     uint64_t target;
     uint64_t reply; /* where an answer goes; 0: nowhere */
     uint64_t arrival;
-    uint8_t kind;  /* isle__mail_kind */
-    bool reserved; /* not counted against the mailbox's limits */
+    uint8_t kind; /* isle__mail_kind */
+    uint8_t room; /* isle__mail_room */
     bool is_bare;
-    isle_err code;   /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
+    /* `reply` was a call that waited when this was sent. Of a reply: it tells that a send has
+     * waited, and nobody misses it. */
+    bool is_call : 1;
+    /* Of a send that waits: who is behind a wall has it wait there as well, and answers `reply`, a
+     * call, when it is in. */
+    bool waits : 1;
+    uint8_t unused : 6;
+    union {
+        isle_err code; /* of a REPLY_ERROR whose root is null: made into an error by the receiver */
+        uint32_t due;  /* of DATA: until when its call waits (due.h) */
+    };
     isle_value root; /* of a parcel: the parcel's */
     struct isle__parcel parcel;
 };
@@ -46,6 +67,8 @@ static inline void isle__mail_set_root(struct isle__mail *mail, isle_value immed
 /* Wraps what was copied. */
 struct isle__mail *isle__mail_of(struct isle__parcel *parcel, enum isle__mail_kind kind,
                                  uint64_t target);
+/* Where its answer goes; 0: nowhere. */
+void isle__mail_set_reply(struct isle__mail *mail, uint64_t reply);
 /* A bare mail; NULL: out of memory. */
 struct isle__mail *isle__mail_make(isle_value immediate, enum isle__mail_kind kind,
                                    uint64_t target);
@@ -57,16 +80,25 @@ void isle__mail_drop(struct isle__mail *mail);
  * ISLE_ECLOSED. */
 ISLE_MUST_CHECK isle_err isle__mail_admit(struct isle__mail *mail,
                                           struct isle__isolate **ret_isolate);
+/* For who has yet to make a mail for this target: what would become of it now. ISLE_ECLOSED: nobody
+ * has the target; ISLE_EFULL, not counted: the mailbox takes none; ISLE_OK: perhaps one of so many
+ * bytes, none that is larger. Any thread. */
+ISLE_MUST_CHECK isle_err isle__mail_foresee(uint64_t target, size_t *ret_bytes);
 void isle__mail_push(struct isle__mail *mail, struct isle__isolate *isolate);
 /* Both, for mail that holds nothing of its sender's. ISLE_EFULL: it is still the caller's. */
 ISLE_MUST_CHECK isle_err isle__mail_post(struct isle__mail *mail);
 /* The same with a bare one that is made for it; nothing is left on ISLE_ENOMEM and ISLE_EFULL. */
-ISLE_MUST_CHECK isle_err isle__mail_send_bare(isle_value immediate, uint64_t target,
-                                              uint64_t reply);
+ISLE_MUST_CHECK isle_err isle__mail_send_bare(isle_value immediate, uint64_t target, uint64_t reply,
+                                              uint32_t due);
 void isle__mail_post_reserved(struct isle__mail *mail); /* cannot fail; NULL is fine */
-/* Tells the call that waits for an answer to this mail (if any) that nobody will answer; the mail
- * itself becomes the notice, so that no memory is needed. */
+/* For mail that somebody has admitted already, in another program: it counts, and no limit refuses
+ * it. */
+void isle__mail_post_admitted(struct isle__mail *mail);
+/* Tells the call that waits for an answer to this mail (if any) that nobody will answer, or why;
+ * the mail itself becomes the notice, so that no memory is needed. */
 void isle__mail_refuse(struct isle__mail *mail);
+void isle__mail_refuse_as(struct isle__mail *mail, isle_err code);
+bool isle__mail_is_missed(const struct isle__mail *mail); /* it counts if nobody takes it */
 bool isle__reply_waits(uint64_t reply); /* a call that is pending; any other port hears nothing of a
                                            request that nobody answers */
 /* Its content, in the scope; the mail is gone. */
@@ -79,6 +111,10 @@ isle_value isle__mail_open(struct isle__isolate *isolate, struct isle__mail *mai
 void isle__mail_received(struct isle__isolate *isolate, const struct isle__mail *mail);
 /* The receiver's: shows its senders all that it took out. */
 void isle__mail_show(struct isle__isolate *isolate);
+/* Takes room in the mailbox for so many bytes, for mail that is pushed next. False: there is none
+ * (not counted). Whoever holds the lock of its gates. */
+ISLE_MUST_CHECK bool isle__mail_enter(struct isle__isolate *isolate, size_t size);
+bool isle__mailbox_is_exact(const struct isle__isolate *isolate); /* nobody enters in vain */
 /* With such limits it shows at once, and mail is admitted exactly. */
 bool isle__mailbox_is_narrow(size_t messages_max, size_t bytes_max);
 

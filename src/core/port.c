@@ -9,10 +9,12 @@
 
 #include "core/activity.h"
 #include "core/drop.h"
+#include "core/gate.h"
 #include "core/handle.h"
 #include "core/isolate.h"
 #include "core/loop.h"
 #include "core/mail.h"
+#include "core/name.h"
 #include "core/program.h"
 #include "core/promise.h"
 #include "core/reactor.h"
@@ -175,6 +177,9 @@ static void port_free(struct isle__port *port)
         isle__slot_end(isle__slot_find(port->id));
     else
         isle__slot_close(isle__slot_find(port->id));
+    if (!ends) /* else all names go together (isle__names_ended) */
+        isle__names_port_closed(isolate, port->id);
+    isle__port_unbind(port);
     isle__port_set_alive(port, false, false);
     pending_remove(port);
     isle__handle_close(isolate, port->handle);
@@ -252,33 +257,48 @@ static void serve_run(void *argument)
 /* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well.
  */
 static void serve_request(struct isle__isolate *isolate, const struct isle__port *port,
-                          isle_value request, uint64_t reply)
+                          isle_value request, uint64_t reply, uint32_t due)
 {
     struct isle__activity *self = isolate->running;
     struct serving serving = {port->fn.serve, request, isle_null(), port->context};
     struct isle__catch catch;
     self->serving = reply;
+    self->due = due;
     enum isle__unwinding how =
         isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, serve_run, &serving);
     bool failed = how == ISLE__UNWIND_ERROR;
     isle_value answer = failed ? catch.error : serving.reply;
+    reply = self->serving; /* 0: somebody else answers */
     self->serving = 0;
-    isle__reply_send(isolate, reply, answer, failed);
+    self->due = 0;
+    if (reply != 0)
+        isle__reply_send(isolate, reply, answer, failed);
+}
+
+/* It answers when it likes: here or in a later event. */
+static void classic_request(struct isle__isolate *isolate, const struct isle__port *port,
+                            isle_value message, uint64_t reply, uint32_t due)
+{
+    struct isle__activity *self = isolate->running;
+    self->due = reply == 0 ? 0 : due; /* else it may be a code */
+    port->fn.classic(message, (isle_send_port){reply});
+    self->due = 0;
 }
 
 static inline void delivery_run(struct isle__isolate *isolate, const struct isle__port *port,
                                 struct isle__mail *mail)
 {
     uint64_t reply = mail->reply;
+    uint32_t due = mail->due;
     isle_value message = isle__mail_open(isolate, mail, isle__event_scope(isolate));
     if (port->style == ISLE__PORT_LISTEN)
         port->fn.listen(message, port->context);
     else if (port->style == ISLE__PORT_CLASSIC)
-        port->fn.classic(message, (isle_send_port){reply});
+        classic_request(isolate, port, message, reply, due);
     else if (port->style == ISLE__PORT_SERVE && reply == 0)
         (void)port->fn.serve(message, port->context);
     else if (port->style == ISLE__PORT_SERVE)
-        serve_request(isolate, port, message, reply);
+        serve_request(isolate, port, message, reply, due);
 }
 
 /* If the loop would bring a message for the same port next, it is the next event of this frame:
@@ -291,7 +311,7 @@ static struct isle__mail *delivery_next(struct isle__isolate *isolate,
     if (!isle__activity_is_clean(isolate->running))
         return NULL;
     struct isle__port *port = isle__handle_find(&isolate->handles, ISLE__HANDLE_PORT, handle);
-    if (port == NULL || port->style == ISLE__PORT_QUIET || port->queue != NULL)
+    if (port == NULL || !port->is_direct || port->queue != NULL)
         return NULL;
     struct isle__mail *mail = isle__loop_take_next(isolate, port->id);
     if (mail == NULL)
@@ -323,13 +343,16 @@ static inline void port_deliver(struct isle__port *port, struct isle__mail *mail
 static void port_queue(struct isle__port *port, struct isle__mail *mail)
 {
     mails_append(&port->queue, &port->queue_last, mail);
+    if (ISLE__UNLIKELY(port->trims))
+        isle__port_trim(port);
     pending_add(port);
-    port_wake_for_mail(port);
+    if (port->queue != NULL)
+        port_wake_for_mail(port);
 }
 
 static inline void port_accept(struct isle__port *port, struct isle__mail *mail)
 {
-    if (port->style != ISLE__PORT_QUIET && port->queue == NULL)
+    if (port->is_direct && port->queue == NULL)
         port_deliver(port, mail);
     else
         port_queue(port, mail);
@@ -339,6 +362,10 @@ static void mail_undeliverable(struct isle__isolate *isolate, struct isle__mail 
 {
     bool late = mail->kind != ISLE__MAIL_DATA;
     isle__mail_received(isolate, mail);
+    if (!isle__mail_is_missed(mail)) {
+        isle__mail_drop(mail);
+        return;
+    }
     atomic_fetch_add_explicit(late ? &isle__program.dropped_late : &isle__program.dropped_closed, 1,
                               memory_order_relaxed);
     isle__mail_refuse(mail);
@@ -462,12 +489,19 @@ bool isle__port_run_pending(struct isle__isolate *isolate)
     if (isolate->pending == NULL)
         return false;
     struct isle__port *port = pending_at(isolate, isolate->pending->next_pending);
+    if (ISLE__UNLIKELY(port->trims))
+        isle__port_trim(port);
     struct isle__mail *mail = port->style == ISLE__PORT_QUIET ? NULL : isle__port_take(port);
     if (port->style == ISLE__PORT_QUIET || port->queue == NULL)
         pending_remove(port);
     if (mail != NULL)
         port_deliver(port, mail);
     return true;
+}
+
+void isle__port_set_direct(struct isle__port *port)
+{
+    port->is_direct = port->style != ISLE__PORT_QUIET && !port->trims;
 }
 
 /* --- opening and closing */
@@ -543,6 +577,7 @@ static void port_set_style(const char *function, isle_receive_port *handle,
         isle__throw(ISLE_EINVAL, "%s: an activity waits in isle_port_receive on this port",
                     function);
     port->style = (uint8_t)style;
+    isle__port_set_direct(port);
     if (style == ISLE__PORT_QUIET) {
         port->waiters = NULL;
         port->woken = 0;

@@ -38,6 +38,9 @@ struct isle__port {
     uint32_t taken; /* how often a mail has left the queue for good: see isle__place */
     uint8_t style;  /* isle__port_style */
     uint8_t signal; /* of isle_signal_port; 0 */
+    bool is_direct; /* mail that comes goes to its handler, which it has, as it is */
+    bool trims : 1; /* it drops its oldest mail (bound.c) */
+    bool is_bound : 1;
     bool is_pending : 1;
     bool keep_alive : 1; /* as set */
     bool engaged : 1;    /* counts for the isolate's life (the default port: once used) */
@@ -65,6 +68,11 @@ bool isle__port_wait_over(struct isle__port *port, struct isle__waiter *waiter);
 void isle__port_pass_on(struct isle__port *port);
 void isle__port_set_alive(struct isle__port *port, bool engaged, bool keep_alive);
 struct isle__mail *isle__port_take(struct isle__port *port); /* the first that waits, or NULL */
+void isle__port_set_direct(struct isle__port *port); /* after a change of its style or bounds */
+/* Of one that trims: what is more than its bounds allow is dropped, oldest first (bound.c). Before
+ * anything is taken out of the queue. */
+void isle__port_trim(struct isle__port *port);
+void isle__port_unbind(struct isle__port *port); /* it is closed */
 /* The first that waits and arrived later, to be put back, or to count as taken; NULL: none. It is
  * looked for from the place on, which then is where it was. */
 struct isle__mail *isle__port_lend(struct isle__port *port, struct isle__place *place,

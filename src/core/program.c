@@ -19,10 +19,14 @@
 #include "core/blocking.h"
 #include "core/body.h"
 #include "core/control.h"
+#include "core/gate.h"
 #include "core/isolate.h"
 #include "core/loop.h"
 #include "core/mail.h"
+#include "core/monitor.h"
+#include "core/name.h"
 #include "core/reactor.h"
+#include "core/report.h"
 #include "core/shelf.h"
 #include "core/simulate.h"
 #include "core/slot.h"
@@ -52,7 +56,7 @@ static struct {
 
 uint64_t isle__thread_count(void)
 {
-    uint64_t reactor = isle__platform_has(ISLE__HAS_POLLER) ? 1 : 0;
+    uint64_t reactor = isle__platform_has(ISLE__HAS_POLLER) && !isle__alone_on ? 1 : 0;
     return isle__sched_thread_count() + isle__blocking_thread_count() + reactor + 1;
 }
 
@@ -284,8 +288,6 @@ int isle_loop_fd(void)
 
 /* --- errors that reach the bottom */
 
-static void program_end(int status);
-
 /* A throw or an end in a program that keeps its own main, with nothing below: its deferred tasks
  * have run. */
 static void program_uncaught(struct isle__heap *heap, isle_value error)
@@ -293,7 +295,7 @@ static void program_uncaught(struct isle__heap *heap, isle_value error)
     struct isle__isolate *root = (void *)((char *)heap - offsetof(struct isle__isolate, heap));
     if (!isle_is_null(error) || !root->ending)
         isle__uncaught(root, error);
-    program_end(root->failed || root->killed ? 255 : EXIT_SUCCESS);
+    isle__program_finish(root->failed || root->killed ? 255 : EXIT_SUCCESS);
     exit(root->failed || root->killed ? 255 : EXIT_SUCCESS);
 }
 
@@ -361,6 +363,8 @@ static isle_err root_create(void)
     root->is_root = root->entered = true;
     atomic_store_explicit(&root->task.home, isle__program.root_worker, memory_order_release);
     isle__program.root = root;
+    if (isle__reports_wanted())
+        root->born = isle__now();
     isle__tally_add(ISLE__TALLY_STARTED);
     atomic_store_explicit(&root->mailbox, ISLE__MAILBOX_IDLE, memory_order_release);
     isle__heap_set_current(&root->heap);
@@ -374,7 +378,7 @@ static isle_err program_start(void)
 {
     const isle_program_options *options = &main_state.options;
     unsigned workers = options->worker_count == 0 ? isle__cpu_count() : options->worker_count;
-    if (!isle__platform_has(ISLE__HAS_THREADS) || isle__simulating())
+    if (!isle__platform_has(ISLE__HAS_THREADS) || isle__simulating() || isle__alone_on)
         workers = 0;
     size_t stack_size = options->stack_size == 0 ? STACK_SIZE : options->stack_size;
     isle_err err = isle__sched_start(workers, (stack_size + 4095) & ~(size_t)4095);
@@ -401,8 +405,26 @@ static isle_err program_start(void)
 isle_err isle__start(int argc, char **argv, const isle_program_options *options,
                      size_t options_size)
 {
+    (void)isle_child_main(argc, argv);
+    return isle__program_begin(options, options_size);
+}
+
+/* What nobody else may know, or be able to guess from what he has. */
+static void program_draw_keys(void)
+{
+    isle__random_bytes(isle__program.capability_key, sizeof isle__program.capability_key);
+    isle__random_bytes(&isle__program.handle_key, sizeof isle__program.handle_key);
+}
+
+void isle__program_forked(void)
+{
+    atomic_store_explicit(&isle__forked, false, memory_order_relaxed);
+    program_draw_keys();
+}
+
+isle_err isle__program_begin(const isle_program_options *options, size_t options_size)
+{
     static bool watched;
-    (void)argc, (void)argv;
     if (atomic_load_explicit(&isle__forked, memory_order_relaxed))
         return ISLE_EFORK;
     if (atomic_load_explicit(&isle__program.running, memory_order_acquire))
@@ -414,7 +436,8 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     if (!watched)
         isle__fork_watch(program_forked);
     watched = true;
-    err = isle__simulate_start();
+    isle__monitors_start();
+    err = isle__alone_on ? ISLE_OK : isle__simulate_start();
     if (err != ISLE_OK)
         return err;
     memset(&isle__program, 0, offsetof(struct isle__program, running));
@@ -422,11 +445,19 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
     isle__mutex_init(&isle__program.lock);
     isle__program.notifier = -1;
     isle__program.root_floats = main_state.options.root_floats;
-    isle__random_bytes(isle__program.capability_key, sizeof isle__program.capability_key);
-    isle__random_bytes(&isle__program.handle_key, sizeof isle__program.handle_key);
+    isle__program.warm_process_count = main_state.options.warm_process_count;
+    err = isle__alone_on ? ISLE_OK : isle__reports_start(&main_state.options);
+    if (err != ISLE_OK) {
+        isle__mutex_destroy(&isle__program.lock);
+        isle__simulate_stop();
+        return err;
+    }
+    program_draw_keys();
+    isle__names_start();
     isle__uncaught_hook = program_uncaught;
     main_state.stacks = isle__platform_has(ISLE__HAS_STACKS);
     isle__slots_init();
+    isle__gates_init();
     isle__bodies_init();
     isle__shelves_init();
     isle__fault_thread_init();
@@ -439,7 +470,10 @@ isle_err isle__start(int argc, char **argv, const isle_program_options *options,
         isle__fault_thread_fini();
         isle__shelves_fini();
         isle__bodies_fini();
+        isle__gates_fini();
         isle__slots_fini();
+        isle__reports_stop();
+        isle__names_stop();
         isle__mutex_destroy(&isle__program.lock);
         isle__simulate_stop();
         return err;
@@ -513,7 +547,7 @@ static bool program_wait_all(void)
             return false;
         if (isle__simulating())
             isle__simulate_help();
-        else if (!isle__worker_run_one())
+        else if (isle__alone_on || !isle__worker_run_one())
             isle__parker_park(&nap, 100 * 1000);
     }
     return true;
@@ -547,7 +581,7 @@ static void program_name_rest(void)
     isle__report(rest.line);
 }
 
-static void program_end(int status)
+void isle__program_finish(int status)
 {
     struct isle__isolate *root = isle__program.root;
     isle__simulate_ending();
@@ -558,8 +592,9 @@ static void program_end(int status)
     program_stop_all();
     bool stopped = program_wait_all();
     atomic_store_explicit(&isle__program.running, false, memory_order_seq_cst);
-    while (stopped && atomic_load_explicit(&isle__program.posters, memory_order_seq_cst) > 0)
-        isle__thread_yield();
+    for (unsigned rounds = 0;
+         stopped && atomic_load_explicit(&isle__program.posters, memory_order_seq_cst) > 0;)
+        isle__thread_give_way(&rounds);
     bool helped = stopped && isle__blocking_stop(STOP_NS);
     if (!stopped)
         program_name_rest();
@@ -570,6 +605,7 @@ static void program_end(int status)
         (void)fflush(NULL);
         isle__exit_now(status);
     }
+    isle__backends_stop();
     isle__reactor_stop();
     isle__sched_stop();
     isle__worker_detach(isle__program.root_worker);
@@ -581,10 +617,18 @@ static void program_end(int status)
     isle__body_give(root);
     isle__shelves_fini();
     isle__bodies_fini();
+    isle__gates_fini();
     isle__slots_fini();
+    isle__names_stop();
     isle__stacks_release();
+    isle__reports_stop();
     isle__mutex_destroy(&isle__program.lock);
     isle__simulate_stop();
+}
+
+unsigned isle_cpu_count(void)
+{
+    return isle__simulating() ? 4 : isle__cpu_count();
 }
 
 void isle_stop(void)
@@ -592,7 +636,7 @@ void isle_stop(void)
     (void)main_need(__func__);
     if (main_state.owns_main)
         isle__throw(ISLE_EINVAL, "isle_stop: this program is run by isle_main: return instead");
-    program_end(EXIT_FAILURE);
+    isle__program_finish(EXIT_FAILURE);
 }
 
 /* --- isle_main */
@@ -652,6 +696,6 @@ int isle_main(int argc, char **argv, int (*app)(int argc, char **argv))
     if (root->killed)
         isle__report("isle: isolate terminated by isle_kill");
     int status = root->failed || root->killed ? 255 : call.status;
-    program_end(status);
+    isle__program_finish(status);
     return status;
 }

@@ -15,6 +15,7 @@
 
 #include "core/activity.h"
 #include "core/drop.h"
+#include "core/due.h"
 #include "core/handle.h"
 #include "core/isolate.h"
 #include "core/loop.h"
@@ -67,6 +68,7 @@ static void promise_free(struct isle__promise *promise)
         isolate->promises = promise->next;
     if (promise->next != NULL)
         promise->next->previous = promise->previous;
+    isle__drops_forget(promise->cancels);
     isle__drops_fire(promise->drops);
     isle__heap_discharge(&isolate->heap, sizeof *promise);
     isle__memory_free(promise, sizeof *promise);
@@ -260,6 +262,8 @@ static void promise_completed(struct isle__promise *promise, bool is_error)
 {
     promise->is_complete = true;
     promise->is_error = is_error;
+    if (promise->completed != NULL)
+        promise->completed(promise);
     promise_close_slot(promise);
     isle__timer_remove(promise->isolate, &promise->timeout);
     struct isle__observer *observer = promise->observers;
@@ -294,11 +298,27 @@ void isle__promise_complete_code(struct isle__promise *promise, isle_err code)
     promise_completed(promise, true);
 }
 
+void isle__promise_complete_null(struct isle__promise *promise)
+{
+    if (!promise->is_complete)
+        promise_completed(promise, false);
+}
+
+void isle__promise_give_up(struct isle__promise *promise, isle_err code)
+{
+    if (promise->cancel != NULL)
+        promise->cancel(promise);
+    if (promise->came_about)
+        isle__promise_complete_null(promise);
+    else
+        isle__promise_complete_code(promise, code);
+}
+
 void isle__promise_receive(struct isle__promise *promise, struct isle__mail *mail)
 {
     bool is_error = mail->kind == ISLE__MAIL_REPLY_ERROR;
     promise->mail = mail;
-    promise->code = mail->code;
+    promise->code = is_error ? mail->code : ISLE_OK;
     promise_completed(promise, is_error);
 }
 
@@ -307,18 +327,17 @@ void isle__promise_timed_out(struct isle__isolate *isolate, struct isle__timer_n
     (void)isolate;
     struct isle__promise *promise =
         (void *)((char *)node - offsetof(struct isle__promise, timeout));
-    if (promise->cancel != NULL)
-        promise->cancel(promise);
-    isle__promise_complete_code(promise, ISLE_ETIMEDOUT);
+    isle__promise_give_up(promise, ISLE_ETIMEDOUT);
 }
 
 void isle__promise_set_timeout(struct isle__promise *promise, int64_t timeout_ns)
 {
-    if (timeout_ns == ISLE_FOREVER)
+    int64_t deadline = timeout_ns == ISLE_FOREVER ? ISLE_FOREVER : isle__deadline_of(timeout_ns);
+    deadline = isle__due_bound(promise->isolate, deadline);
+    if (deadline == ISLE_FOREVER)
         return;
     promise->timeout.fire = isle__promise_timed_out;
-    if (isle__timer_add(promise->isolate, &promise->timeout, isle__deadline_of(timeout_ns)) !=
-        ISLE_OK) {
+    if (isle__timer_add(promise->isolate, &promise->timeout, deadline) != ISLE_OK) {
         isle__promise_discard(promise);
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     }

@@ -28,6 +28,7 @@ struct isle__promise { /* what an isle_future * leads to */
     bool is_canceled;
     bool keeps_alive;       /* counted in isolate->alive while pending */
     bool ends_with_isolate; /* `cancel` is called at the isolate's end as well */
+    bool came_about;        /* `cancel` found that it was too late: it completes with null */
     isle_err code;          /* of an error without a value */
     bool value_kept;        /* `value` has a keep count of ours */
     bool on_unobserved;
@@ -37,10 +38,12 @@ struct isle__promise { /* what an isle_future * leads to */
     struct isle__timer_node timeout;
     void (*cancel)(struct isle__promise *promise); /* stops what it stands for; NULL */
     void *cancel_context;
+    void (*completed)(struct isle__promise *promise); /* gives back what it had for that; NULL */
     uint64_t cancel_key;
     isle_isolate target; /* of a run */
     struct isle__promise *next_unobserved;
     struct isle__drop *drops;
+    struct isle__drop *cancels; /* of one's own: isle_future_on_cancel */
 };
 /* A pending promise in the current scope; throws ISLE_ENOMEM, having changed nothing. */
 struct isle__promise *isle__promise_new(struct isle__isolate *isolate);
@@ -53,11 +56,15 @@ void isle__promise_complete(struct isle__promise *promise, isle_value value, boo
 /* The same with an error value made of code and text; anywhere on the isolate's thread; never
  * throws. */
 void isle__promise_complete_code(struct isle__promise *promise, isle_err code);
+void isle__promise_complete_null(struct isle__promise *promise);
+/* The same for one that is given up for this reason; with null if it came about before. */
+void isle__promise_give_up(struct isle__promise *promise, isle_err code);
 /* The observer's memory is the caller's; a waiter takes itself off, a function is called once and
  * then calls isle__promise_unobserve. */
 void isle__promise_observe(struct isle__promise *promise, struct isle__observer *observer);
 void isle__promise_unobserve(struct isle__promise *promise);
 void isle__promise_cancel(struct isle__promise *promise);
+void isle__promise_tell_canceled(struct isle__promise *promise); /* those who asked to be told */
 void isle__promise_unlink_observer(struct isle__promise *promise, struct isle__observer *observer);
 void isle__promise_settle(
     struct isle__promise *promise); /* frees it if nothing leads to it any more */
@@ -66,7 +73,8 @@ void isle__promise_timed_out(struct isle__isolate *isolate,
 /* The value or error, in an event, for use in the current scope. */
 isle_value isle__promise_value(struct isle__promise *promise);
 void isle__promise_receive(struct isle__promise *promise, struct isle__mail *mail);
-void isle__promise_set_timeout(struct isle__promise *promise, int64_t timeout_ns); /* throws */
+/* Or earlier: it waits no longer than who waits for what is served. Throws. */
+void isle__promise_set_timeout(struct isle__promise *promise, int64_t timeout_ns);
 void isle__promises_check_unobserved(struct isle__isolate *isolate);
 void isle__promises_fini(struct isle__isolate *isolate);
 struct isle__promise *isle__promise_need(struct isle__isolate *isolate, const char *function,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reactor: one thread for all isolates that waits for deadlines, descriptors and signals, and
  * turns each into attention or mail. Without threads the root's loop calls it when it has nothing
- * else to do.
+ * else to do; a program alone on one thread calls it in the same way (alone.c).
  *
  * Deadlines: a heap of isolates by the earliest deadline that each told (timer.c). When one passes,
  * its isolate is woken and looks itself. Descriptors: a table by descriptor; a key is descriptor
  * and generation, so that an event of a watch that is gone is dropped. One lock for all; it is held
- * for a few instructions, never while something is posted. */
+ * for a few instructions, never while something is posted. What the runtime itself attends to is a
+ * watch with a function, which runs under a lock of its own: who dismisses it waits for that. */
 #include "core/reactor.h"
 
 #include <string.h>
@@ -15,9 +16,19 @@
 #include "core/index.h"
 #include "core/isolate.h"
 #include "core/mail.h"
+#include "core/program.h"
 #include "core/simulate.h"
 
 enum { SIGNAL_MAX = 64, SIGNAL_PORTS_FIRST = 4, EVENTS_AT_ONCE = 64 };
+
+/* What another thread wants done on the reactor's. On that thread's stack. */
+struct errand {
+    struct errand *next;
+    void (*fn)(void *context);
+    void *context;
+    struct isle__parker parker;
+    bool done; /* under the lock, as is the list */
+};
 
 struct watch {
     struct isle__watch_request request;
@@ -39,7 +50,11 @@ static struct {
     struct isle__poller *poller;
     struct isle__thread thread;
     bool threaded;
+    _Atomic uint64_t thread_id; /* 0: there is none, or it has not begun */
+    struct errand *errands;     /* the oldest first */
     _Atomic bool stopping;
+    struct isle__mutex attending;    /* held while a function runs; before `lock` */
+    _Atomic uint64_t attendant;      /* the thread that runs it; 0: none does */
     struct isle__clock_entry **heap; /* by deadline */
     size_t count, capacity;
     struct watch *watches; /* by descriptor */
@@ -211,6 +226,13 @@ static bool watches_grow(size_t fd)
     return true;
 }
 
+static enum isle__poll_mode watch_mode(const struct isle__watch_request *request)
+{
+    if (request->level)
+        return ISLE__POLL_LEVEL;
+    return request->once ? ISLE__POLL_ONCE : ISLE__POLL_EDGE;
+}
+
 isle_err isle__reactor_watch(const struct isle__watch_request *request, uint64_t *ret_key)
 {
     size_t fd = (size_t)request->fd;
@@ -230,8 +252,8 @@ isle_err isle__reactor_watch(const struct isle__watch_request *request, uint64_t
     watch->generation++;
     watch->open = true;
     *ret_key = watch_key(request->fd, watch->generation);
-    isle_err err =
-        isle__poller_add(reactor.poller, request->fd, request->events, request->once, *ret_key);
+    isle_err err = isle__poller_add(reactor.poller, request->fd, request->events,
+                                    watch_mode(request), *ret_key);
     if (err != ISLE_OK)
         watch->open = false;
     isle__mutex_unlock(&reactor.lock);
@@ -275,12 +297,46 @@ static void watch_post(const struct isle__watch_request *request, unsigned event
         isle__mutex_lock(&reactor.lock);
         if (watch_find(key) != NULL) {
             isle__poller_remove(reactor.poller, request->fd);
-            (void)!isle__poller_add(reactor.poller, request->fd, request->events, false, key);
+            (void)!isle__poller_add(reactor.poller, request->fd, request->events, ISLE__POLL_EDGE,
+                                    key);
         }
         isle__mutex_unlock(&reactor.lock);
         return;
     }
     isle__mail_post_reserved(isle__mail_of(&parcel, ISLE__MAIL_DATA, request->target));
+}
+
+/* --- what the runtime attends to */
+
+isle_err isle__reactor_attend(int fd, unsigned events, void (*call)(void *context, unsigned events),
+                              void *context, uint64_t *ret_key)
+{
+    struct isle__watch_request request = {
+        .fd = fd, .events = events, .call = call, .context = context, .level = true};
+    return isle__reactor_watch(&request, ret_key);
+}
+
+void isle__reactor_dismiss(uint64_t key)
+{
+    isle__reactor_unwatch(key);
+    /* Whoever runs has looked under `attending` whether the watch is open. */
+    if (atomic_load_explicit(&reactor.attendant, memory_order_relaxed) == isle__thread_id())
+        return;
+    isle__mutex_lock(&reactor.attending);
+    isle__mutex_unlock(&reactor.attending);
+}
+
+static void attend_fire(const struct isle__watch_request *request, uint64_t key, unsigned events)
+{
+    isle__mutex_lock(&reactor.attending);
+    isle__mutex_lock(&reactor.lock);
+    bool is_open = watch_find(key) != NULL;
+    isle__mutex_unlock(&reactor.lock);
+    atomic_store_explicit(&reactor.attendant, isle__thread_id(), memory_order_relaxed);
+    if (is_open)
+        request->call(request->context, events);
+    atomic_store_explicit(&reactor.attendant, 0, memory_order_relaxed);
+    isle__mutex_unlock(&reactor.attending);
 }
 
 static void watch_fire(uint64_t key, unsigned events)
@@ -297,7 +353,9 @@ static void watch_fire(uint64_t key, unsigned events)
         watch->open = false;
     }
     isle__mutex_unlock(&reactor.lock);
-    if (request.once) {
+    if (request.call != NULL) {
+        attend_fire(&request, key, events);
+    } else if (request.once) {
         (void)isle__small_int((int64_t)events, &request.mail->root);
         isle__mail_post_reserved(request.mail);
     } else {
@@ -351,7 +409,7 @@ static void signal_ports_close_up(struct signal_ports *list)
 
 isle_err isle__reactor_signal_add(int signal, uint64_t port)
 {
-    if (!isle__platform_has(ISLE__HAS_POLLER))
+    if (!isle__platform_has(ISLE__HAS_POLLER) || isle__alone_on)
         return ISLE_EUNSUPPORTED;
     if (signal <= 0 || signal >= SIGNAL_MAX)
         return ISLE_EINVAL;
@@ -461,12 +519,58 @@ bool isle__reactor_is_watched(void)
     return false;
 }
 
+static void errands_run(void)
+{
+    isle__mutex_lock(&reactor.lock);
+    for (struct errand *errand; (errand = reactor.errands) != NULL;) {
+        reactor.errands = errand->next;
+        isle__mutex_unlock(&reactor.lock);
+        errand->fn(errand->context);
+        isle__mutex_lock(&reactor.lock);
+        errand->done = true;
+        isle__parker_unpark(&errand->parker); /* under the lock: it lives on its owner's stack */
+    }
+    isle__mutex_unlock(&reactor.lock);
+}
+
+static bool errand_is_done(const struct errand *errand)
+{
+    isle__mutex_lock(&reactor.lock);
+    bool done = errand->done;
+    isle__mutex_unlock(&reactor.lock);
+    return done;
+}
+
+bool isle__reactor_run(void (*fn)(void *context), void *context)
+{
+    struct errand errand = {.fn = fn, .context = context};
+    if (!reactor.threaded)
+        return false;
+    if (atomic_load_explicit(&reactor.thread_id, memory_order_relaxed) == isle__thread_id()) {
+        fn(context);
+        return true;
+    }
+    isle__mutex_lock(&reactor.lock);
+    struct errand **at = &reactor.errands;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = &errand;
+    isle__mutex_unlock(&reactor.lock);
+    isle__poller_wake(reactor.poller);
+    while (!errand_is_done(&errand))
+        isle__parker_park(&errand.parker, ISLE_FOREVER);
+    return true;
+}
+
 static void reactor_main(void *unused)
 {
     (void)unused;
+    atomic_store_explicit(&reactor.thread_id, isle__thread_id(), memory_order_relaxed);
     isle__thread_be_punctual();
-    while (!atomic_load_explicit(&reactor.stopping, memory_order_acquire))
+    while (!atomic_load_explicit(&reactor.stopping, memory_order_acquire)) {
         (void)isle__reactor_poll(clock_fire());
+        errands_run();
+    }
 }
 
 /* Nothing is fired by a look that may say that there is nothing: what became due since its isolate
@@ -492,7 +596,8 @@ static isle_err reactor_open(void)
         return err;
     err = isle__pipe_open(reactor.pipe);
     if (err == ISLE_OK)
-        err = isle__poller_add(reactor.poller, reactor.pipe[0], ISLE_READABLE, false, SIGNAL_KEY);
+        err = isle__poller_add(reactor.poller, reactor.pipe[0], ISLE_READABLE, ISLE__POLL_EDGE,
+                               SIGNAL_KEY);
     if (err != ISLE_OK || isle__simulating())
         return err;
     err = isle__thread_start(&reactor.thread, "isle-reactor", reactor_main, NULL);
@@ -504,13 +609,19 @@ isle_err isle__reactor_start(void)
 {
     memset(&reactor, 0, sizeof reactor);
     isle__mutex_init(&reactor.lock);
+    isle__mutex_init(&reactor.attending);
     reactor.pipe[0] = reactor.pipe[1] = -1;
     if (!isle__platform_has(ISLE__HAS_POLLER) || !isle__platform_has(ISLE__HAS_THREADS))
         return ISLE_OK;
-    isle_err err = reactor_open();
+    isle_err err = isle__alone_on ? isle__poller_open_plain(&reactor.poller) : reactor_open();
     if (err != ISLE_OK)
         isle__reactor_stop();
     return err;
+}
+
+isle_err isle__reactor_forked(void)
+{
+    return isle__poller_forked(reactor.poller);
 }
 
 void isle__reactor_stop(void)
@@ -534,6 +645,12 @@ void isle__reactor_stop(void)
             isle__fd_close(reactor.pipe[i]);
     isle__memory_free(reactor.heap, reactor.capacity * sizeof *reactor.heap);
     isle__memory_free(reactor.watches, reactor.watch_capacity * sizeof *reactor.watches);
+    isle__mutex_destroy(&reactor.attending);
     isle__mutex_destroy(&reactor.lock);
     memset(&reactor, 0, sizeof reactor);
+}
+
+void isle__reactor_wake(void)
+{
+    isle__poller_wake(reactor.poller);
 }

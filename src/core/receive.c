@@ -39,6 +39,8 @@ static struct isle__port *reception_earliest(struct reception *reception)
             isle__throw(ISLE_EINVAL, "%s: the port has a handler", reception->function);
         if (!port->engaged)
             isle__port_set_alive(port, true, port->keep_alive);
+        if (port->trims)
+            isle__port_trim(port);
         if (port->queue != NULL &&
             (earliest == NULL || port->queue->arrival < earliest->queue->arrival))
             earliest = port;
@@ -212,10 +214,12 @@ struct single {
 static bool single_take(struct single *single, struct isle__port *port)
 {
     struct isle__isolate *isolate = single->isolate;
+    if (ISLE__UNLIKELY(port->trims))
+        isle__port_trim(port);
     struct isle__mail *mail = port->queue;
     if (mail != NULL)
         mail = isle__port_take(port);
-    else if (port->waiters == NULL && !isle__loop_sees_no_mail(isolate))
+    else if (port->waiters == NULL && !isle__loop_sees_no_mail(isolate) && !port->trims)
         mail = isle__loop_take_next(isolate, port->id);
     if (mail == NULL)
         return false;

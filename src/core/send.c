@@ -2,7 +2,9 @@
 /* Sending: a copy, then admission to the receiver's mailbox, then the push. Nothing is taken from
  * the sender before admission, so a refused send changes nothing. Calls and their replies are the
  * same with a promise at one end. */
+#include "core/activity.h"
 #include "core/control.h"
+#include "core/due.h"
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/promise.h"
@@ -15,6 +17,8 @@ struct sending {
     isle_value message;
     const isle_type *type; /* set: `object` is sent, not `message` */
     const void *object;
+    uint32_t due;     /* of a call */
+    size_t *ret_size; /* NULL: nobody asks */
 };
 
 static isle_err sending_copy(const struct sending *sending, struct isle__parcel *ret_parcel)
@@ -50,11 +54,12 @@ static ISLE__RARE isle_err sending_bare_failed(const char *function, isle_err er
 
 /* An int, a port and their like: no graph, nothing to undo. */
 static inline isle_err sending_bare(struct isle__isolate *isolate, const char *function,
-                                    uint64_t target, uint64_t reply, isle_value message)
+                                    uint64_t target, uint64_t reply, uint32_t due,
+                                    isle_value message)
 {
     if (ISLE__UNLIKELY(target == 0))
         return sending_nowhere(function);
-    isle_err err = isle__mail_send_bare(message, target, reply);
+    isle_err err = isle__mail_send_bare(message, target, reply, due);
     if (ISLE__UNLIKELY(err != ISLE_OK))
         return sending_bare_failed(function, err);
     sending_done(isolate);
@@ -67,14 +72,15 @@ static isle_err sending_run(const struct sending *sending)
     struct isle__parcel parcel;
     if (sending->type == NULL && isle__travels_bare(sending->message))
         return sending_bare(sending->isolate, sending->function, sending->target, sending->reply,
-                            sending->message);
+                            sending->due, sending->message);
     if (sending->target == 0)
         return sending_nowhere(sending->function);
     isle_err err = sending_copy(sending, &parcel);
     if (err != ISLE_OK)
         return err;
     struct isle__mail *mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, sending->target);
-    mail->reply = sending->reply;
+    isle__mail_set_reply(mail, sending->reply);
+    mail->due = sending->due;
     struct isle__isolate *receiver;
     if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
         isle__parcel_undo(&parcel);
@@ -82,6 +88,8 @@ static isle_err sending_run(const struct sending *sending)
     }
     isle__parcel_commit(&parcel);
     mail->parcel = parcel;
+    if (sending->ret_size != NULL)
+        *sending->ret_size = parcel.size;
     isle__mail_push(mail, receiver);
     sending_done(sending->isolate);
     return ISLE_OK;
@@ -107,7 +115,7 @@ void isle_send(isle_send_port port, isle_value message)
     isle__attend(isolate);
     if (!isle__travels_bare(message))
         send_graph(isolate, __func__, port.id, message);
-    else if (ISLE__UNLIKELY(sending_bare(isolate, __func__, port.id, 0, message) != ISLE_OK))
+    else if (ISLE__UNLIKELY(sending_bare(isolate, __func__, port.id, 0, 0, message) != ISLE_OK))
         isle_throw(isle_last_error());
 }
 
@@ -120,6 +128,26 @@ isle_err isle_try_send(isle_send_port port, isle_value message)
     struct sending sending = {
         .isolate = isolate, .function = __func__, .target = port.id, .message = message};
     return sending_run(&sending);
+}
+
+isle_err isle_try_send_sized(isle_send_port port, isle_value message, size_t *ret_size)
+{
+    struct isle__isolate *isolate;
+    isle_err err = isle__isolate_ask(&isolate);
+    if (err != ISLE_OK)
+        return err;
+    if (ret_size == NULL)
+        return isle__fail(ISLE_EINVAL, "%s: ret_size is NULL", __func__);
+    struct sending sending = {.isolate = isolate,
+                              .function = __func__,
+                              .target = port.id,
+                              .message = message,
+                              .ret_size = ret_size};
+    size_t bare = ISLE__MAIL_BARE_SIZE;
+    err = sending_run(&sending);
+    if (err == ISLE_OK && isle__travels_bare(message))
+        *ret_size = bare;
+    return err;
 }
 
 void isle_send_with_reply(isle_send_port port, isle_value message, isle_send_port reply)
@@ -149,6 +177,15 @@ void isle_send_object(isle_send_port port, const isle_type *type, const void *po
     sending_insist(&sending);
 }
 
+/* A deadline of so many days is none for whom it would travel to. */
+static uint32_t call_due(const struct isle__promise *promise, int64_t timeout_ns)
+{
+    if (promise->timeout.position == 0)
+        return 0;
+    bool is_far = timeout_ns > ISLE__DUE_MOST && promise->isolate->running->due == 0;
+    return is_far ? 0 : isle__due_of(promise->timeout.deadline);
+}
+
 isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
@@ -164,6 +201,7 @@ isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_
         .target = port.id,
         .reply = atomic_load_explicit(&promise->slot->id, memory_order_relaxed),
         .message = message,
+        .due = call_due(promise, timeout_ns),
     };
     if (sending_run(&sending) != ISLE_OK) {
         isle__promise_discard(promise);

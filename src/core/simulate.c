@@ -218,7 +218,7 @@ bool isle__simulate_admits(const struct isle__mail *mail, const struct isle__slo
     const struct isle__isolate *isolate =
         slot == NULL ? NULL : atomic_load_explicit(&slot->isolate, memory_order_relaxed);
     isle__trace_mail(mail, isolate);
-    return isolate == NULL || mail->reserved ||
+    return isolate == NULL || mail->room == ISLE__MAIL_RESERVED ||
            atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_REPLY ||
            !mailbox_is_limited(isolate) || !isle__fault_strikes(ISLE__FAULT_FULL, isolate->id);
 }
@@ -461,7 +461,7 @@ static isle_err asked_silence(const char *text)
 
 static const char *asked_variable(const char *name)
 {
-    const char *text = getenv(name);
+    const char *text = isle__environment(name);
     return text == NULL || *text == '\0' ? NULL : text;
 }
 

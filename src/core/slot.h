@@ -16,7 +16,9 @@ enum isle__slot_kind {
     ISLE__SLOT_ISOLATE = 1,
     ISLE__SLOT_PORT,
     ISLE__SLOT_REPLY,
-    ISLE__SLOT_ENDED
+    ISLE__SLOT_ENDED,
+    ISLE__SLOT_REMOTE /* an isolate behind a wall, of its proxy's body: control port and default
+                         port */
 };
 
 struct isle__slot {

@@ -3,6 +3,7 @@
  * valid when the call returns. */
 #include <string.h>
 
+#include "core/activity.h"
 #include "core/backend.h"
 #include "core/control.h"
 #include "core/isolate.h"
@@ -11,13 +12,36 @@
 #include "core/promise.h"
 #include "core/reactor.h"
 #include "core/simulate.h"
+#include "core/uncaught.h"
 
 /* --- options: structs that grow at their end */
 
+/* What the backend cannot do is refused, never left out. */
+static isle_err options_suit(const char *function, const isle_options *options)
+{
+    const struct isle__backend_ops *ops = isle__backend_find(options->backend);
+    if (ops == NULL)
+        return isle__fail(ISLE_EUNSUPPORTED, "%s: this build has no such backend (%d)", function,
+                          (int)options->backend);
+    if (isle__simulating() && ops != &isle__backend_thread)
+        return isle__fail(ISLE_EUNSUPPORTED,
+                          "%s leaves the simulation: only isolates on threads run in one",
+                          function);
+    if (options->cpu_time_max_ns != 0 && (ops->enforces & ISLE__ENFORCES_CPU_TIME) == 0)
+        return isle__fail(ISLE_EUNSUPPORTED, "%s: .cpu_time_max_ns cannot be enforced on %ss",
+                          function, ops->name);
+    if (options->sandbox != NULL && (ops->enforces & ISLE__ENFORCES_SANDBOX) == 0)
+        return isle__fail(ISLE_EUNSUPPORTED, "%s: .sandbox cannot be enforced on %ss", function,
+                          ops->name);
+    return ISLE_OK;
+}
+
+/* `otherwise` is the backend where none is named. */
 static isle_err options_read(const char *function, const isle_options *given, size_t size,
-                             isle_options *ret_options)
+                             isle_backend otherwise, isle_options *ret_options)
 {
     memset(ret_options, 0, sizeof *ret_options);
+    ret_options->backend = otherwise;
     if (given == NULL)
         return ISLE_OK;
     size_t known = size < sizeof *ret_options ? size : sizeof *ret_options;
@@ -27,21 +51,13 @@ static isle_err options_read(const char *function, const isle_options *given, si
             return isle__fail(ISLE_EUNSUPPORTED,
                               "%s: an option is set that this version of Isle does not know",
                               function);
+    if (ret_options->backend == ISLE_BACKEND_DEFAULT)
+        ret_options->backend = otherwise;
     if ((int)ret_options->thread < ISLE_THREAD_POOL || (int)ret_options->thread > ISLE_THREAD_OWN)
         return isle__fail(ISLE_EINVAL, "%s: .thread is no isle_thread", function);
     if (ret_options->deadline_ns < 0 || ret_options->cpu_time_max_ns < 0)
         return isle__fail(ISLE_ERANGE, "%s: a duration is negative", function);
-    if (isle__backend_find(ret_options->backend) == NULL)
-        return isle__fail(ISLE_EUNSUPPORTED, "%s: this build has no such backend (%d)", function,
-                          (int)ret_options->backend);
-    if (isle__simulating() && isle__backend_find(ret_options->backend) != &isle__backend_thread)
-        return isle__fail(ISLE_EUNSUPPORTED,
-                          "%s leaves the simulation: only isolates on threads run in one",
-                          function);
-    if (ret_options->cpu_time_max_ns != 0)
-        return isle__fail(ISLE_EUNSUPPORTED, "%s: .cpu_time_max_ns cannot be enforced on threads",
-                          function);
-    return ISLE_OK;
+    return isle__spawn_elsewhere == NULL ? options_suit(function, ret_options) : ISLE_OK;
 }
 
 /* --- the first event */
@@ -60,6 +76,16 @@ static isle_value entering_message(const struct entering *entering)
     struct isle__mail *mail = (struct isle__mail *)(uintptr_t)entering->value.bits;
     isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(mail)));
     return isle__mail_take(mail, isle__event_scope(isolate));
+}
+
+struct isle__mail *isle__first_take(struct isle__isolate *isolate, isle_value *ret_bare)
+{
+    struct isle__mail *mail = isle__first_mail(isolate);
+    *ret_bare = mail == NULL ? (isle_value){isolate->first} : isle_null();
+    if (mail != NULL)
+        isle__room_leave(&isolate->heap.reserved, isle__room_of(0, isle__mail_size(mail)));
+    isle__isolate_entering(isolate);
+    return mail;
 }
 
 /* A result that needs no memory goes where room was made for the notice that there is none. */
@@ -81,11 +107,14 @@ static void entering_finish(struct isle__isolate *isolate, isle_value result, bo
     struct isle__parcel parcel;
     if (!is_error && entering_answer_bare(isolate, result))
         return;
+    if (is_error)
+        isle__run_failed(isolate, result);
     isle_err err = isle__parcel_move(&isolate->heap, result, sizeof(struct isle__mail), &parcel);
     if (err != ISLE_OK) {
+        isle_value error = isle_last_error();
         is_error = true;
-        if (isle__parcel_copy(&isolate->heap, isle_last_error(), sizeof(struct isle__mail),
-                              &parcel) != ISLE_OK)
+        isle__run_failed(isolate, error);
+        if (isle__parcel_copy(&isolate->heap, error, sizeof(struct isle__mail), &parcel) != ISLE_OK)
             return; /* "Computation ended without result" then */
     }
     isle__parcel_commit(&parcel);
@@ -146,13 +175,6 @@ void isle__isolate_enter(struct isle__isolate *isolate)
 
 /* --- making one */
 
-struct isle__spawn_what {
-    enum isle__entry_kind kind;
-    union isle__entry_point entry;
-    void *library;      /* of a URI */
-    uint64_t run_reply; /* of a run */
-};
-
 static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *isolate,
                               isle_value message)
 {
@@ -174,13 +196,73 @@ static isle_err spawn_message(struct isle__isolate *self, struct isle__isolate *
     return ISLE_OK;
 }
 
+static isle_err spawn_prepare(struct isle__isolate *isolate, const struct isle__spawn_what *what)
+{
+    isolate->entry_kind = (uint8_t)what->kind;
+    if (what->library != NULL && isle__isolate_cold(isolate) == NULL)
+        return isle__fail(ISLE_ENOMEM, "Out of Memory");
+    if (what->kind != ISLE__ENTRY_RUN)
+        return ISLE_OK;
+    isolate->run_mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, what->run_reply);
+    if (isolate->run_mail == NULL)
+        return isle__fail(ISLE_ENOMEM, "Out of Memory");
+    isolate->run_mail->code = ISLE_ENORESULT;
+    return ISLE_OK;
+}
+
+static isle_err spawn_admit(struct isle__isolate *isolate, const struct isle__spawn_what *what,
+                            isle_value message)
+{
+    const struct isle__backend_ops *ops = isle__backend_of(isolate);
+    return ops->admit == NULL ? ISLE_OK : ops->admit(isolate, what, message);
+}
+
+/* What tells whoever waits that it stands, a reply of null: the first that it is asked. NULL: no
+ * memory. */
+static struct isle__control *spawn_standing(const struct isle__isolate *isolate, uint64_t standing)
+{
+    struct isle__control *control = isle__memory_alloc(sizeof *control);
+    struct isle__mail *mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY, standing);
+    if (control == NULL || mail == NULL) {
+        isle__memory_free(control, sizeof *control);
+        isle__mail_drop(mail);
+        return NULL;
+    }
+    *control = (struct isle__control){
+        .kind = ISLE__CONTROL_STARTED,
+        .target = isolate->id | ISLE__ID_CONTROL,
+        .mail = mail,
+    };
+    return control;
+}
+
+/* All but its start. */
+static isle_err spawn_fill(struct isle__isolate *self, struct isle__isolate *isolate,
+                           const struct isle__spawn_what *what, isle_value message,
+                           uint64_t standing)
+{
+    struct isle__control *control = NULL;
+    isle_err err = isolate->is_plain ? ISLE_OK : spawn_admit(isolate, what, message);
+    if (err == ISLE_OK && standing != 0) {
+        control = spawn_standing(isolate, standing);
+        if (control == NULL)
+            err = isle__fail(ISLE_ENOMEM, "Out of Memory");
+    }
+    if (err == ISLE_OK) /* what it takes from the caller is not given back */
+        err = spawn_message(self, isolate, message);
+    if (err == ISLE_OK && control != NULL)
+        return isle__control_post(control); /* it is open, and nothing waits there */
+    if (control != NULL)
+        isle__control_free(control);
+    return err;
+}
+
 /* Options may be NULL. ISLE_OK and a running isolate, or the code with isle_last_error set and
  * nothing changed. */
-static isle_err spawn_run(const isle_options *options, const struct isle__spawn_what *what,
-                          isle_value message, struct isle__isolate **ret_isolate,
-                          isle_isolate *ret_handle)
+static isle_err spawn_here(const isle_options *options, const struct isle__spawn_what *what,
+                           isle_value message, uint64_t standing, isle_isolate *ret_handle)
 {
-    struct isle__isolate *self = isle__isolate_current(), *isolate;
+    struct isle__isolate *self = isle__isolate_of(isle__heap_current()), *isolate;
     if (isle__simulating() && isle__fault_strikes(ISLE__FAULT_SPAWN, self->id))
         return isle__fail(ISLE_ESPAWN, "Unable to spawn isolate: the simulation refuses it");
     isle_err err = options == NULL ? isle__isolate_create_plain(&isolate)
@@ -189,18 +271,16 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
         return isle__fail(ISLE_ENOMEM, "Out of Memory");
     if (err != ISLE_OK)
         return err;
-    if (what->kind == ISLE__ENTRY_RUN) {
-        isolate->run_mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, what->run_reply);
-        if (isolate->run_mail == NULL)
-            err = isle__fail(ISLE_ENOMEM, "Out of Memory");
-        else
-            isolate->run_mail->code = ISLE_ENORESULT;
-    }
-    if (what->library != NULL && isle__isolate_cold(isolate) == NULL)
-        err = isle__fail(ISLE_ENOMEM, "Out of Memory");
-    if (err == ISLE_OK) /* last: what it takes from the caller is not given back */
-        err = spawn_message(self, isolate, message);
+    struct isle__link *link = NULL;
+    err = spawn_prepare(isolate, what);
+    if (err == ISLE_OK && options != NULL && options->link)
+        err = isle__link_birth(self, isolate, &link) == ISLE_OK
+                  ? ISLE_OK
+                  : isle__fail(ISLE_ENOMEM, "Out of Memory");
+    if (err == ISLE_OK)
+        err = spawn_fill(self, isolate, what, message, standing);
     if (err != ISLE_OK) {
+        isle__link_free(link);
         isle__backend_of(isolate)->ended(isolate);
         isle__isolate_destroy(isolate);
         return err;
@@ -208,27 +288,43 @@ static isle_err spawn_run(const isle_options *options, const struct isle__spawn_
     if (what->library != NULL)
         isle__isolate_has_cold(isolate)->library = what->library;
     isolate->entry = what->entry;
-    isolate->entry_kind = (uint8_t)what->kind;
+    if (link != NULL)
+        isle__link_put(self, link);
     *ret_handle = isle__isolate_handle(isolate);
-    if (ret_isolate != NULL)
-        *ret_isolate = isolate;
     isle__isolate_start(isolate);
     return ISLE_OK;
 }
 
+isle_err isle__spawn_here(const isle_options *options, const struct isle__spawn_what *what,
+                          isle_value message, isle_isolate *ret_isolate)
+{
+    return spawn_here(options, what, message, 0, ret_isolate);
+}
+
+static isle_err spawn_run(const isle_options *options, const struct isle__spawn_what *what,
+                          isle_value message, uint64_t standing, isle_isolate *ret_handle)
+{
+    static const isle_options none;
+    if (ISLE__UNLIKELY(isle__spawn_elsewhere != NULL))
+        return isle__spawn_elsewhere(options == NULL ? &none : options, what, message, standing,
+                                     ret_handle);
+    return spawn_here(options, what, message, standing, ret_handle);
+}
+
 static isle_err spawn_entry(const char *function, isle_entry *entry, isle_value message,
-                            const isle_options *given, size_t size, isle_isolate *ret_isolate)
+                            const isle_options *given, size_t size, uint64_t standing,
+                            isle_isolate *ret_isolate)
 {
     isle_options options;
     if (entry == NULL)
         return isle__fail(ISLE_EINVAL, "%s: the entry is NULL", function);
     struct isle__spawn_what what = {.kind = ISLE__ENTRY, .entry.entry = entry};
     if (given == NULL)
-        return spawn_run(NULL, &what, message, NULL, ret_isolate);
-    isle_err err = options_read(function, given, size, &options);
+        return spawn_run(NULL, &what, message, standing, ret_isolate);
+    isle_err err = options_read(function, given, size, ISLE_BACKEND_DEFAULT, &options);
     if (err != ISLE_OK)
         return err;
-    return spawn_run(&options, &what, message, NULL, ret_isolate);
+    return spawn_run(&options, &what, message, standing, ret_isolate);
 }
 
 isle_isolate isle__spawn(isle_entry *entry, isle_value message, const isle_options *options,
@@ -236,23 +332,77 @@ isle_isolate isle__spawn(isle_entry *entry, isle_value message, const isle_optio
 {
     isle_isolate isolate;
     isle__attend(isle__isolate_need("isle_spawn"));
-    if (spawn_entry("isle_spawn", entry, message, options, options_size, &isolate) != ISLE_OK)
+    if (spawn_entry("isle_spawn", entry, message, options, options_size, 0, &isolate) != ISLE_OK)
         isle_throw(isle_last_error());
     return isolate;
+}
+
+/* Whether what can fail is seen later than in the call. */
+static bool spawn_is_late(const isle_options *given, size_t size)
+{
+    isle_options options;
+    if (isle__spawn_elsewhere != NULL)
+        return true;
+    if (given == NULL ||
+        options_read("isle_try_spawn", given, size, ISLE_BACKEND_DEFAULT, &options) != ISLE_OK)
+        return false;
+    return isle__backend_find(options.backend)->control != NULL;
+}
+
+struct trying {
+    isle_entry *entry;
+    isle_value message;
+    const isle_options *options;
+    size_t options_size;
+    isle_isolate isolate;
+    isle_err err;
+};
+
+static void trying_run(void *argument)
+{
+    struct trying *trying = argument;
+    struct isle__isolate *self = isle__isolate_current();
+    struct isle__promise *promise = isle__promise_new(self);
+    isle__promise_expect(promise);
+    uint64_t standing = atomic_load_explicit(&promise->slot->id, memory_order_relaxed);
+    trying->err = spawn_entry("isle_try_spawn", trying->entry, trying->message, trying->options,
+                              trying->options_size, standing, &trying->isolate);
+    if (trying->err != ISLE_OK)
+        isle__promise_discard(promise);
+    else /* however late who asked for it is: what stands is somebody's */
+        (void)isle_await(isle__promise_future(promise));
+}
+
+static isle_err trying_late(struct isle__isolate *self, struct trying *trying)
+{
+    struct isle__catch catch;
+    isle_err err = isle__activity_can_wait(self);
+    if (err == ISLE_ENOSUSPEND)
+        return isle__fail(err, "isle_try_spawn cannot suspend here; use isle_spawn");
+    if (err != ISLE_OK)
+        return isle__fail(err, "Out of Memory");
+    if (isle__catch_do(&self->heap, &catch, ISLE__CATCH_TRY, trying_run, trying) ==
+        ISLE__UNWIND_ERROR)
+        return isle__fail_with(catch.error);
+    return trying->err;
 }
 
 isle_err isle__try_spawn(isle_entry *entry, isle_value message, const isle_options *options,
                          size_t options_size, isle_isolate *ret_isolate)
 {
     struct isle__isolate *self;
-    isle_isolate isolate;
+    struct trying trying = {
+        .entry = entry, .message = message, .options = options, .options_size = options_size};
     isle_err err = isle__isolate_ask(&self);
     if (err != ISLE_OK)
         return err;
-    /* On threads all that can fail has been seen when the call returns. */
-    err = spawn_entry("isle_try_spawn", entry, message, options, options_size, &isolate);
+    if (spawn_is_late(options, options_size))
+        err = trying_late(self, &trying);
+    else
+        err = spawn_entry("isle_try_spawn", entry, message, options, options_size, 0,
+                          &trying.isolate);
     if (err == ISLE_OK && ret_isolate != NULL)
-        *ret_isolate = isolate;
+        *ret_isolate = trying.isolate;
     return err;
 }
 
@@ -263,7 +413,7 @@ isle_send_port isle_spawn_function(void (*entry)(void))
     if (entry == NULL)
         isle__throw(ISLE_EINVAL, "isle_spawn_function: the entry is NULL");
     struct isle__spawn_what what = {.kind = ISLE__ENTRY_CLASSIC, .entry.classic = entry};
-    if (spawn_run(NULL, &what, isle_null(), NULL, &isolate) != ISLE_OK)
+    if (spawn_run(NULL, &what, isle_null(), 0, &isolate) != ISLE_OK)
         isle_throw(isle_last_error());
     return isolate.default_port;
 }
@@ -299,8 +449,8 @@ static void run_start(void *argument)
     if (running->computation == NULL)
         isle__throw(ISLE_EINVAL, "isle_run: the computation is NULL");
     const isle_options *given = running->options == NULL ? NULL : &options;
-    if (given != NULL &&
-        options_read("isle_run", running->options, running->options_size, &options) != ISLE_OK)
+    if (given != NULL && options_read("isle_run", running->options, running->options_size,
+                                      ISLE_BACKEND_DEFAULT, &options) != ISLE_OK)
         isle_throw(isle_last_error());
     if (given != NULL)
         options.errors_not_fatal = false;
@@ -309,7 +459,7 @@ static void run_start(void *argument)
         .entry.computation = running->computation,
         .run_reply = atomic_load_explicit(&running->promise->slot->id, memory_order_relaxed),
     };
-    if (spawn_run(given, &what, running->argument, NULL, &running->promise->target) != ISLE_OK)
+    if (spawn_run(given, &what, running->argument, 0, &running->promise->target) != ISLE_OK)
         isle_throw(isle_last_error());
     running->promise->cancel = run_kill;
 }
@@ -321,6 +471,7 @@ isle_future *isle__run(isle_computation *computation, isle_value argument,
     isle__attend(self);
     struct isle__promise *promise = isle__promise_new(self);
     isle__promise_expect(promise);
+    isle__promise_set_timeout(promise, ISLE_FOREVER);
     struct running running = {promise, computation, argument, options, options_size};
     struct isle__catch catch;
     if (isle__catch_do(&self->heap, &catch, ISLE__CATCH_TRY, run_start, &running) ==
@@ -360,11 +511,24 @@ isle_future *isle_spawn_wait(isle_isolate isolate)
 
 /* --- code at a URI */
 
+/* "http://…": not a file. A path that looks like it is had by "./" before it. */
+static bool uri_is_elsewhere(const char *uri)
+{
+    size_t scheme =
+        strspn(uri, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+    return scheme > 0 && strncmp(uri + scheme, "://", 3) == 0 && strncmp(uri, "file:", 5) != 0;
+}
+
 /* "file:PATH#ENTRY", "PATH#ENTRY", "PATH": cut into two strings of the current scope. */
 static void uri_split(const char *uri, const char **ret_path, const char **ret_entry)
 {
     if (uri == NULL || *uri == '\0')
         isle__throw(ISLE_EINVAL, "isle_spawn_uri: the URI is NULL or empty");
+    if (uri_is_elsewhere(uri))
+        isle__throw(ISLE_ESPAWN,
+                    "Unable to spawn isolate: %s: code comes from files alone: "
+                    "file:PATH#ENTRY or PATH#ENTRY",
+                    uri);
     if (strncmp(uri, "file://", 7) == 0)
         uri += 7;
     else if (strncmp(uri, "file:", 5) == 0)
@@ -392,33 +556,54 @@ static isle_value uri_message(isle_value args, isle_value message)
     return both;
 }
 
-isle_isolate isle__spawn_uri(const char *uri, isle_value args, isle_value message,
-                             const isle_options *given, size_t options_size)
+/* Into this process, as a copy with globals of its own. */
+static void uri_load(struct isle__spawn_what *what)
 {
-    isle_options options;
-    isle__attend(isle__isolate_need("isle_spawn_uri"));
-    if (options_read("isle_spawn_uri", given, options_size, &options) != ISLE_OK)
-        isle_throw(isle_last_error());
-    const char *path, *entry;
-    uri_split(uri, &path, &entry);
-    if (options.backend == ISLE_BACKEND_DEFAULT)
-        isle__throw(ISLE_EUNSUPPORTED, "isle_spawn_uri: this build has no process backend, the "
-                                       "default for code at a URI; for code that you trust like "
-                                       "your own, set .backend = ISLE_THREAD");
-    isle_value both = uri_message(args, message);
-    struct isle__spawn_what what = {.kind = ISLE__ENTRY_URI};
     void *symbol;
     char text[512];
-    isle_err err = isle__library_open(path, entry, &what.library, &symbol, text, sizeof text);
+    isle_err err =
+        isle__library_open(what->path, what->symbol, &what->library, &symbol, text, sizeof text);
     if (err == ISLE_ENOMEM)
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     if (err != ISLE_OK)
         isle__throw(err == ISLE_EUNSUPPORTED ? err : ISLE_ESPAWN, "Unable to spawn isolate: %s",
                     text);
-    memcpy(&what.entry.uri, &symbol, sizeof symbol);
+    memcpy(&what->entry.uri, &symbol, sizeof symbol);
+}
+
+/* The default for code at a URI is a wall. */
+static isle_backend uri_backend(void)
+{
+    bool has_wall = isle__spawn_elsewhere != NULL || isle__backend_find(ISLE_PROCESS) != NULL;
+    return has_wall ? ISLE_PROCESS : ISLE_BACKEND_DEFAULT;
+}
+
+/* The host loads code only to run it itself. */
+static bool uri_is_loaded_here(isle_backend backend)
+{
+    return isle__spawn_elsewhere == NULL && isle__backend_find(backend)->control == NULL;
+}
+
+isle_isolate isle__spawn_uri(const char *uri, isle_value args, isle_value message,
+                             const isle_options *given, size_t options_size)
+{
+    isle_options options;
+    struct isle__spawn_what what = {.kind = ISLE__ENTRY_URI};
+    isle__attend(isle__isolate_need("isle_spawn_uri"));
+    if (options_read("isle_spawn_uri", given, options_size, uri_backend(), &options) != ISLE_OK)
+        isle_throw(isle_last_error());
+    uri_split(uri, &what.path, &what.symbol);
+    if (options.backend == ISLE_BACKEND_DEFAULT)
+        isle__throw(ISLE_EUNSUPPORTED, "isle_spawn_uri: this build has no process backend, the "
+                                       "default for code at a URI; for code that you trust like "
+                                       "your own, set .backend = ISLE_THREAD");
+    isle_value both = uri_message(args, message);
+    if (uri_is_loaded_here(options.backend))
+        uri_load(&what);
     isle_isolate isolate;
-    if (spawn_run(&options, &what, both, NULL, &isolate) != ISLE_OK) {
-        isle__library_close(what.library);
+    if (spawn_run(&options, &what, both, 0, &isolate) != ISLE_OK) {
+        if (what.library != NULL)
+            isle__library_close(what.library);
         isle_throw(isle_last_error());
     }
     return isolate;

@@ -2,6 +2,7 @@
 /* The public counts. */
 #include <string.h>
 
+#include "core/backend.h"
 #include "core/body.h"
 #include "core/isolate.h"
 #include "core/reactor.h"
@@ -34,6 +35,12 @@ void isle__stats_read(isle_stats *ret_stats, size_t size)
         stats.dropped_dead = atomic_load_explicit(&program->dropped_dead, memory_order_relaxed);
         stats.dropped_late = atomic_load_explicit(&program->dropped_late, memory_order_relaxed);
         stats.refused_full = atomic_load_explicit(&program->refused_full, memory_order_relaxed);
+        stats.dropped_newest = atomic_load_explicit(&program->dropped_newest, memory_order_relaxed);
+        stats.dropped_oldest = atomic_load_explicit(&program->dropped_oldest, memory_order_relaxed);
+        stats.dropped_waiting =
+            atomic_load_explicit(&program->dropped_waiting, memory_order_relaxed);
+        stats.waiting = atomic_load_explicit(&program->waiting, memory_order_relaxed);
+        isle__backends_count(&stats);
     }
     atomic_fetch_sub_explicit(&isle__program.posters, 1, memory_order_seq_cst);
     memset(ret_stats, 0, size);

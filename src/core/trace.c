@@ -317,7 +317,7 @@ static uint64_t content_of(const struct isle__mail *mail)
 {
     struct isle__heap heap = {0};
     struct isle__walk walk;
-    content_hash = (uint64_t)mail->code;
+    content_hash = mail->kind == ISLE__MAIL_REPLY_ERROR ? (uint64_t)mail->code : 0;
     isle__heap_init(&heap, SIZE_MAX);
     isle__walk_init(&walk, &heap, &content_visitor);
     isle_err err = isle__walk_run(&walk, mail->root);
@@ -370,6 +370,12 @@ void isle__trace_control(const struct isle__control *control)
         [ISLE__CONTROL_REMOVE_ERROR] = "remove-error",
         [ISLE__CONTROL_ERRORS_FATAL] = "errors-fatal",
         [ISLE__CONTROL_STARTED] = "started",
+        [ISLE__CONTROL_MONITOR] = "monitor",
+        [ISLE__CONTROL_UNMONITOR] = "unmonitor",
+        [ISLE__CONTROL_SHUTDOWN] = "shutdown",
+        [ISLE__CONTROL_LINK] = "link",
+        [ISLE__CONTROL_UNLINK] = "unlink",
+        [ISLE__CONTROL_LINKED] = "linked",
     };
     isle__trace("control", trace_self(), "to=%s kind=%s", id_text(control->target).text,
                 names[control->kind]);

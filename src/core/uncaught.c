@@ -10,6 +10,8 @@
 #include "core/control.h"
 #include "core/isolate.h"
 #include "core/mail.h"
+#include "core/monitor.h"
+#include "core/report.h"
 
 struct telling {
     struct isle__isolate *isolate;
@@ -156,6 +158,7 @@ void isle__uncaught(struct isle__isolate *isolate, isle_value error)
     struct isle__catch catch;
     struct isle__heap *heap = &isolate->heap;
     enum isle__unwinding how = ISLE__UNWIND_ERROR;
+    bool is_fatal = isolate->errors_fatal && !isolate->failed;
     if (isolate->errors_fatal)
         isolate->ending = isolate->failed = true;
     /* Outside an event there is no scope to build in: the reserved notices tell. */
@@ -166,6 +169,11 @@ void isle__uncaught(struct isle__isolate *isolate, isle_value error)
         return;
     }
     bool readable = how == ISLE__UNWIND_NONE;
+    if (isolate->errors_fatal)
+        isle__ends_by_error(isolate, error,
+                            readable ? isle_as_string(telling.text) : "Out of Memory");
+    if (is_fatal && readable && !isle_is_null(telling.stack))
+        isle__ends_with_stack(isolate, isle_as_string(telling.stack));
     const struct isle__cold *cold = isle__isolate_has_cold(isolate);
     bool exits = cold != NULL && cold->final_mail != NULL;
     if (isolate->run_mail != NULL && !isolate->run_answered && readable && !exits)
@@ -174,4 +182,87 @@ void isle__uncaught(struct isle__isolate *isolate, isle_value error)
         telling_listeners(&telling, readable);
     else if (isolate->entry_kind != ISLE__ENTRY_RUN)
         telling_print(&telling, readable);
+}
+
+/* --- of a computation, whose caller is told */
+
+void isle__run_failed(struct isle__isolate *isolate, isle_value error)
+{
+    struct telling telling = {isolate, error, isle_null(), isle_null()};
+    struct isle__catch catch;
+    if (!isle__is_monitored(isolate) && !isle__reports_wanted())
+        return;
+    bool readable = isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, telling_read,
+                                   &telling) == ISLE__UNWIND_NONE;
+    isle__ends_by_error(isolate, error, readable ? isle_as_string(telling.text) : "Out of Memory");
+}
+
+/* --- of another side */
+
+struct told {
+    const char *text, *stack;
+};
+
+static isle_value told_build(void *context)
+{
+    const struct told *told = context;
+    isle_value notice = isle_list_fixed(2);
+    isle_list_set(notice, 0, isle_string(told->text));
+    if (told->stack != NULL)
+        isle_list_set(notice, 1, isle_string(told->stack));
+    return notice;
+}
+
+static void told_post(struct told *told, struct isle__listener *listener, bool surely)
+{
+    struct isle__parcel parcel;
+    struct isle__mail *mail = listener->mail; /* without memory: what was reserved for it */
+    if (isle__parcel_build(told_build, told, sizeof(struct isle__mail), &parcel) == ISLE_OK)
+        mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, listener->port);
+    else
+        listener->mail = NULL;
+    if (surely || mail == NULL)
+        isle__mail_post_reserved(mail);
+    else if (isle__mail_post(mail) == ISLE_EFULL)
+        isle__mail_drop(mail);
+}
+
+static struct isle__listener *told_listeners(const struct isle__isolate *isolate)
+{
+    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    return cold == NULL ? NULL : cold->error_listeners.first;
+}
+
+bool isle__uncaught_is_printed(const struct isle__isolate *isolate)
+{
+    return told_listeners(isolate) == NULL && isolate->entry_kind != ISLE__ENTRY_RUN;
+}
+
+/* The controls of ASCII, new lines among them; and the next 32, which UTF-8 begins with C2. */
+void isle__line_tame(char *line)
+{
+    for (unsigned char *at = (unsigned char *)line; *at != '\0'; at++) {
+        bool is_wide = at[0] == 0xc2 && (at[1] & 0xe0) == 0x80;
+        if ((*at < ' ' && *at != '\t') || *at == 0x7f || is_wide)
+            *at = '?';
+        if (is_wide)
+            *++at = '?';
+    }
+}
+
+void isle__uncaught_told(struct isle__isolate *isolate, const char *text, const char *stack,
+                         bool surely)
+{
+    struct told told = {text, stack};
+    char line[1024], name[64];
+    if (stack != NULL)
+        isle__ends_with_stack(isolate, stack);
+    for (struct isle__listener *at = told_listeners(isolate); at != NULL; at = at->next)
+        told_post(&told, at, surely);
+    if (!isle__uncaught_is_printed(isolate))
+        return;
+    isle__isolate_name(isolate, name, sizeof name);
+    (void)snprintf(line, sizeof line, "isle: uncaught error in %s: %s", name, text);
+    isle__line_tame(line);
+    isle__report(line);
 }

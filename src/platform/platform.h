@@ -37,6 +37,12 @@ void *isle__memory_alloc(size_t size);
 void *isle__memory_resize(void *memory, size_t old_size,
                           size_t new_size);        /* NULL: `memory` is as it was */
 void isle__memory_free(void *memory, size_t size); /* NULL is fine */
+/* The same as isle__memory_alloc, of memory that this process has already and nobody uses: it costs
+ * the system nothing. NULL: there is none of that size, above all if it is small. */
+void *isle__memory_kept(size_t size);
+/* Of a process with one thread that has allocated nothing yet and will have little: memory that is
+ * not used costs it few pages. */
+void isle__memory_be_lean(void);
 /* Its pages are wanted now, in one call of the system instead of a fault for each. False: they will
  * come one by one. */
 bool isle__memory_populate(void *memory, size_t size);
@@ -63,9 +69,18 @@ ISLE_NORETURN void isle__catch_jump(struct isle__catch_buffer *buffer);
 int64_t isle__clock_now(void);                     /* monotonic, ns */
 void isle__random_fill(void *memory, size_t size); /* from the system, unpredictable */
 
+/* --- the environment */
+
+/* What the user says there; NULL: nothing, or he is not the one whose rights the program has (it
+ * sets a user id, or has capabilities of its own). */
+const char *isle__environment(const char *name);
+
 /* --- threads (thread.c) */
 
 unsigned isle__cpu_count(void); /* that this process may use, at least 1 */
+/* The one that the caller runs on, counted from 1: by now perhaps another. 0: unknown. No look at
+ * the system. */
+unsigned isle__cpu_here(void);
 
 struct isle__thread {
     uintptr_t handle;
@@ -81,6 +96,10 @@ void isle__thread_detach(struct isle__thread *thread);
  * later). */
 void isle__thread_be_punctual(void);
 void isle__thread_yield(void);
+/* For who waits, in a loop, until another thread has done a few instructions; *rounds is 0 first.
+ * Pauses, gives way now and then, and sleeps for moments where that is in vain: a thread of a
+ * real-time class gives way to its equals alone, and the other may be less and on the same core. */
+void isle__thread_give_way(unsigned *rounds);
 void isle__cpu_relax(void);     /* the pause instruction */
 uint64_t isle__thread_id(void); /* of the caller; never 0, not reused while it lives */
 /* CPU time that a thread has used, ns; -1 unknown. The clock of the calling thread is fetched with
@@ -127,6 +146,10 @@ struct isle__stack {
 ISLE_MUST_CHECK isle_err isle__stack_alloc(size_t size, struct isle__stack *ret_stack);
 void isle__stack_free(struct isle__stack stack);
 void isle__stacks_release(void); /* returns all slabs; no stack is out */
+/* Before the first stack, and after a release: from now on a slab is address space alone, and each
+ * stack becomes memory when it is first given out: for processes whose limit counts what could be
+ * written to. Else a whole slab may be written to, which needs fewer mappings. */
+void isle__stacks_be_lean(bool lean);
 uint64_t isle__stacks_out(void);
 
 /* A suspended flow of control. Sanitizers and Valgrind are told about every switch here. errno
@@ -150,6 +173,8 @@ void isle__context_switch(struct isle__context *from, struct isle__context *to);
 /* The same when `from` will never be continued (its stack is to be reused): fake stacks are
  * dropped. */
 void isle__context_leave(struct isle__context *from, struct isle__context *to);
+/* In a forked child, of a context that was prepared before: it may begin here. */
+void isle__context_forked(struct isle__context *context);
 /* Ends a context that will never run again, not the running one; its stack is the caller's. */
 void isle__context_fini(struct isle__context *context);
 
@@ -178,13 +203,24 @@ struct isle__poll_event {
     uint64_t key;
     unsigned events; /* ISLE_READABLE | ISLE_WRITABLE | ISLE_HANGUP */
 };
+enum isle__poll_mode {
+    ISLE__POLL_EDGE, /* an event a change */
+    ISLE__POLL_ONCE, /* disarmed after the first event, until armed again by another add */
+    ISLE__POLL_LEVEL /* at each wait, as long as it holds */
+};
 ISLE_MUST_CHECK isle_err isle__poller_open(struct isle__poller **ret_poller);
+/* The same for few descriptors, and for one thread (any may wake): it waits by ppoll and asks the
+ * system for nothing that a strict filter of system calls would refuse later. An edge that nobody
+ * has read away yet is told again now and then. */
+ISLE_MUST_CHECK isle_err isle__poller_open_plain(struct isle__poller **ret_poller);
+/* In a fork of a process that has one of that kind, where it waits for nothing: what wakes it is
+ * this process's own from now on. The descriptor that it had is the caller's to close. */
+ISLE_MUST_CHECK isle_err isle__poller_forked(struct isle__poller *poller);
 void isle__poller_close(struct isle__poller *poller);
-/* `once`: disarmed after the first event, until armed again by another add of the same descriptor;
- * else edge-triggered. ISLE_ESYSTEM with errno set; ISLE_EINVAL for the key UINT64_MAX, which is
- * the poller's own. */
+/* ISLE_ESYSTEM with errno set; ISLE_ENOMEM; ISLE_EINVAL for the key UINT64_MAX, which is the
+ * poller's own. */
 ISLE_MUST_CHECK isle_err isle__poller_add(struct isle__poller *poller, int fd, unsigned events,
-                                          bool once, uint64_t key);
+                                          enum isle__poll_mode mode, uint64_t key);
 void isle__poller_remove(struct isle__poller *poller, int fd);
 /* Waits until something is ready, isle__poller_wake, or the time (ISLE_FOREVER: no end). Returns
  * the count of events; never waits longer than asked by more than the clock's grain, and may return
@@ -196,7 +232,13 @@ void isle__poller_wake(struct isle__poller *poller);
 int isle__notifier_open(void);
 void isle__notifier_raise(int fd);
 void isle__notifier_clear(int fd);
+/* Waits until it is readable (true), or for the time (ISLE_FOREVER: no end); false may come early.
+ */
+bool isle__notifier_wait(int fd, int64_t timeout_ns);
 void isle__fd_close(int fd);
+/* All that are open from `first` to `last`: at once, or one by one where the kernel has no call for
+ * that or somebody refuses it. Async-signal-safe. */
+void isle__fd_close_between(int first, int last);
 int isle__fd_duplicate(int fd); /* close-on-exec; -1 when refused */
 
 /* Signals: while watched, each arrival of `signal` writes its number, one byte, to `fd` (a pipe's
@@ -208,10 +250,34 @@ ISLE_MUST_CHECK isle_err
 isle__pipe_open(int ret_fds[2]); /* both ends non-blocking, close-on-exec */
 size_t isle__pipe_read(int fd, void *memory, size_t size); /* 0: nothing there */
 
+/* --- memory that two processes share (shared.c) */
+
+/* Zeroed memory of `size` bytes, a multiple of 4096, and its descriptor, close-on-exec: nobody can
+ * shrink or grow it. `peer_writes`: it is mapped here for reading, by others for writing; else it
+ * is mapped here for writing, and nobody can map it so from then on. ISLE_ENOMEM, ISLE_ESYSTEM with
+ * errno. */
+ISLE_MUST_CHECK isle_err isle__shared_make(size_t size, bool peer_writes, void **ret_memory,
+                                           int *ret_fd);
+/* Maps what another process has made so; the descriptor stays the caller's. ISLE_EINVAL: it has
+ * another size, or could get one. ISLE_ESYSTEM with errno. */
+ISLE_MUST_CHECK isle_err isle__shared_map(int fd, size_t size, bool writable, void **ret_memory);
+void isle__shared_unmap(void *memory, size_t size); /* NULL is fine */
+/* A file that holds these bytes and nobody can write any more, close-on-exec, the caller's.
+ * ISLE_ENOMEM, ISLE_ESYSTEM. */
+ISLE_MUST_CHECK isle_err isle__shared_fill(const void *bytes, size_t size, int *ret_fd);
+/* Maps one for reading, whose size and seals the caller trusts; isle__shared_unmap. ISLE_ENOMEM. */
+ISLE_MUST_CHECK isle_err isle__shared_read(int fd, size_t size, void **ret_memory);
+
 /* --- the process */
 
 /* Calls child() in the child after every fork of the process; once set, stays. */
 void isle__fork_watch(void (*child)(void));
+/* Before a fork whose child goes on with what this process has made. The thread sanitizer counts
+ * contexts as threads; after a fork of several it looks away from the one that forked, and would
+ * take what that and the others do for races. */
+void isle__forks_go_on(void);
+/* Threads that this build's tools (a sanitizer) have in every process. */
+unsigned isle__threads_of_tools(void);
 /* Writes one line to stderr, nothing else; safe in a signal handler. */
 void isle__report(const char *text);
 ISLE_NORETURN void isle__die(const char *text); /* reports and aborts: a broken invariant */
@@ -226,5 +292,31 @@ ISLE_MUST_CHECK isle_err isle__library_open(const char *path, const char *symbol
                                             void **ret_library, void **ret_symbol, char *ret_text,
                                             size_t text_size);
 void isle__library_close(void *library);
+/* Whether it is a shared object for this machine, as far as the file's head says: else an error and
+ * a sentence. Nothing of it is loaded. Any thread. */
+ISLE_MUST_CHECK isle_err isle__library_check(const char *path, char *ret_text, size_t text_size);
+
+/* --- where code is (image.c) */
+
+/* A place in the code of this program, the same in every process that runs the same files: the
+ * build-id of the object, and the distance from its base. Plain data, no padding. */
+enum { ISLE__CODE_ID_MAX = 32 };
+struct isle__code_place {
+    unsigned char id[ISLE__CODE_ID_MAX]; /* zeroes behind id_size */
+    uint64_t id_size;
+    uint64_t offset;
+};
+typedef void isle__code(void);
+/* This process will fork often: what it has read of the program's files, and all of the object that
+ * this function is in where that is small, is in place in each child from the start. A process of
+ * one thread. What the system refuses only makes children slower. */
+void isle__image_settle(void);
+/* False: it lies in no loaded object. Any thread; allocates nothing, takes some microseconds. */
+bool isle__code_place(isle__code *code, struct isle__code_place *ret_place);
+/* NULL unless an object with that id is loaded here and the place is in executable memory of it. */
+isle__code *isle__code_at(const struct isle__code_place *place);
+/* The same of what an object has in readable memory of its own: its constants and variables. */
+bool isle__data_place(const void *data, struct isle__code_place *ret_place);
+const void *isle__data_at(const struct isle__code_place *place);
 
 #endif

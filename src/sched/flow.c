@@ -109,6 +109,13 @@ isle_err isle__flow_reserve(void)
     return isle__flow_take(worker, &worker->spare);
 }
 
+void isle__flow_forked(void)
+{
+    struct isle__worker *worker = isle__worker_current();
+    if (worker->spare != NULL)
+        isle__context_forked(&worker->spare->context);
+}
+
 void isle__flow_suspend(void)
 {
     struct isle__worker *worker = isle__worker_current();

@@ -2,8 +2,6 @@
 /* The rare half of the hand-off slot (handoff.h): thieves, and owners that meet one. */
 #include "sched/handoff.h"
 
-enum { SPIN_ROUNDS = 64 };
-
 _Atomic bool isle__handoff_fences;
 
 void isle__handoffs_start(void)
@@ -21,14 +19,6 @@ void isle__handoff_init(struct isle__handoff *handoff)
     atomic_init(&handoff->wanted, false);
 }
 
-static void handoff_pause(unsigned *rounds)
-{
-    if (++*rounds % SPIN_ROUNDS == 0)
-        isle__thread_yield(); /* the other side has lost its core */
-    else
-        isle__cpu_relax();
-}
-
 void isle__handoff_enter_slowly(struct isle__handoff *handoff)
 {
     unsigned rounds = 0;
@@ -41,7 +31,7 @@ void isle__handoff_enter_slowly(struct isle__handoff *handoff)
             return;
         isle__handoff_leave(handoff);
         while (atomic_load_explicit(&handoff->wanted, memory_order_acquire))
-            handoff_pause(&rounds);
+            isle__thread_give_way(&rounds);
         atomic_store_explicit(&handoff->entered, true, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
     }
@@ -69,7 +59,7 @@ struct isle__task *isle__handoff_steal(struct isle__handoff *handoff)
     (void)atomic_exchange_explicit(&handoff->wanted, true, memory_order_seq_cst);
     if (handoff_is_ordered(handoff)) {
         while (atomic_load_explicit(&handoff->entered, memory_order_seq_cst))
-            handoff_pause(&rounds);
+            isle__thread_give_way(&rounds);
         task = atomic_load_explicit(&handoff->task, memory_order_relaxed);
         atomic_store_explicit(&handoff->task, NULL, memory_order_relaxed);
     }

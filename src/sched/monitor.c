@@ -53,6 +53,8 @@ static void monitor_look_at(struct isle__worker *worker, int64_t now, struct mon
     }
     if (!isle__handoff_is_empty(&worker->handoff))
         view->waiting = true;
+    if (atomic_load_explicit(&worker->lookers.count, memory_order_relaxed) > 0)
+        view->waiting = true;
     int64_t cpu = isle__thread_clock_read(clock);
     /* In time that it used itself: one that merely waits for a core would gain nothing from another
      * thread that does. */

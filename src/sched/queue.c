@@ -5,7 +5,6 @@
 #include "sched/worker.h"
 
 enum {
-    SPIN_ROUNDS = 64,
     STEAL_MAX = 64, /* tasks; a million may wait */
 };
 
@@ -20,12 +19,8 @@ static void queue_lock_slowly(struct isle__queue *queue)
 {
     unsigned rounds = 0;
     do {
-        while (atomic_load_explicit(&queue->locked, memory_order_relaxed)) {
-            if (++rounds % SPIN_ROUNDS == 0)
-                isle__thread_yield();
-            else
-                isle__cpu_relax();
-        }
+        while (atomic_load_explicit(&queue->locked, memory_order_relaxed))
+            isle__thread_give_way(&rounds);
     } while (atomic_exchange_explicit(&queue->locked, true, memory_order_acquire));
 }
 

@@ -40,6 +40,7 @@ struct isle__flow *isle__flow_current(void);
 /* Makes sure that the next isle__flow_suspend of this worker has a stack. ISLE_ENOMEM;
  * ISLE_ENOSUSPEND without stacks. */
 ISLE_MUST_CHECK isle_err isle__flow_reserve(void);
+void isle__flow_forked(void); /* in a forked child that goes on: what is reserved is its own */
 /* See above; isle__flow_reserve has succeeded since the last suspension. Returns when resumed,
  * perhaps on another thread. */
 void isle__flow_suspend(void);
@@ -86,6 +87,13 @@ void isle__worker_forget_ready(struct isle__worker *worker);
 void isle__sched_ready(struct isle__task *task);
 /* A task that ran long gives way: it goes to the end of its queue. */
 void isle__sched_yielded(struct isle__task *task);
+/* The running task waits for what nobody tells the scheduler of, and looks itself: it is run again
+ * when this worker has nothing else, and now and then when it has. It is this worker's, unless that
+ * does not come back, and nobody is woken for it; a worker that has one does not park. So who does
+ * this has an end of it. */
+void isle__sched_look_again(struct isle__task *task);
+/* Nothing else is ready for the running worker. */
+bool isle__sched_is_free(void);
 /* The running worker does something new: the monitor counts these. */
 static inline void isle__sched_beat(void)
 {
@@ -114,6 +122,9 @@ bool isle__worker_has_ready(struct isle__worker *worker);
 /* Called by a worker's loop whenever it has nothing to do, before it parks; on a pool-less program
  * it may wait inside. Returns true if it did something. */
 extern bool (*isle__sched_idle_hook)(struct isle__worker *worker);
+
+/* Where there is no pool: called when a thread that is no worker has made a task ready. */
+extern void (*isle__sched_outside_hook)(void);
 
 /* Starts a thread that runs pinned tasks only. ISLE_ESYSTEM, ISLE_ENOMEM. */
 ISLE_MUST_CHECK isle_err isle__worker_start_pinned(const char *name,

@@ -21,6 +21,7 @@
 enum {
     HANDOFF_MAX = 32,      /* in a row, then the queue has its turn */
     INJECTED_EVERY = 31,   /* finds, then the shared queue comes before one's own, */
+    LOOKED_EVERY = 8,      /* so many where some look again */
     STEAL_EVERY = 8,       /* and each so many times other workers' */
     WAKE_BACKLOG = 4,      /* tasks in one's queue that are worth another worker at once */
     SPIN_ROUNDS = 200,     /* of looking everywhere before parking, about 20 us */
@@ -33,6 +34,7 @@ enum {
 struct isle__sched isle__sched;
 _Atomic bool isle__sched_scatter;
 bool (*isle__sched_idle_hook)(struct isle__worker *worker);
+void (*isle__sched_outside_hook)(void);
 void (*isle__sched_worker_begins)(void *local), (*isle__sched_worker_ends)(void *local);
 
 static void worker_set_current(struct isle__worker *worker)
@@ -53,7 +55,9 @@ static isle_err worker_make(enum isle__worker_kind kind, struct isle__worker **r
     worker->memory = memory;
     worker->kind = kind;
     worker->seed = (uint64_t)(uintptr_t)worker | 1;
+    worker->finds_max = INJECTED_EVERY;
     isle__queue_init(&worker->queue);
+    isle__queue_init(&worker->lookers);
     isle__handoff_init(&worker->handoff);
     atomic_init(&worker->rests, false);
     atomic_init(&worker->notifier, -1);
@@ -110,13 +114,22 @@ bool isle__sched_has_waiting(void)
     return found;
 }
 
-/* A hand-off is its worker's unless that has done nothing new since the monitor last looked: two
- * isolates that talk stay together. */
-static bool worker_left_handoff(struct isle__worker *victim)
+static bool worker_has_lookers(struct isle__worker *worker)
 {
-    return !isle__handoff_is_empty(&victim->handoff) &&
-           atomic_load_explicit(&victim->head.beat, memory_order_relaxed) ==
-               atomic_load_explicit(&victim->seen_beat, memory_order_relaxed);
+    return atomic_load_explicit(&worker->lookers.count, memory_order_relaxed) > 0;
+}
+
+/* A hand-off is its worker's unless that has done nothing new since the monitor last looked: two
+ * isolates that talk stay together. So is what looks again. */
+static struct isle__task *worker_steal_left(struct isle__worker *victim)
+{
+    struct isle__task *task = NULL;
+    if ((isle__handoff_is_empty(&victim->handoff) && !worker_has_lookers(victim)) ||
+        atomic_load_explicit(&victim->head.beat, memory_order_relaxed) !=
+            atomic_load_explicit(&victim->seen_beat, memory_order_relaxed))
+        return NULL;
+    task = isle__handoff_steal(&victim->handoff);
+    return task != NULL ? task : isle__queue_pop(&victim->lookers);
 }
 
 static struct isle__task *worker_steal(struct isle__worker *self)
@@ -127,8 +140,8 @@ static struct isle__task *worker_steal(struct isle__worker *self)
         if (w == self)
             continue;
         task = isle__queue_steal(&w->queue, &self->queue);
-        if (task == NULL && worker_left_handoff(w))
-            task = isle__handoff_steal(&w->handoff);
+        if (task == NULL)
+            task = worker_steal_left(w);
     }
     isle__mutex_unlock(&isle__sched.lock);
     return task;
@@ -149,6 +162,7 @@ static bool worker_hand_over(struct isle__worker *self)
         heir = heir->next;
     if (heir != NULL) {
         isle__queue_move(&self->queue, &heir->queue);
+        isle__queue_move(&self->lookers, &heir->queue);
         struct isle__task *task = worker_take_handoff(self);
         if (task != NULL)
             (void)isle__queue_push(&heir->queue, task);
@@ -175,11 +189,23 @@ static struct isle__task *worker_find_apart(struct isle__worker *self)
     return task;
 }
 
+static struct isle__task *worker_take_looker(struct isle__worker *self)
+{
+    struct isle__task *task = isle__queue_pop(&self->lookers);
+    self->looking = task != NULL;
+    return task;
+}
+
 /* What comes before one's own now and then. */
 static struct isle__task *worker_find_in_turn(struct isle__worker *self)
 {
+    bool looked = worker_has_lookers(self);
+    struct isle__task *task = NULL;
     self->finds = 0;
-    struct isle__task *task = isle__queue_pop(&isle__sched.injected);
+    self->finds_max = looked ? LOOKED_EVERY : INJECTED_EVERY;
+    if (looked && ++self->looks % 2 != 0)
+        return worker_take_looker(self);
+    task = isle__queue_pop(&isle__sched.injected);
     if (task == NULL && ++self->turns % STEAL_EVERY == 0)
         task = worker_steal(self);
     return task;
@@ -190,7 +216,7 @@ static struct isle__task *worker_find(struct isle__worker *self)
     struct isle__task *task;
     if (ISLE__UNLIKELY(self->kind != ISLE__WORKER_POOL))
         return worker_find_apart(self);
-    if (ISLE__UNLIKELY(++self->finds >= INJECTED_EVERY)) {
+    if (ISLE__UNLIKELY(++self->finds >= self->finds_max)) {
         if (worker_is_to_rest(self))
             return NULL;
         if ((task = worker_find_in_turn(self)) != NULL)
@@ -209,7 +235,12 @@ static struct isle__task *worker_find(struct isle__worker *self)
         return NULL;
     if ((task = isle__queue_pop(&isle__sched.injected)) != NULL)
         return task;
-    return worker_steal(self);
+    if (worker_has_lookers(self) && ++self->looks % STEAL_EVERY != 0 &&
+        (task = worker_take_looker(self)) != NULL)
+        return task;
+    if ((task = worker_steal(self)) != NULL)
+        return task;
+    return worker_take_looker(self);
 }
 
 /* --- parking */
@@ -397,7 +428,10 @@ void isle__worker_loop(void *unused)
             worker->current = task;
             atomic_store_explicit(&worker->running, true, memory_order_relaxed);
         }
-        isle__sched_beat();
+        if (ISLE__UNLIKELY(worker->looking))
+            worker->looking = false; /* which is no event */
+        else
+            isle__sched_beat();
         task->run(task);
         worker = isle__worker_current();
         worker->current = NULL;
@@ -507,8 +541,11 @@ void isle__sched_ready(struct isle__task *task)
     bool scatter = atomic_load_explicit(&isle__sched_scatter, memory_order_relaxed);
     if (self == NULL || self->kind != ISLE__WORKER_POOL || scatter) {
         (void)isle__queue_push(&isle__sched.injected, task);
-        if (!isle__sched.pool)
+        if (!isle__sched.pool) {
+            if (self == NULL && isle__sched_outside_hook != NULL)
+                isle__sched_outside_hook();
             return;
+        }
         if (atomic_load_explicit(&isle__sched.searching, memory_order_seq_cst) == 0)
             isle__sched_wake_one();
         return;
@@ -529,6 +566,26 @@ void isle__sched_yielded(struct isle__task *task)
         isle__sched_ready(task);
     else
         (void)isle__queue_push_own(&self->queue, task);
+}
+
+void isle__sched_look_again(struct isle__task *task)
+{
+    struct isle__worker *self = isle__worker_current();
+    if (isle__simulating() || self == NULL || self->kind != ISLE__WORKER_POOL ||
+        atomic_load_explicit(&task->home, memory_order_relaxed) != NULL) {
+        isle__sched_ready(task);
+        return;
+    }
+    self->finds_max = LOOKED_EVERY;
+    (void)isle__queue_push_own(&self->lookers, task);
+}
+
+bool isle__sched_is_free(void)
+{
+    struct isle__worker *self = isle__worker_current();
+    return isle__handoff_is_empty(&self->handoff) &&
+           atomic_load_explicit(&self->queue.count, memory_order_relaxed) == 0 &&
+           atomic_load_explicit(&isle__sched.injected.count, memory_order_relaxed) == 0;
 }
 
 /* --- start and stop */
@@ -575,9 +632,10 @@ void isle__sched_stop(void)
     }
     /* The threads are detached: each takes itself off the count as the last thing that it does with
      * what is shared. */
-    while (atomic_load_explicit(&isle__sched.thread_count, memory_order_acquire) > 0) {
+    for (unsigned rounds = 0;
+         atomic_load_explicit(&isle__sched.thread_count, memory_order_acquire) > 0;) {
         sched_unpark_all();
-        isle__thread_yield();
+        isle__thread_give_way(&rounds);
     }
     isle__mutex_destroy(&isle__sched.lock);
 }

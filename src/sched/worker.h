@@ -29,14 +29,18 @@ struct isle__worker {
     struct isle__flow *own;     /* of the thread: where it began and where it ends */
     struct isle__flow *cache;   /* given back, for reuse */
     unsigned cache_count;
-    unsigned handoffs; /* in a row */
-    unsigned finds;    /* since the shared queue came first */
-    unsigned turns;    /* of the shared queue */
+    unsigned handoffs;  /* in a row */
+    unsigned finds;     /* since the shared queue came first, */
+    unsigned finds_max; /* which it does after so many */
+    unsigned turns;     /* of the shared queue */
+    unsigned looks;     /* of those that look again */
+    bool looking;       /* the next task is one of them */
     uint64_t seed;
     /* Other threads'. */
     _Alignas(64) struct isle__handoff handoff; /* what runs next */
     struct isle__queue queue;
-    _Atomic bool rests; /* it is to hand over what it has, and park */
+    struct isle__queue lookers; /* that look again (isle__sched_look_again) */
+    _Atomic bool rests;         /* it is to hand over what it has, and park */
     struct isle__parker parker;
     _Atomic bool released;             /* pinned: may end */
     _Atomic int notifier;              /* -1: none */

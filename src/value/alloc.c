@@ -201,16 +201,13 @@ static void locals_reserve(struct isle__heap *heap, size_t at)
     heap->more->local_count = count;
 }
 
-void *isle__local(isle_local *local)
+static ISLE__RARE void *local_make(struct isle__heap *heap, isle_local *local)
 {
-    struct isle__heap *heap = isle__heap_need("isle_local");
     if (local == NULL)
         isle__throw(ISLE_EINVAL, "isle__local: NULL");
     size_t at = local_slot(local) - 1;
     locals_reserve(heap, at);
     struct isle__local_entry *entry = &heap->more->locals[at];
-    if (entry->memory != NULL)
-        return entry->memory;
     isle__heap_charge(heap, local->size);
     void *memory = isle__memory_alloc(local->size);
     if (memory == NULL) {
@@ -220,6 +217,16 @@ void *isle__local(isle_local *local)
     memset(memory, 0, local->size);
     *entry = (struct isle__local_entry){memory, local->size};
     return memory;
+}
+
+/* Programs ask for their variables at each access. */
+void *isle__local(isle_local *local)
+{
+    const struct isle__heap *heap = isle__heap_need("isle_local");
+    uint32_t slot = local == NULL ? 0 : __atomic_load_n(&local->slot, __ATOMIC_RELAXED);
+    if (slot != 0 && slot <= heap->more->local_count && heap->more->locals[slot - 1].memory != NULL)
+        return heap->more->locals[slot - 1].memory;
+    return local_make(isle__heap_need("isle_local"), local);
 }
 
 static void locals_free(struct isle__heap *heap)

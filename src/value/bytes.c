@@ -32,9 +32,8 @@ size_t isle__element_size(isle_element element)
     return 0;
 }
 
-/* A window in the current scope; `store` may lie in any region that the program may point into. */
-static struct isle__bytes *bytes_window(struct isle__heap *heap, isle_element element,
-                                        struct isle__store *store, size_t offset, size_t size)
+struct isle__bytes *isle__bytes_window(struct isle__heap *heap, isle_element element,
+                                       struct isle__store *store, size_t offset, size_t size)
 {
     struct isle__region *region = &isle__scope_current(heap)->region;
     struct isle__bytes *bytes = isle__cell_new(heap, region, ISLE_BYTES, sizeof(*bytes));
@@ -47,16 +46,12 @@ static struct isle__bytes *bytes_window(struct isle__heap *heap, isle_element el
     return bytes;
 }
 
-static isle_value bytes_make(const char *function, isle_element element, const void *data,
-                             size_t size)
+struct isle__store *isle__store_new(struct isle__heap *heap, const void *data, size_t size)
 {
-    struct isle__heap *heap = isle__heap_need(function);
     struct isle__region *region = &isle__scope_current(heap)->region;
-    struct isle__store *store;
+    struct isle__store *store =
+        isle__cell_new(heap, region, (isle_kind)ISLE__KIND_STORE, sizeof(*store) + size);
 
-    if (size > BYTES_SIZE_MAX)
-        isle__throw(ISLE_ERANGE, "%s: %zu bytes are too many", function, size);
-    store = isle__cell_new(heap, region, (isle_kind)ISLE__KIND_STORE, sizeof(*store) + size);
     store->size = size;
     store->data = (uint8_t *)(store + 1);
     store->shared = NULL;
@@ -64,7 +59,19 @@ static isle_value bytes_make(const char *function, isle_element element, const v
         memcpy(store->data, data, size);
     else
         memset(store->data, 0, size);
-    return isle__value_of(bytes_window(heap, element, store, 0, size));
+    return store;
+}
+
+static isle_value bytes_make(const char *function, isle_element element, const void *data,
+                             size_t size)
+{
+    struct isle__heap *heap = isle__heap_need(function);
+    struct isle__store *store;
+
+    if (size > BYTES_SIZE_MAX)
+        isle__throw(ISLE_ERANGE, "%s: %zu bytes are too many", function, size);
+    store = isle__store_new(heap, data, size);
+    return isle__value_of(isle__bytes_window(heap, element, store, 0, size));
 }
 
 isle_value isle_bytes(const void *data, size_t size)
@@ -98,8 +105,8 @@ isle_value isle_bytes_view(isle_value value, size_t offset, size_t size)
     if (offset % element_size != 0 || size % element_size != 0)
         element = ISLE_U8;
     store = isle__read(heap, isle__value_of(bytes->store));
-    view = bytes_window(heap, element, (struct isle__store *)isle__cell_of(store),
-                        bytes->offset + offset, size);
+    view = isle__bytes_window(heap, element, (struct isle__store *)isle__cell_of(store),
+                              bytes->offset + offset, size);
     view->cell.flags |= bytes->cell.flags & ISLE__CELL_UNMODIFIABLE;
     return isle__value_of(view);
 }
@@ -162,7 +169,7 @@ isle_value isle__bytes_of_transfer(struct isle__heap *heap, struct isle__transfe
     store->size = transfer->size;
     store->data = NULL;
     store->shared = &transfer->shared;
-    bytes = bytes_window(heap, ISLE_U8, store, 0, transfer->size);
+    bytes = isle__bytes_window(heap, ISLE_U8, store, 0, transfer->size);
     isle__shared_ref(&transfer->shared);
     (void)isle__scope_hold(scope, &transfer->shared);
     /* Acquire: what the thread that filled the bytes wrote is seen, should a racing one have them.
@@ -196,4 +203,15 @@ bool isle_is_frozen(isle_value value)
 
     (void)isle__heap_need(__func__);
     return isle__is_immediate(resolved) || isle__is_frozen_cell(isle__cell_of(resolved));
+}
+
+size_t isle_frozen_size(isle_value value)
+{
+    isle_value resolved = isle__resolve(value);
+
+    if (!isle_is_frozen(resolved))
+        isle__throw(ISLE_EINVAL, "isle_frozen_size: the value is not frozen");
+    if (isle__is_immediate(resolved))
+        return 0;
+    return isle__frozen_of(isle__region_of(isle__cell_of(resolved)))->shared.size;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What encoder and decoder of CBOR share: numbers of RFC 8949, RFC 8746 and of the registry of
- * tags. */
+ * tags; and the tags of messages that cross a wall (wire.h), where alone they are known: numbers
+ * that the registry has left free, since nobody else reads such a message. */
 #ifndef ISLE_CBOR_H
 #define ISLE_CBOR_H
 
@@ -36,6 +37,20 @@ enum {
     ISLE__CBOR_ARRAY_SIGNED = 8,
     ISLE__CBOR_ARRAY_LITTLE = 4,
     ISLE__CBOR_TAG_SET = 258
+};
+/* docs/design/process.md has what stands in each. */
+enum {
+    ISLE__WIRE_TAG_PORT = 6,          /* a name, or null: none */
+    ISLE__WIRE_TAG_CAPABILITY = 7,    /* the same */
+    ISLE__WIRE_TAG_ISOLATE = 8,       /* [control, default, pause, terminate]: names or null */
+    ISLE__WIRE_TAG_FUNCTION = 9,      /* bytes of the hooks */
+    ISLE__WIRE_TAG_TRANSFERABLE = 10, /* bytes */
+    ISLE__WIRE_TAG_RESOURCE = 11,     /* an index into the record's descriptors */
+    ISLE__WIRE_TAG_FIXED = 12,        /* an array: a list that cannot grow */
+    ISLE__WIRE_TAG_VIEW = 13,         /* [store, element, offset, size] */
+    ISLE__WIRE_TAG_FROZEN = 14,       /* whatever has a cell */
+    ISLE__WIRE_TAG_ASIDE = 15,        /* [place, size, element]: bytes that lie elsewhere */
+    ISLE__WIRE_TAG_LAST = ISLE__WIRE_TAG_ASIDE
 };
 #define ISLE__CBOR_ERROR_NAME "isle.error"
 

@@ -23,22 +23,23 @@
 #include <string.h>
 
 #include "value/type.h"
+#include "value/wire_decode.h"
 
 void isle__decode_fail(const struct isle__decoder *decoder, const char *what)
 {
-    isle__throw(ISLE_EMALFORMED, "isle_cbor_try_decode: at byte %zu: %s", decoder->start, what);
+    isle__throw(ISLE_EMALFORMED, "%s: at byte %zu: %s", decoder->function, decoder->start, what);
 }
 
 void isle__decode_too_big(const struct isle__decoder *decoder)
 {
-    isle__throw(ISLE_ERANGE, "isle_cbor_try_decode: at byte %zu: an integer of more than 64 bits",
+    isle__throw(ISLE_ERANGE, "%s: at byte %zu: an integer of more than 64 bits", decoder->function,
                 decoder->start);
 }
 
 void isle__decode_pay(struct isle__decoder *decoder, uint64_t cost)
 {
     if (cost > decoder->budget)
-        isle__throw(ISLE_ERANGE, "isle_cbor_try_decode: at byte %zu: over budget", decoder->start);
+        isle__throw(ISLE_ERANGE, "%s: at byte %zu: over budget", decoder->function, decoder->start);
     decoder->budget -= (size_t)cost;
 }
 
@@ -47,7 +48,7 @@ void *isle__decode_note(struct isle__buffer *buffer, size_t size)
     void *room = isle__buffer_room(buffer, size);
 
     if (room == NULL)
-        isle__throw(ISLE_ENOMEM, "isle_cbor_try_decode: %s", isle_err_text(ISLE_ENOMEM));
+        isle__throw(ISLE_ENOMEM, "%s", isle_err_text(ISLE_ENOMEM));
     memset(room, 0, size);
     return room;
 }
@@ -79,7 +80,7 @@ static uint64_t decode_big_endian(const uint8_t *data, size_t size)
     return value;
 }
 
-static struct isle__decode_head decode_read_head(struct isle__decoder *decoder)
+struct isle__decode_head isle__decode_read_head(struct isle__decoder *decoder)
 {
     struct isle__decode_head head;
 
@@ -108,8 +109,8 @@ static struct isle__decode_head decode_read_head(struct isle__decoder *decoder)
 }
 
 /* The content of a string with definite length, in the input. */
-static const uint8_t *decode_slice(struct isle__decoder *decoder,
-                                   const struct isle__decode_head *head)
+const uint8_t *isle__decode_slice(struct isle__decoder *decoder,
+                                  const struct isle__decode_head *head)
 {
     if (head->value > decoder->size - decoder->at)
         isle__decode_fail(decoder, "the input ends in a string");
@@ -128,16 +129,16 @@ static const uint8_t *decode_string(struct isle__decoder *decoder,
 {
     if (head->info != 31) {
         *ret_size = (size_t)head->value;
-        return decode_slice(decoder, head);
+        return isle__decode_slice(decoder, head);
     }
     decoder->scratch.size = 0;
     for (;;) {
-        struct isle__decode_head chunk = decode_read_head(decoder);
+        struct isle__decode_head chunk = isle__decode_read_head(decoder);
         if (chunk.major == ISLE__CBOR_SIMPLE && chunk.info == 31)
             break;
         if (chunk.major != head->major || chunk.info == 31)
             isle__decode_fail(decoder, "a chunk of another kind than its string");
-        const uint8_t *slice = decode_slice(decoder, &chunk);
+        const uint8_t *slice = isle__decode_slice(decoder, &chunk);
         isle__decode_pay(decoder, chunk.value);
         if (chunk.value > 0)
             memcpy(isle__decode_note(&decoder->scratch, (size_t)chunk.value), slice,
@@ -147,8 +148,7 @@ static const uint8_t *decode_string(struct isle__decoder *decoder,
     return decoder->scratch.size != 0 ? decoder->scratch.data : (const uint8_t *)"";
 }
 
-/* The tags 28 before this value refer to it from now on. */
-static void decode_fill_shares(struct isle__decoder *decoder, isle_value value)
+void isle__decode_settle(struct isle__decoder *decoder, isle_value value)
 {
     struct isle__decode_share *shares = (struct isle__decode_share *)decoder->shares.data;
     size_t count = decoder->shares.size / sizeof *shares;
@@ -157,6 +157,14 @@ static void decode_fill_shares(struct isle__decoder *decoder, isle_value value)
         shares[count - decoder->shares_open].value = value;
         shares[count - decoder->shares_open].known = true;
     }
+    if (decoder->freezes)
+        isle__wire_freeze(decoder, value);
+}
+
+/* Whether tags wait for an item that has an identity. */
+static bool decode_is_marked(const struct isle__decoder *decoder)
+{
+    return decoder->shares_open > 0 || decoder->freezes;
 }
 
 static void decode_need_no_tag(const struct isle__decoder *decoder, uint64_t tag)
@@ -177,14 +185,15 @@ static void decode_place_entry(struct isle__decoder *decoder, struct isle__decod
         return;
     }
     isle__decode_pay(decoder, ISLE__DECODE_COST_ENTRY);
-    size_t before = isle_count(frame->value);
+    const struct isle__map *map = (struct isle__map *)isle__cell_of(frame->value);
+    size_t before = map->count;
     isle_map_put(frame->value, frame->key, value);
-    if (isle_count(frame->value) == before)
+    if (map->count == before)
         isle__decode_fail(decoder, "a key that the map has already");
     frame->has_key = false;
 }
 
-static void decode_place(struct isle__decoder *decoder, const struct isle__decode_item *item)
+void isle__decode_place(struct isle__decoder *decoder, const struct isle__decode_item *item)
 {
     struct isle__decode_frame *frame = decode_top(decoder);
 
@@ -224,12 +233,12 @@ static void decode_place(struct isle__decoder *decoder, const struct isle__decod
     frame->left--;
 }
 
-static void decode_place_value(struct isle__decoder *decoder, isle_value value)
+void isle__decode_place_value(struct isle__decoder *decoder, isle_value value)
 {
     struct isle__decode_item item = {.value = value};
 
-    decode_fill_shares(decoder, value);
-    decode_place(decoder, &item);
+    isle__decode_settle(decoder, value);
+    isle__decode_place(decoder, &item);
 }
 
 static struct isle__decode_frame *decode_open(struct isle__decoder *decoder,
@@ -250,7 +259,7 @@ static void decode_close(struct isle__decoder *decoder)
 
     decoder->frames.size -= sizeof *frame;
     if (!inner) {
-        decode_place(decoder, &item);
+        isle__decode_place(decoder, &item);
         return;
     }
     struct isle__decode_frame *outer = decode_open_frame(decoder);
@@ -267,9 +276,11 @@ static void decode_reference(struct isle__decoder *decoder, uint64_t number)
 
     if (number >= decoder->shares.size / sizeof *shares || !shares[number].known)
         isle__decode_fail(decoder, "a reference to what has not begun");
+    if (decoder->wire != NULL && isle__wire_is_store(shares[number].value))
+        isle__decode_fail(decoder, "a store that no view looks at");
     struct isle__decode_item item = {.value = shares[number].value, .reference = true};
-    decode_fill_shares(decoder, item.value);
-    decode_place(decoder, &item);
+    isle__decode_settle(decoder, item.value);
+    isle__decode_place(decoder, &item);
 }
 
 static void decode_int(struct isle__decoder *decoder, const struct isle__decode_head *head,
@@ -282,13 +293,14 @@ static void decode_int(struct isle__decoder *decoder, const struct isle__decode_
     decode_need_no_tag(decoder, tag);
     if (head->value <= INT64_MAX) {
         int64_t value = (int64_t)head->value;
-        decode_place_value(decoder, isle_int(head->major == ISLE__CBOR_UINT ? value : -1 - value));
+        isle__decode_place_value(decoder,
+                                 isle_int(head->major == ISLE__CBOR_UINT ? value : -1 - value));
         return;
     }
-    if (head->major == ISLE__CBOR_NINT || decoder->shares_open > 0)
+    if (head->major == ISLE__CBOR_NINT || decode_is_marked(decoder))
         isle__decode_too_big(decoder);
     struct isle__decode_item item = {.big = head->value, .is_big = true};
-    decode_place(decoder, &item);
+    isle__decode_place(decoder, &item);
 }
 
 static void decode_bignum(struct isle__decoder *decoder, uint64_t tag, const uint8_t *data,
@@ -302,7 +314,8 @@ static void decode_bignum(struct isle__decoder *decoder, uint64_t tag, const uin
     if (value > INT64_MAX)
         isle__decode_too_big(decoder);
     int64_t positive = (int64_t)value;
-    decode_place_value(decoder, isle_int(tag == ISLE__CBOR_TAG_BIG ? positive : -1 - positive));
+    isle__decode_place_value(decoder,
+                             isle_int(tag == ISLE__CBOR_TAG_BIG ? positive : -1 - positive));
 }
 
 /* The elements of a typed array's tag; false: 16- or 128-bit floats, or the one that is reserved.
@@ -336,7 +349,7 @@ static void decode_array_of(struct isle__decoder *decoder, uint64_t tag, const u
     bool little = (kind & ISLE__CBOR_ARRAY_LITTLE) != 0;
     if (width > 1 && size > 0 && little == ISLE__BIG_ENDIAN)
         isle__cbor_swap(isle_bytes_data(array), size, width);
-    decode_place_value(decoder, array);
+    isle__decode_place_value(decoder, array);
 }
 
 static void decode_bytes(struct isle__decoder *decoder, const struct isle__decode_head *head,
@@ -355,7 +368,7 @@ static void decode_bytes(struct isle__decoder *decoder, const struct isle__decod
         return;
     }
     decode_need_no_tag(decoder, tag);
-    decode_place_value(decoder, isle_bytes(data, size));
+    isle__decode_place_value(decoder, isle_bytes(data, size));
 }
 
 static void decode_text(struct isle__decoder *decoder, const struct isle__decode_head *head,
@@ -366,13 +379,15 @@ static void decode_text(struct isle__decoder *decoder, const struct isle__decode
 
     decode_need_no_tag(decoder, tag);
     isle__decode_pay(decoder, ISLE__DECODE_COST_CELL);
-    decode_place_value(decoder, isle_string_sized((const char *)text, size));
+    struct isle__region *region = &isle__scope_current(decoder->heap)->region;
+    isle__decode_place_value(decoder,
+                             isle__string_of_utf8(decoder->heap, region, (const char *)text, size));
 }
 
 /* Inside objects lengths are definite: the next item must be text, an int, or null. */
 static const char *decode_inner_text(struct isle__decoder *decoder, bool nullable, size_t *ret_size)
 {
-    struct isle__decode_head head = decode_read_head(decoder);
+    struct isle__decode_head head = isle__decode_read_head(decoder);
 
     if (nullable && head.major == ISLE__CBOR_SIMPLE && head.value == (ISLE__CBOR_NULL & 31) &&
         head.info < 24)
@@ -380,7 +395,7 @@ static const char *decode_inner_text(struct isle__decoder *decoder, bool nullabl
     if (head.major != ISLE__CBOR_TEXT || head.info == 31)
         isle__decode_fail(decoder, "no text where an object has it");
     *ret_size = (size_t)head.value;
-    return (const char *)decode_slice(decoder, &head);
+    return (const char *)isle__decode_slice(decoder, &head);
 }
 
 static void decode_error(struct isle__decoder *decoder, uint64_t count)
@@ -390,7 +405,7 @@ static void decode_error(struct isle__decoder *decoder, uint64_t count)
 
     if (count != 4)
         isle__decode_fail(decoder, "an error with more or fewer parts");
-    struct isle__decode_head head = decode_read_head(decoder);
+    struct isle__decode_head head = isle__decode_read_head(decoder);
     isle_err code = head.value < INT16_MAX ? (isle_err)(-1 - (int)head.value) : ISLE_OK;
     if (head.major != ISLE__CBOR_NINT || strcmp(isle_err_name(code), "ISLE_E?") == 0)
         isle__decode_fail(decoder, "an error without a code");
@@ -405,8 +420,8 @@ static void decode_error(struct isle__decoder *decoder, uint64_t count)
     memcpy(copy, text, text_size);
     if (stack != NULL)
         memcpy(copy + text_size + 1, stack, stack_size);
-    decode_place_value(decoder,
-                       isle_error(code, copy, stack != NULL ? copy + text_size + 1 : NULL));
+    isle__decode_place_value(decoder,
+                             isle_error(code, copy, stack != NULL ? copy + text_size + 1 : NULL));
 }
 
 /* The field that the next item is for; NULL: a container takes any. */
@@ -432,7 +447,7 @@ static void decode_object(struct isle__decoder *decoder, uint64_t count)
     const isle_type *type = field != NULL ? field->type : NULL;
     if (type == NULL || strlen(type->name) != size || memcmp(type->name, name, size) != 0)
         type = isle__type_find(name, size);
-    struct isle__decode_head hash = decode_read_head(decoder);
+    struct isle__decode_head hash = isle__decode_read_head(decoder);
     if (hash.major != ISLE__CBOR_UINT)
         isle__decode_fail(decoder, "an object without a layout");
     if (type != NULL && type != decoder->hashed)
@@ -441,12 +456,12 @@ static void decode_object(struct isle__decoder *decoder, uint64_t count)
     if (type == NULL || decoder->hash != hash.value || count != type->field_count + 2 ||
         type->unsendable)
         isle__decode_fail(decoder, "an object of a type that is not known here in that layout");
-    if (decoder->shares_open > 0 && field != NULL && field->kind == ISLE_FIELD_KIND_OWNED)
+    if (decode_is_marked(decoder) && field != NULL && field->kind == ISLE_FIELD_KIND_OWNED)
         isle__decode_fail(decoder, "a shared object in a field that owns it");
     isle__decode_pay(decoder, ISLE__DECODE_COST_CONTAINER + 2 * ISLE__DECODE_COST_NOTE);
     uint8_t *memory = isle__decode_memory(decoder, type->size);
     isle_value object = isle_object(type, memory);
-    decode_fill_shares(decoder, object);
+    isle__decode_settle(decoder, object);
     if (type->validate != NULL) {
         struct isle__decode_check *check = isle__decode_note(&decoder->checks, sizeof *check);
         *check = (struct isle__decode_check){type, memory, 0, 0};
@@ -464,7 +479,7 @@ static void decode_inner_array(struct isle__decoder *decoder, const isle_field *
     struct isle__decode_frame *outer = decode_top(decoder);
     uint8_t *place;
 
-    if (decoder->shares_open > 0)
+    if (decode_is_marked(decoder))
         isle__decode_fail(decoder, "a shared part of an object");
     isle__decode_pay(decoder, ISLE__DECODE_COST_CONTAINER + ISLE__DECODE_COST_NOTE);
     if (outer->kind == ISLE__DECODE_FIELDS && isle__field_is_array(field)) {
@@ -489,18 +504,27 @@ static void decode_inner_array(struct isle__decoder *decoder, const isle_field *
     frame->inner = true;
 }
 
-static void decode_container(struct isle__decoder *decoder, const struct isle__decode_head *head,
-                             enum isle__decode_kind kind)
+void isle__decode_container(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                            enum isle__decode_kind kind)
 {
     isle__decode_pay(decoder, ISLE__DECODE_COST_CONTAINER);
     isle_value value = kind == ISLE__DECODE_LIST  ? isle_list()
                        : kind == ISLE__DECODE_MAP ? isle_map()
                                                   : isle_set();
-    decode_fill_shares(decoder, value);
+    if (decoder->wire != NULL && kind != ISLE__DECODE_LIST)
+        isle__wire_note_table(decoder, value);
+    isle__decode_settle(decoder, value);
     uint64_t items = kind == ISLE__DECODE_MAP ? 2 * head->value : head->value;
     struct isle__decode_frame *frame = decode_open(decoder, kind, items);
     frame->indefinite = head->info == 31;
     frame->value = value;
+}
+
+void isle__decode_need_items(const struct isle__decoder *decoder,
+                             const struct isle__decode_head *head)
+{
+    if (head->info != 31 && head->value > decoder->size - decoder->at)
+        isle__decode_fail(decoder, "an array with more items than bytes are left");
 }
 
 static void decode_array(struct isle__decoder *decoder, const struct isle__decode_head *head,
@@ -509,19 +533,18 @@ static void decode_array(struct isle__decoder *decoder, const struct isle__decod
     const isle_field *field = decode_expected(decoder);
     bool definite = head->info != 31;
 
-    if (definite && head->value > decoder->size - decoder->at)
-        isle__decode_fail(decoder, "an array with more items than bytes are left");
+    isle__decode_need_items(decoder, head);
     if (tag == ISLE__CBOR_TAG_OBJECT && definite && head->value >= 2) {
         decode_object(decoder, head->value);
     } else if (tag == ISLE__CBOR_TAG_SET) {
-        decode_container(decoder, head, ISLE__DECODE_SET);
+        isle__decode_container(decoder, head, ISLE__DECODE_SET);
     } else {
         decode_need_no_tag(decoder, tag);
         bool any = field == NULL || (field->kind == ISLE_FIELD_KIND_VALUE &&
                                      (decode_open_frame(decoder)->kind == ISLE__DECODE_ELEMENTS ||
                                       !isle__field_is_array(field)));
         if (any)
-            decode_container(decoder, head, ISLE__DECODE_LIST);
+            isle__decode_container(decoder, head, ISLE__DECODE_LIST);
         else if (definite && !(isle__field_is_number(field)))
             decode_inner_array(decoder, field, head->value);
         else
@@ -535,7 +558,7 @@ static void decode_map(struct isle__decoder *decoder, const struct isle__decode_
     decode_need_no_tag(decoder, tag);
     if (head->info != 31 && head->value > (decoder->size - decoder->at) / 2)
         isle__decode_fail(decoder, "a map with more entries than bytes are left");
-    decode_container(decoder, head, ISLE__DECODE_MAP);
+    isle__decode_container(decoder, head, ISLE__DECODE_MAP);
 }
 
 static void decode_tag(struct isle__decoder *decoder, uint64_t tag)
@@ -545,8 +568,11 @@ static void decode_tag(struct isle__decoder *decoder, uint64_t tag)
                  (tag >= ISLE__CBOR_TAG_ARRAYS && tag <= ISLE__CBOR_TAG_ARRAYS_LAST) ||
                  tag == ISLE__CBOR_TAG_SET;
 
-    if (!known)
+    if (!known) {
+        if (decoder->wire != NULL)
+            isle__wire_tag(decoder, tag);
         return;
+    }
     decode_need_no_tag(decoder, decoder->tag);
     if (tag != ISLE__CBOR_TAG_SHAREABLE) {
         decoder->tag = tag;
@@ -580,7 +606,7 @@ static void decode_break(struct isle__decoder *decoder)
 {
     const struct isle__decode_frame *frame = decode_top(decoder);
 
-    if (frame == NULL || !frame->indefinite || frame->has_key || decoder->shares_open > 0)
+    if (frame == NULL || !frame->indefinite || frame->has_key || decode_is_marked(decoder))
         isle__decode_fail(decoder, "a break where nothing can end");
     decode_close(decoder);
 }
@@ -600,22 +626,22 @@ static void decode_simple(struct isle__decoder *decoder, const struct isle__deco
     switch (head->info) {
     case ISLE__CBOR_FALSE & 31:
     case ISLE__CBOR_TRUE & 31:
-        decode_place_value(decoder, isle_bool(head->info == (ISLE__CBOR_TRUE & 31)));
+        isle__decode_place_value(decoder, isle_bool(head->info == (ISLE__CBOR_TRUE & 31)));
         break;
     case ISLE__CBOR_NULL & 31:
     case (ISLE__CBOR_NULL & 31) + 1:
-        decode_place_value(decoder, isle_null());
+        isle__decode_place_value(decoder, isle_null());
         break;
     case ISLE__CBOR_HALF & 31:
-        decode_place_value(decoder, isle_double(decode_half(bits)));
+        isle__decode_place_value(decoder, isle_double(decode_half(bits)));
         break;
     case ISLE__CBOR_SINGLE & 31:
         memcpy(&single, &bits, sizeof single);
-        decode_place_value(decoder, isle_double((double)single));
+        isle__decode_place_value(decoder, isle_double((double)single));
         break;
     case ISLE__CBOR_DOUBLE & 31:
         memcpy(&number, &head->value, sizeof number);
-        decode_place_value(decoder, isle_double(number));
+        isle__decode_place_value(decoder, isle_double(number));
         break;
     default:
         isle__decode_fail(decoder, "a simple value that has no meaning here");
@@ -624,7 +650,7 @@ static void decode_simple(struct isle__decoder *decoder, const struct isle__deco
 
 static void decode_item(struct isle__decoder *decoder)
 {
-    struct isle__decode_head head = decode_read_head(decoder);
+    struct isle__decode_head head = isle__decode_read_head(decoder);
     uint64_t tag = decoder->tag;
 
     if (head.major == ISLE__CBOR_TAG) {
@@ -632,6 +658,10 @@ static void decode_item(struct isle__decoder *decoder)
         return;
     }
     decoder->tag = ISLE__DECODE_NO_TAG;
+    if (ISLE__UNLIKELY(tag <= ISLE__WIRE_TAG_LAST && tag >= ISLE__WIRE_TAG_PORT)) {
+        isle__wire_item(decoder, &head, tag);
+        return;
+    }
     switch (head.major) {
     case ISLE__CBOR_UINT:
     case ISLE__CBOR_NINT:
@@ -690,6 +720,37 @@ static void decode_run(void *argument)
     if (decoder->at != decoder->size)
         isle__decode_fail(decoder, "bytes after the item");
     decode_check_all(decoder);
+    if (decoder->wire != NULL)
+        isle__wire_finish(decoder);
+}
+
+void isle__decoder_init(struct isle__decoder *decoder, struct isle__heap *heap,
+                        const char *function, const void *data, size_t size, size_t budget)
+{
+    memset(decoder, 0, sizeof *decoder);
+    decoder->heap = heap;
+    decoder->function = function;
+    decoder->data = data;
+    decoder->size = size;
+    decoder->budget = budget;
+    decoder->tag = ISLE__DECODE_NO_TAG;
+    isle__buffer_init(&decoder->frames, heap);
+    isle__buffer_init(&decoder->shares, heap);
+    isle__buffer_init(&decoder->checks, heap);
+    isle__buffer_init(&decoder->scratch, heap);
+}
+
+enum isle__unwinding isle__decoder_run(struct isle__decoder *decoder, struct isle__catch *catch)
+{
+    return isle__catch_do(decoder->heap, catch, ISLE__CATCH_TRY, decode_run, decoder);
+}
+
+void isle__decoder_fini(struct isle__decoder *decoder)
+{
+    isle__buffer_fini(&decoder->frames);
+    isle__buffer_fini(&decoder->shares);
+    isle__buffer_fini(&decoder->checks);
+    isle__buffer_fini(&decoder->scratch);
 }
 
 isle_err isle_cbor_try_decode(const void *data, size_t size, size_t budget, isle_value *ret_value)
@@ -703,22 +764,9 @@ isle_err isle_cbor_try_decode(const void *data, size_t size, size_t budget, isle
         return err;
     if ((data == NULL && size > 0) || ret_value == NULL)
         return isle__fail(ISLE_EINVAL, "isle_cbor_try_decode: NULL");
-    memset(&decoder, 0, sizeof decoder);
-    decoder.heap = heap;
-    decoder.data = data;
-    decoder.size = size;
-    decoder.budget = budget;
-    decoder.tag = ISLE__DECODE_NO_TAG;
-    isle__buffer_init(&decoder.frames, heap);
-    isle__buffer_init(&decoder.shares, heap);
-    isle__buffer_init(&decoder.checks, heap);
-    isle__buffer_init(&decoder.scratch, heap);
-    enum isle__unwinding stopped =
-        isle__catch_do(heap, &catch, ISLE__CATCH_TRY, decode_run, &decoder);
-    isle__buffer_fini(&decoder.frames);
-    isle__buffer_fini(&decoder.shares);
-    isle__buffer_fini(&decoder.checks);
-    isle__buffer_fini(&decoder.scratch);
+    isle__decoder_init(&decoder, heap, "isle_cbor_try_decode", data, size, budget);
+    enum isle__unwinding stopped = isle__decoder_run(&decoder, &catch);
+    isle__decoder_fini(&decoder);
     if (stopped != ISLE__UNWIND_NONE)
         return isle__fail_with(catch.error);
     *ret_value = decoder.result;

@@ -59,20 +59,30 @@ struct isle__decode_head {
     uint8_t info;
     uint64_t value;
 };
+struct isle__wire_decoder;
 struct isle__decoder {
     struct isle__heap *heap;
+    struct isle__wire_decoder *wire; /* NULL: plain CBOR */
+    const char *function;            /* that refuses */
     const uint8_t *data;
     size_t size, at;
     size_t start; /* of the item, for errors */
     size_t budget;
     uint64_t tag;       /* that the next item is to fit */
     size_t shares_open; /* the last ones, which the next item fills */
+    bool freezes;       /* the next item is to be frozen */
     bool done;
     isle_value result;
     const isle_type *hashed; /* the last type whose hash was asked for */
     uint64_t hash;
     struct isle__buffer frames, shares, checks, scratch;
 };
+
+void isle__decoder_init(struct isle__decoder *decoder, struct isle__heap *heap,
+                        const char *function, const void *data, size_t size, size_t budget);
+/* Decodes into the current scope. Anything but ISLE__UNWIND_NONE: catch->error says why. */
+enum isle__unwinding isle__decoder_run(struct isle__decoder *decoder, struct isle__catch *catch);
+void isle__decoder_fini(struct isle__decoder *decoder);
 
 /* Refusals, with the place: ISLE_EMALFORMED and `what`; ISLE_ERANGE. */
 ISLE_NORETURN void isle__decode_fail(const struct isle__decoder *decoder, const char *what);
@@ -81,6 +91,23 @@ ISLE_NORETURN void isle__decode_too_big(const struct isle__decoder *decoder);
 void isle__decode_pay(struct isle__decoder *decoder, uint64_t cost);
 /* A zeroed entry of one of the decoder's lists; valid until the next. */
 void *isle__decode_note(struct isle__buffer *buffer, size_t size);
+
+/* The next head, paid; heads that nothing can begin with are refused. */
+struct isle__decode_head isle__decode_read_head(struct isle__decoder *decoder);
+/* The content of a string with definite length, in the input, paid; text is UTF-8. */
+const uint8_t *isle__decode_slice(struct isle__decoder *decoder,
+                                  const struct isle__decode_head *head);
+/* A list, map or set; its items come next. */
+void isle__decode_container(struct isle__decoder *decoder, const struct isle__decode_head *head,
+                            enum isle__decode_kind kind);
+/* A definite length has at least that many bytes left. */
+void isle__decode_need_items(const struct isle__decoder *decoder,
+                             const struct isle__decode_head *head);
+/* The tags before this value refer to it, or freeze it, from now on. */
+void isle__decode_settle(struct isle__decoder *decoder, isle_value value);
+/* To where the open container, or the caller, wants it; the second settles first. */
+void isle__decode_place(struct isle__decoder *decoder, const struct isle__decode_item *item);
+void isle__decode_place_value(struct isle__decoder *decoder, isle_value value);
 
 /* Zeroed memory of the current scope, paid. */
 void *isle__decode_memory(struct isle__decoder *decoder, uint64_t size);

@@ -13,14 +13,13 @@
  * 28 at the first place, tag 29 and its number at the others; for lists, maps, sets, objects,
  * bytes, errors and strings of 64 bytes and more
  *
- * Everything else is refused. NaN is always f97e00. */
-#include "value/cbor.h"
+ * Everything else is refused. NaN is always f97e00. (What crosses a wall has more: wire_encode.c.)
+ */
+#include "value/cbor_encode.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-#include "value/walk.h"
 
 void isle__cbor_swap(void *data, size_t size, size_t width)
 {
@@ -47,7 +46,7 @@ static void encode_big_endian(struct isle__walk *walk, uint8_t first, uint64_t v
         *room++ = (uint8_t)(value >> 8 * width);
 }
 
-static void encode_head(struct isle__walk *walk, enum isle__cbor_major major, uint64_t value)
+void isle__encode_head(struct isle__walk *walk, enum isle__cbor_major major, uint64_t value)
 {
     unsigned type = (unsigned)major << 5;
 
@@ -71,9 +70,9 @@ static void encode_byte(struct isle__walk *walk, int byte)
 static void encode_int(struct isle__walk *walk, int64_t value)
 {
     if (value >= 0)
-        encode_head(walk, ISLE__CBOR_UINT, (uint64_t)value);
+        isle__encode_head(walk, ISLE__CBOR_UINT, (uint64_t)value);
     else
-        encode_head(walk, ISLE__CBOR_NINT, ~(uint64_t)value);
+        isle__encode_head(walk, ISLE__CBOR_NINT, ~(uint64_t)value);
 }
 
 /* The half-precision bits of a single, if it has them. */
@@ -124,22 +123,22 @@ static void encode_double(struct isle__walk *walk, double value)
     encode_big_endian(walk, ISLE__CBOR_DOUBLE, double_bits, 8);
 }
 
-static void encode_text(struct isle__walk *walk, const char *text, size_t size)
+void isle__encode_text(struct isle__walk *walk, const char *text, size_t size)
 {
-    encode_head(walk, ISLE__CBOR_TEXT, size);
+    isle__encode_head(walk, ISLE__CBOR_TEXT, size);
     isle__buffer_add(&walk->out, text, size);
 }
 
-static void encode_elements(struct isle__walk *walk, isle_element element, const void *data,
-                            size_t size)
+void isle__encode_elements(struct isle__walk *walk, isle_element element, const void *data,
+                           size_t size)
 {
     static const uint8_t tags[] = {
         [ISLE_U8] = 64,  [ISLE_I8] = 72,  [ISLE_U16] = 69, [ISLE_I16] = 77, [ISLE_U32] = 70,
         [ISLE_I32] = 78, [ISLE_U64] = 71, [ISLE_I64] = 79, [ISLE_F32] = 85, [ISLE_F64] = 86};
 
     if (element != ISLE_U8)
-        encode_head(walk, ISLE__CBOR_TAG, tags[element]);
-    encode_head(walk, ISLE__CBOR_BYTES, size);
+        isle__encode_head(walk, ISLE__CBOR_TAG, tags[element]);
+    isle__encode_head(walk, ISLE__CBOR_BYTES, size);
     if (size == 0)
         return;
     void *room = isle__buffer_room(&walk->out, size);
@@ -156,8 +155,8 @@ static void encode_bytes(struct isle__walk *walk, isle_value value)
     const struct isle__store *store =
         (struct isle__store *)isle__cell_of(isle__resolve(isle__value_of(bytes->store)));
 
-    encode_elements(walk, (isle_element)bytes->cell.element,
-                    bytes->size != 0 ? store->data + bytes->offset : NULL, bytes->size);
+    isle__encode_elements(walk, (isle_element)bytes->cell.element,
+                          bytes->size != 0 ? store->data + bytes->offset : NULL, bytes->size);
 }
 
 static void encode_string(struct isle__walk *walk, isle_value value)
@@ -166,7 +165,7 @@ static void encode_string(struct isle__walk *walk, isle_value value)
     size_t size;
 
     if (isle_get_string(value, &text, &size))
-        encode_text(walk, text, size);
+        isle__encode_text(walk, text, size);
     else
         encode_byte(walk, ISLE__CBOR_NULL);
 }
@@ -175,9 +174,9 @@ static void encode_error(struct isle__walk *walk, isle_value value)
 {
     const struct isle__error_cell *error = (struct isle__error_cell *)isle__cell_of(value);
 
-    encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_OBJECT);
-    encode_head(walk, ISLE__CBOR_ARRAY, 4);
-    encode_text(walk, ISLE__CBOR_ERROR_NAME, strlen(ISLE__CBOR_ERROR_NAME));
+    isle__encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_OBJECT);
+    isle__encode_head(walk, ISLE__CBOR_ARRAY, 4);
+    isle__encode_text(walk, ISLE__CBOR_ERROR_NAME, strlen(ISLE__CBOR_ERROR_NAME));
     encode_int(walk, error->code);
     encode_string(walk, error->text);
     encode_string(walk, error->stack);
@@ -232,7 +231,7 @@ static isle_err encode_field(struct isle__walk *walk, const isle_field *field, c
         encode_int(walk, isle__field_int(data, field->size));
         return ISLE_OK;
     case ISLE_FIELD_KIND_UINT:
-        encode_head(walk, ISLE__CBOR_UINT, isle__field_uint(data, field->size));
+        isle__encode_head(walk, ISLE__CBOR_UINT, isle__field_uint(data, field->size));
         return ISLE_OK;
     case ISLE_FIELD_KIND_FLOAT:
         encode_double(walk, isle__field_float(data, field->size));
@@ -242,7 +241,7 @@ static isle_err encode_field(struct isle__walk *walk, const isle_field *field, c
         if (text == NULL)
             encode_byte(walk, ISLE__CBOR_NULL);
         else
-            encode_text(walk, text, strlen(text));
+            isle__encode_text(walk, text, strlen(text));
         return ISLE_OK;
     case ISLE_FIELD_KIND_PORT:
         memcpy(&port, data, sizeof port);
@@ -256,57 +255,57 @@ static isle_err encode_field(struct isle__walk *walk, const isle_field *field, c
 static void encode_number(struct isle__walk *walk, int64_t number)
 {
     if (number >= 0)
-        encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_SHAREABLE);
+        isle__encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_SHAREABLE);
 }
 
-static isle_err encode_leaf(struct isle__walk *walk, const struct isle__node *node, int64_t number)
+isle_err isle__encode_leaf(struct isle__walk *walk, const struct isle__node *node, int64_t number)
 {
     encode_number(walk, number);
     if (node->kind == ISLE__NODE_SCALAR)
         return encode_field(walk, node->field, node->data);
     if (node->kind == ISLE__NODE_NUMBERS) {
-        encode_elements(walk, isle__field_element(node->field), node->data,
-                        node->count * node->field->size);
+        isle__encode_elements(walk, isle__field_element(node->field), node->data,
+                              node->count * node->field->size);
         return ISLE_OK;
     }
     return encode_value(walk, node);
 }
 
-static isle_err encode_begin(struct isle__walk *walk, struct isle__node *node, int64_t number)
+isle_err isle__encode_begin(struct isle__walk *walk, struct isle__node *node, int64_t number)
 {
     encode_number(walk, number);
     if (node->kind == ISLE__NODE_OBJECT) {
         if (node->type->unsendable)
             return ISLE_EUNSENDABLE;
-        encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_OBJECT);
-        encode_head(walk, ISLE__CBOR_ARRAY, (uint64_t)node->count + 2);
-        encode_text(walk, node->type->name, strlen(node->type->name));
+        isle__encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_OBJECT);
+        isle__encode_head(walk, ISLE__CBOR_ARRAY, (uint64_t)node->count + 2);
+        isle__encode_text(walk, node->type->name, strlen(node->type->name));
         if (walk->hashed != node->type)
             walk->hash = isle_type_hash(node->type);
         walk->hashed = node->type;
-        encode_head(walk, ISLE__CBOR_UINT, walk->hash);
+        isle__encode_head(walk, ISLE__CBOR_UINT, walk->hash);
         return ISLE_OK;
     }
     if (node->kind == ISLE__NODE_VALUE && node->value_kind == ISLE_SET)
-        encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_SET);
+        isle__encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_SET);
     if (node->kind == ISLE__NODE_VALUE && node->value_kind == ISLE_MAP)
-        encode_head(walk, ISLE__CBOR_MAP, node->count);
+        isle__encode_head(walk, ISLE__CBOR_MAP, node->count);
     else
-        encode_head(walk, ISLE__CBOR_ARRAY, node->count);
+        isle__encode_head(walk, ISLE__CBOR_ARRAY, node->count);
     return ISLE_OK;
 }
 
-static void encode_reference(struct isle__walk *walk, int64_t number)
+void isle__encode_reference(struct isle__walk *walk, int64_t number)
 {
-    encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_SHARED_REF);
-    encode_head(walk, ISLE__CBOR_UINT, (uint64_t)number);
+    isle__encode_head(walk, ISLE__CBOR_TAG, ISLE__CBOR_TAG_SHARED_REF);
+    isle__encode_head(walk, ISLE__CBOR_UINT, (uint64_t)number);
 }
 
 static const struct isle__visitor encode_visitor = {
     .share_leaves = true,
-    .leaf = encode_leaf,
-    .begin = encode_begin,
-    .reference = encode_reference,
+    .leaf = isle__encode_leaf,
+    .begin = isle__encode_begin,
+    .reference = isle__encode_reference,
 };
 
 struct encode_result {

@@ -65,8 +65,14 @@ static void fields_store_text(struct isle__decoder *decoder, void *place, isle_v
 {
     const char *text;
     size_t size;
+    bool is_text = isle_get_string(value, &text, &size);
 
-    if (!isle_get_string(value, &text, &size) || memchr(text, '\0', size) != NULL)
+    /* What is not UTF-8 crosses a wall as bytes. */
+    if (!is_text && decoder->wire != NULL && isle_kind_of(value) == ISLE_BYTES) {
+        text = isle_as_bytes(value, &size);
+        is_text = true;
+    }
+    if (!is_text || memchr(text, '\0', size) != NULL)
         isle__decode_fail(decoder, "no text for a field of text");
     char *copy = isle__decode_memory(decoder, (uint64_t)size + 1);
     memcpy(copy, text, size);
@@ -114,6 +120,13 @@ static void fields_store_number(struct isle__decoder *decoder, const isle_field 
         isle__decode_fail(decoder, "no such number for its field");
 }
 
+static void fields_store_port(void *place, isle_value value)
+{
+    isle_send_port port = isle_as_port(value);
+
+    memcpy(place, &port, sizeof port);
+}
+
 void isle__decode_store(struct isle__decoder *decoder, const isle_field *field, void *place,
                         const struct isle__decode_item *item)
 {
@@ -142,10 +155,14 @@ void isle__decode_store(struct isle__decoder *decoder, const isle_field *field, 
     case ISLE_FIELD_KIND_OWNED:
         fields_store_object(decoder, field, place, item);
         break;
-    default:
-        if (field->kind != ISLE_FIELD_KIND_PORT || !isle_is_null(item->value))
-            isle__decode_fail(decoder, "what its field cannot hold");
+    case ISLE_FIELD_KIND_PORT:
+        if (!isle_is_null(item->value) && isle_kind_of(item->value) != ISLE_SEND_PORT)
+            isle__decode_fail(decoder, "no port for a field of ports");
+        if (!isle_is_null(item->value))
+            fields_store_port(place, item->value);
         break;
+    default:
+        isle__decode_fail(decoder, "what its field cannot hold");
     }
 }
 
@@ -165,7 +182,9 @@ uint8_t *isle__decode_array_memory(struct isle__decoder *decoder,
     if (count > UINT32_MAX || (field->count_size >= 4 && count > INT32_MAX))
         isle__decode_fail(decoder, "an array that its counter cannot count");
     isle__decode_pay(decoder, ISLE__DECODE_COST_NOTE);
-    uint8_t *memory = isle__decode_memory(decoder, count * stride);
+    uint8_t *memory = NULL; /* what a copy would be: an empty array is none */
+    if (count != 0 || decoder->wire == NULL)
+        memory = isle__decode_memory(decoder, count * stride);
     memcpy(place, &memory, sizeof memory);
     fields_store_uint(decoder, counter, field->count_size, count);
     struct isle__decode_check *check = isle__decode_note(&decoder->checks, sizeof *check);

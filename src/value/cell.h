@@ -145,7 +145,8 @@ struct isle__transfer {
     uint8_t *materialized;      /* the same bytes after that: written once by who took them, read by
                                    destroy */
     size_t size;
-    void (*release)(void *data); /* NULL: isle__memory_free */
+    void (*release)(void *data); /* NULL: isle__memory_free, or: */
+    struct isle__shared *under; /* what the bytes lie in, one reference; NULL: they are their own */
 };
 struct isle__descriptor {
     struct isle__shared shared; /* first; destroy closes */
@@ -158,6 +159,7 @@ struct isle__frozen {
     struct isle__chunk *chunks;
     struct isle__hold *holds;
     isle_value root;
+    _Atomic(struct isle__frozen_file *) files; /* of bytes in it (frozen.c) */
 };
 
 /* A kept cell that an object's block keeps alive: what its fields led to when it was kept. */
@@ -279,6 +281,14 @@ static inline struct isle__store *isle__bytes_store(const struct isle__bytes *by
  * isle__parcel_copy. */
 ISLE_MUST_CHECK isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
                                            struct isle__frozen **ret_frozen);
+/* The same for a graph that nobody has seen yet: bytes outside of the heap go along without a copy,
+ * and are frozen in the original too. */
+ISLE_MUST_CHECK isle_err isle__frozen_give(struct isle__heap *heap, isle_value value,
+                                           struct isle__frozen **ret_frozen);
+/* frozen.c: a sealed memory file of the block's bytes, which lives as long as the block; -1: there
+ * is none (yet). Any thread that holds the block. */
+int isle__frozen_file(struct isle__frozen *frozen, const void *data, size_t size);
+void isle__frozen_files_drop(struct isle__frozen *frozen);
 /* map.c: the live entry of a key with that hash (an entry's), or NULL. */
 struct isle__entry *isle__map_find(const struct isle__map *map, isle_value key, uint32_t hash);
 /* map.c: computes all hashes and the index of a map or set again, in place; allocates nothing. */
@@ -289,12 +299,33 @@ size_t isle__element_size(isle_element element);
 /* UTF-8 by RFC 3629: the count of leading bytes that are valid; `size` when all are. */
 size_t isle__utf8_valid(const char *text, size_t size);
 
+/* bytes.c: a store in the current scope, with that data (NULL: zeros), and a window on one that may
+ * lie in any region that the program may point into. Throw ISLE_ENOMEM. */
+struct isle__store *isle__store_new(struct isle__heap *heap, const void *data, size_t size);
+struct isle__bytes *isle__bytes_window(struct isle__heap *heap, isle_element element,
+                                       struct isle__store *store, size_t offset, size_t size);
+/* transfer.c: what a transferable of this heap leads to has left it: used up here. */
+void isle__transferable_leave(struct isle__heap *heap, struct isle__transferable_cell *cell);
+/* transfer.c: a resource in the current scope whose descriptor is none yet (-1). Throws ISLE_ENOMEM
+ * in the name of `function`. */
+struct isle__resource_cell *isle__resource_new(struct isle__heap *heap, const char *function);
+/* transfer.c: bytes that are there already, with one reference, the caller's. They lie in `under`,
+ * whose reference is taken, or (NULL) are memory of isle__memory_alloc. NULL: out of memory; then
+ * both are gone. */
+struct isle__transfer *isle__transfer_within(uint8_t *data, size_t size,
+                                             struct isle__shared *under);
+/* transfer.c: its transferable in the current scope; takes the reference, also on a throw of
+ * ISLE_ENOMEM. */
+isle_value isle__transferable_of(struct isle__heap *heap, struct isle__transfer *transfer);
 /* bytes.c: takes the bytes of a transfer into the current scope; null: somebody else has taken
  * them. Throws ISLE_ENOMEM. */
 isle_value isle__bytes_of_transfer(struct isle__heap *heap, struct isle__transfer *transfer);
 /* A string cell in a region; throws ISLE_EMALFORMED in the name of `function`. */
 isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region,
                            const char *function, const char *text, size_t size);
+/* The same of text that was found to be UTF-8, and not too long. */
+isle_value isle__string_of_utf8(struct isle__heap *heap, struct isle__region *region,
+                                const char *text, size_t size);
 
 /* intern.c: immortal strings for keys. Quick finds only a text that was looked for at this address
  * before; both return NULL if there is none. */

@@ -362,13 +362,31 @@ static bool copy_forwards(const struct isle__copy *copy, const struct isle__cell
            isle__scope_encloses(copy->scope, (const struct isle__scope *)region);
 }
 
+/* Bytes that were given to a frozen block are frozen for who still looks at the original too. */
+static bool copy_was_given(const struct isle__copy *copy, const struct isle__copy_entry *entry)
+{
+    const struct isle__store *store = entry->dest;
+    return copy->gives && copy->target == ISLE__COPY_FROZEN &&
+           store->cell.kind == ISLE__KIND_STORE && store->shared != NULL;
+}
+
+static void copy_settle_message(struct isle__copy *copy)
+{
+    for (size_t i = 0; i < copy->count; i++) {
+        struct isle__copy_entry *entry = &copy->log[i];
+        if (entry->owner != ISLE__COPY_CELL)
+            continue;
+        if (ISLE__UNLIKELY(copy_was_given(copy, entry)))
+            ((struct isle__cell *)entry->source)->flags &= (uint8_t)~ISLE__CELL_VISITED;
+        else
+            copy_restore(entry);
+    }
+}
+
 static void copy_settle(struct isle__copy *copy)
 {
     if (isle__copy_is_message(copy)) {
-        for (size_t i = 0; i < copy->count; i++) {
-            if (copy->log[i].owner == ISLE__COPY_CELL)
-                copy_restore(&copy->log[i]);
-        }
+        copy_settle_message(copy);
         return;
     }
     for (size_t i = copy->count; i-- > 0;) {

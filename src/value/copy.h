@@ -75,6 +75,7 @@ struct isle__copy {
     bool owns_objects; /* objects are copied even from where they may stay: the struct may be gone
                           soon */
     bool rehash;       /* some map of the copy needs it */
+    bool gives; /* a message: bytes outside of the heap go along uncopied; nobody else will write */
     /* What follows is not cleared before it is used. */
     /* The offender, when the copy is refused. */
     uint64_t offender; /* what the place that led to it holds */

@@ -192,11 +192,11 @@ void isle__copy_enter_hold(struct isle__copy *copy, struct isle__cell *owner,
         isle__hold_link(copy->heap, hold);
 }
 
-/* Bytes travel inline. Within a heap the bytes of a materialised transferable stay where they are.
- */
+/* Bytes travel inline. Within a heap the bytes of a materialised transferable stay where they are,
+ * and so do those of a message that is given. */
 static struct isle__cell *copy_store(struct isle__copy *copy, const struct isle__store *source)
 {
-    bool share = source->shared != NULL && !isle__copy_is_message(copy);
+    bool share = source->shared != NULL && (copy->gives || !isle__copy_is_message(copy));
     size_t head = isle__copy_round(sizeof(struct isle__store));
     struct isle__store *store = (struct isle__store *)copy_new(
         copy, &source->cell, head + (share ? sizeof(struct isle__hold) : source->size));

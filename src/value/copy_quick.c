@@ -187,7 +187,8 @@ static QUICK_APART struct isle__cell *quick_map(struct isle__quick *quick,
         quick, source, isle__copy_round(sizeof(*to)) + size + index_size * sizeof(uint32_t));
     if (to == NULL || depth >= ISLE__QUICK_DEPTH)
         return NULL;
-    const struct isle__entry *entries = from->entries, *end = entries + used;
+    const struct isle__entry *entries = from->entries;
+    const struct isle__entry *end = used == 0 ? entries : entries + used; /* there may be none */
     struct isle__entry *entry = quick_behind(to, sizeof(*to));
     to->count = to->used = to->capacity = used;
     to->index_size = index_size;

@@ -186,3 +186,14 @@ isle_value isle_last_error(void)
     }
     return isle_null();
 }
+
+void isle__inside_need(const char *function)
+{
+    (void)isle__heap_need(function);
+}
+
+isle_err isle__inside_ask(void)
+{
+    struct isle__heap *heap;
+    return isle__heap_ask(&heap);
+}

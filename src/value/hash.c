@@ -24,8 +24,9 @@ static void hash_key_draw(void)
         atomic_store_explicit(&hash_key_state, HASH_KEY_DRAWN, memory_order_release);
         return;
     }
+    unsigned rounds = 0;
     while (atomic_load_explicit(&hash_key_state, memory_order_acquire) != HASH_KEY_DRAWN)
-        isle__thread_yield();
+        isle__thread_give_way(&rounds);
 }
 
 struct hash_state {

@@ -28,6 +28,7 @@
 #include "isle/scope.h"
 #include "isle/value.h"
 #include "platform/platform.h"
+#include "value/failure.h"
 
 #if defined(__GNUC__)
 /* What is rarely called and must not cost its caller's quick path a register. */
@@ -392,18 +393,10 @@ enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch 
 /* The same for an event: the only boundary of a frame that has just begun. */
 enum isle__unwinding isle__catch_event(struct isle__heap *heap, struct isle__catch *catch,
                                        void (*fn)(void *), void *argument);
-/* Throws an error value made from the text; for ISLE_ENOMEM it never allocates. */
-ISLE_NORETURN void isle__throw(isle_err code, const char *format, ...) ISLE_PRINTF(2, 3);
 /* Unwinds for the isolate's end: passes isle_try, stops at protect and event boundaries. */
 ISLE_NORETURN void isle__unwind_end(struct isle__heap *heap);
-/* In asking forms: records what would have been thrown as isle_last_error and returns its code. */
-isle_err isle__fail(isle_err code, const char *format, ...) ISLE_PRINTF(2, 3);
-isle_err isle__fail_with(isle_value error);
 isle_value isle__error_out_of_memory(void);  /* immortal */
 isle_value isle__error_stack_overflow(void); /* immortal */
-isle_value isle__error_make(
-    isle_err code, const char *text,
-    const char *stack); /* isle_error; never throws: out of memory gives that error instead */
 
 /* --- the barrier and the copier */
 
@@ -434,6 +427,10 @@ ISLE_MUST_CHECK isle_err isle__parcel_copy_object(struct isle__heap *heap, const
 /* The same for a value whose scope is about to vanish (isle_exit, a run's result): hands over whole
  * chunks when at least half of what they hold is reachable. */
 ISLE_MUST_CHECK isle_err isle__parcel_move(struct isle__heap *heap, isle_value value,
+                                           size_t header_size, struct isle__parcel *ret_parcel);
+/* The same for a graph that nobody will use any more: bytes outside of the heap go along without a
+ * copy. */
+ISLE_MUST_CHECK isle_err isle__parcel_give(struct isle__heap *heap, isle_value value,
                                            size_t header_size, struct isle__parcel *ret_parcel);
 void isle__parcel_commit(struct isle__parcel *parcel);
 void isle__parcel_undo(struct isle__parcel *parcel);

@@ -77,6 +77,31 @@ isle_value isle_list_fixed(size_t count)
     return isle__value_of(list);
 }
 
+isle_value isle_list_of(const isle_value *values, size_t count)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    if (values == NULL && count != 0)
+        isle__throw(ISLE_EINVAL, "%s: values is NULL", __func__);
+    isle_value list_value = isle_list_fixed(count);
+    struct isle__list *list = (struct isle__list *)(void *)isle__cell_of(list_value);
+    for (size_t i = 0; i < count; i++)
+        list->items[i] = isle__written(heap, &list->cell, values[i]);
+    return list_value;
+}
+
+void isle_list_read(isle_value list_value, size_t index, size_t count, isle_value *ret_values)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    const struct isle__list *list = isle__need_kind(__func__, list_value, ISLE_LIST);
+    if (ret_values == NULL && count != 0)
+        isle__throw(ISLE_EINVAL, "%s: ret_values is NULL", __func__);
+    if (index > list->count || count > list->count - index)
+        isle__throw(ISLE_ERANGE, "%s: %zu entries from index %zu on, of a list of %zu", __func__,
+                    count, index, (size_t)list->count);
+    for (size_t i = 0; i < count; i++)
+        ret_values[i] = isle__read(heap, list->items[index + i]);
+}
+
 void isle_list_add(isle_value list_value, isle_value value)
 {
     struct isle__heap *heap = isle__heap_need(__func__);

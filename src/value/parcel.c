@@ -42,6 +42,8 @@ static isle_err parcel_run(struct isle__copy *copy, size_t header_size, isle_val
     size_t size = isle__copy_estimate(*root);
     if (!parcel_begin(copy, header_size, size))
         return ISLE_ENOMEM;
+    if (copy->gives)
+        return isle__copy_run(copy, root);
     if (isle__copy_quickly(copy, root))
         return ISLE_OK;
     isle__copy_abort(copy);
@@ -78,11 +80,12 @@ isle_err isle__parcel_immediate(isle_value immediate, size_t header_size,
 }
 
 static isle_err parcel_graph(struct isle__heap *heap, isle_value value, size_t header_size,
-                             struct isle__parcel *ret_parcel)
+                             bool gives, struct isle__parcel *ret_parcel)
 {
     struct isle__copy copy;
     isle_err err;
     isle__copy_init(&copy, heap, ISLE__COPY_PARCEL);
+    copy.gives = gives;
     err = parcel_run(&copy, header_size, &value);
     if (err == ISLE_OK)
         *ret_parcel =
@@ -121,8 +124,14 @@ isle_err isle__parcel_copy(struct isle__heap *heap, isle_value value, size_t hea
     value = isle__resolve(value);
     if (isle__tag_of(value) == ISLE__TAG_POINTER ||
         !parcel_plain(heap, value, header_size, ret_parcel, &err))
-        return parcel_graph(heap, value, header_size, ret_parcel);
+        return parcel_graph(heap, value, header_size, false, ret_parcel);
     return err == ISLE_OK ? err : isle__fail(err, "%s", isle_err_text(err));
+}
+
+isle_err isle__parcel_give(struct isle__heap *heap, isle_value value, size_t header_size,
+                           struct isle__parcel *ret_parcel)
+{
+    return parcel_graph(heap, isle__resolve(value), header_size, true, ret_parcel);
 }
 
 isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type,
@@ -141,7 +150,7 @@ isle_err isle__parcel_copy_object(struct isle__heap *heap, const isle_type *type
     local.chunk = (struct isle__chunk){&local.region, NULL, sizeof(local), sizeof(local)};
     local.cell = (struct isle__object_cell){{.kind = ISLE_OBJECT}, type, (void *)(uintptr_t)object};
     local.cell.cell.offset = sizeof(struct isle__chunk) / 16;
-    return parcel_graph(heap, isle__value_of(&local.cell), header_size, ret_parcel);
+    return parcel_graph(heap, isle__value_of(&local.cell), header_size, false, ret_parcel);
 }
 
 void isle__parcel_commit(struct isle__parcel *parcel)
@@ -277,13 +286,14 @@ isle_err isle__parcel_build(isle_value (*build)(void *context), void *context, s
 static void frozen_destroy(struct isle__shared *shared)
 {
     struct isle__frozen *frozen = (struct isle__frozen *)shared;
+    isle__frozen_files_drop(frozen);
     isle__holds_drop(NULL, frozen->holds);
     parcel_free_chunks(frozen->chunks);
     isle__memory_free(frozen, sizeof(*frozen));
 }
 
-isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
-                           struct isle__frozen **ret_frozen)
+static isle_err frozen_copy(struct isle__heap *heap, isle_value value, bool gives,
+                            struct isle__frozen **ret_frozen)
 {
     struct isle__copy copy;
     isle_err err = ISLE_ENOMEM;
@@ -292,6 +302,7 @@ isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
         return isle__fail(err, "%s", isle_err_text(err));
     value = isle__resolve(value);
     isle__copy_init(&copy, heap, ISLE__COPY_FROZEN);
+    copy.gives = gives;
     err = parcel_run(&copy, 0, &value);
     if (err != ISLE_OK) {
         parcel_fail(&copy, err);
@@ -304,10 +315,23 @@ isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
         frozen->chunks = copy.chunks;
         frozen->holds = copy.holds;
         frozen->root = value;
+        atomic_init(&frozen->files, NULL);
         for (struct isle__chunk *chunk = frozen->chunks; chunk != NULL; chunk = chunk->next)
             chunk->region = &frozen->region;
         *ret_frozen = frozen;
     }
     isle__copy_fini(&copy);
     return err;
+}
+
+isle_err isle__frozen_make(struct isle__heap *heap, isle_value value,
+                           struct isle__frozen **ret_frozen)
+{
+    return frozen_copy(heap, value, false, ret_frozen);
+}
+
+isle_err isle__frozen_give(struct isle__heap *heap, isle_value value,
+                           struct isle__frozen **ret_frozen)
+{
+    return frozen_copy(heap, value, true, ret_frozen);
 }

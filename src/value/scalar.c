@@ -188,6 +188,11 @@ void *isle__need_mutable(const char *function, isle_value value, isle_kind kind)
     return cell;
 }
 
+bool isle_is_immediate(isle_value value)
+{
+    return isle__travels_bare(value);
+}
+
 isle_value isle_bool(bool value)
 {
     isle_value made = {value ? ISLE__TRUE_BITS : ISLE__FALSE_BITS};

@@ -95,11 +95,16 @@ static struct isle__string *string_new(struct isle__heap *heap, struct isle__reg
 isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region,
                            const char *function, const char *text, size_t size)
 {
-    struct isle__string *string;
-
     string_need_size(function, size);
     string_need_utf8(function, text, size);
-    string = string_new(heap, region, size);
+    return isle__string_of_utf8(heap, region, text, size);
+}
+
+isle_value isle__string_of_utf8(struct isle__heap *heap, struct isle__region *region,
+                                const char *text, size_t size)
+{
+    struct isle__string *string = string_new(heap, region, size);
+
     if (size != 0) {
         memcpy(string->text, text, size);
         if (memchr(text, '\0', size) != NULL)

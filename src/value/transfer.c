@@ -24,7 +24,9 @@ static void transfer_destroy(struct isle__shared *shared)
 
     if (data == NULL)
         data = transfer->materialized;
-    if (transfer->release != NULL)
+    if (transfer->under != NULL)
+        isle__shared_unref(transfer->under);
+    else if (transfer->release != NULL)
         transfer->release(data);
     else if (data != NULL)
         isle__memory_free(data, transfer_data_size(transfer->size));
@@ -45,6 +47,20 @@ static struct isle__transfer *transfer_new(uint8_t *data, size_t size, void (*re
     transfer->materialized = NULL;
     transfer->size = size;
     transfer->release = release;
+    transfer->under = NULL;
+    return transfer;
+}
+
+struct isle__transfer *isle__transfer_within(uint8_t *data, size_t size, struct isle__shared *under)
+{
+    struct isle__transfer *transfer = transfer_new(data, size, NULL);
+
+    if (transfer != NULL)
+        transfer->under = under;
+    else if (under != NULL)
+        isle__shared_unref(under);
+    else
+        isle__memory_free(data, transfer_data_size(size));
     return transfer;
 }
 
@@ -60,6 +76,20 @@ static struct isle__transferable_cell *transfer_try_cell(struct isle__heap *heap
         cell->identity = 0;
     }
     return cell;
+}
+
+isle_value isle__transferable_of(struct isle__heap *heap, struct isle__transfer *transfer)
+{
+    struct isle__scope *scope = isle__scope_current(heap);
+    struct isle__transferable_cell *cell = transfer_try_cell(heap, scope);
+
+    if (cell == NULL) {
+        isle__shared_unref(&transfer->shared);
+        isle__throw(ISLE_ENOMEM, "isle__transferable_of");
+    }
+    cell->hold = isle__scope_hold(scope, &transfer->shared);
+    cell->transfer = transfer;
+    return isle__value_of(cell);
 }
 
 isle_value isle_transferable(size_t size)
@@ -146,6 +176,18 @@ isle_value isle_materialize(isle_value transferable)
     return bytes;
 }
 
+void isle__transferable_leave(struct isle__heap *heap, struct isle__transferable_cell *cell)
+{
+    struct isle__shared *shared = &cell->transfer->shared;
+
+    if (cell->hold != NULL) {
+        isle__hold_unlink(heap, cell->hold);
+        cell->hold->shared = NULL;
+    }
+    cell->transfer = NULL;
+    isle__shared_unref(shared);
+}
+
 static void descriptor_destroy(struct isle__shared *shared)
 {
     struct isle__descriptor *descriptor = (struct isle__descriptor *)shared;
@@ -169,25 +211,33 @@ static struct isle__descriptor *descriptor_new(int fd)
     return descriptor;
 }
 
-/* The descriptor takes fd last, when nothing can throw any more: until then it is the caller's. */
-isle_value isle_resource(int fd)
+struct isle__resource_cell *isle__resource_new(struct isle__heap *heap, const char *function)
 {
-    struct isle__heap *heap = isle__heap_need(__func__);
     struct isle__scope *scope = isle__scope_current(heap);
     struct isle__resource_cell *cell;
     struct isle__descriptor *descriptor;
 
-    if (fd < 0)
-        isle__throw(ISLE_EINVAL, "%s: %d is no descriptor", __func__, fd);
     cell = isle__cell_new(heap, &scope->region, ISLE_RESOURCE, sizeof(*cell));
     cell->descriptor = NULL;
     cell->identity = 0;
     descriptor = descriptor_new(-1);
     if (descriptor == NULL)
-        isle__throw(ISLE_ENOMEM, "%s: no memory", __func__);
+        isle__throw(ISLE_ENOMEM, "%s: no memory", function);
     (void)isle__scope_hold(scope, &descriptor->shared);
-    descriptor->fd = fd;
     cell->descriptor = descriptor;
+    return cell;
+}
+
+/* The descriptor takes fd last, when nothing can throw any more: until then it is the caller's. */
+isle_value isle_resource(int fd)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    struct isle__resource_cell *cell;
+
+    if (fd < 0)
+        isle__throw(ISLE_EINVAL, "%s: %d is no descriptor", __func__, fd);
+    cell = isle__resource_new(heap, __func__);
+    cell->descriptor->fd = fd;
     return isle__value_of(cell);
 }
 

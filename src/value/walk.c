@@ -28,7 +28,8 @@ void isle__buffer_fini(struct isle__buffer *buffer)
     if (buffer->data == NULL)
         return;
     isle__memory_free(buffer->data, buffer->capacity);
-    isle__heap_discharge(buffer->heap, buffer->capacity);
+    if (buffer->heap != NULL)
+        isle__heap_discharge(buffer->heap, buffer->capacity);
     buffer->data = NULL;
     buffer->size = buffer->capacity = 0;
 }
@@ -41,11 +42,12 @@ static bool buffer_grow(struct isle__buffer *buffer, size_t size)
         return false;
     while (capacity - buffer->size < size)
         capacity *= 2;
-    if (!isle__heap_try_charge(buffer->heap, capacity - buffer->capacity))
+    if (buffer->heap != NULL && !isle__heap_try_charge(buffer->heap, capacity - buffer->capacity))
         return false;
     void *data = isle__memory_resize(buffer->data, buffer->capacity, capacity);
     if (data == NULL) {
-        isle__heap_discharge(buffer->heap, capacity - buffer->capacity);
+        if (buffer->heap != NULL)
+            isle__heap_discharge(buffer->heap, capacity - buffer->capacity);
         return false;
     }
     buffer->data = data;
@@ -261,6 +263,7 @@ static void walk_node_element(const isle_field *field, const void *place,
         ret_node->type = field->type;
         ret_node->data = place;
         ret_node->count = field->type->field_count;
+        ret_node->owned = field->count_offset != SIZE_MAX;
         break;
     case ISLE_FIELD_KIND_OBJECT:
     case ISLE_FIELD_KIND_OWNED:
@@ -340,7 +343,10 @@ static bool walk_has_identity(const struct isle__walk *walk, const struct isle__
         return false;
     if (node->value_kind == ISLE_STRING)
         return ((struct isle__string *)isle__cell_of(node->value))->size >= WALK_LONG_STRING;
-    return node->value_kind == ISLE_BYTES || node->value_kind == ISLE_ERROR;
+    if (node->value_kind == ISLE_BYTES || node->value_kind == ISLE_ERROR)
+        return true;
+    return walk->visitor->share_moved &&
+           (node->value_kind == ISLE_TRANSFERABLE || node->value_kind == ISLE_RESOURCE);
 }
 
 /* Settles a node's identity. *ret_known: it was met before in this round, nothing more is to be
@@ -384,8 +390,11 @@ static isle_err walk_node(struct isle__walk *walk, struct isle__node *node)
             walk->visitor->reference(walk, number);
         return ISLE_OK;
     }
-    if (!walk_is_container(node))
-        return walk->counting ? ISLE_OK : walk->visitor->leaf(walk, node, number);
+    if (!walk_is_container(node)) {
+        if (!walk->counting)
+            return walk->visitor->leaf(walk, node, number);
+        return walk->visitor->meet != NULL ? walk->visitor->meet(walk, node) : ISLE_OK;
+    }
     if (node->owned && ++walk->owned_depth > WALK_OWNED_MAX)
         return ISLE_ERANGE;
     if (!walk->counting) {
@@ -450,6 +459,57 @@ static bool walk_next(struct isle__frame_of_walk *frame, struct isle__node *ret_
     return true;
 }
 
+static bool walk_leads_nowhere(const isle_field *field)
+{
+    return field->kind == ISLE_FIELD_KIND_BOOL || field->kind == ISLE_FIELD_KIND_STRING ||
+           field->kind == ISLE_FIELD_KIND_PORT || isle__field_is_number(field);
+}
+
+static bool walk_is_plain(isle_value value)
+{
+    value = isle__resolve(value);
+    if (isle__is_immediate(value))
+        return true;
+    const struct isle__cell *cell = isle__cell_of(value);
+    if (cell->kind == ISLE_STRING)
+        return ((const struct isle__string *)cell)->size < WALK_LONG_STRING;
+    return cell->kind == ISLE_INT || cell->kind == ISLE_DOUBLE;
+}
+
+/* Between two entries. */
+static void walk_pass_entries(struct isle__frame_of_walk *frame)
+{
+    const struct isle__map *map = (struct isle__map *)isle__cell_of(frame->node.value);
+    bool is_map = frame->node.value_kind == ISLE_MAP;
+
+    if (is_map && frame->role == ISLE__ROLE_KEY)
+        return;
+    while (frame->at < map->used) {
+        const struct isle__entry *entry = &map->entries[frame->at];
+        if (entry->live && (!walk_is_plain(entry->key) || (is_map && !walk_is_plain(entry->value))))
+            break;
+        frame->at++;
+        frame->index += entry->live;
+    }
+}
+
+/* The first round looks for what can be met again: it passes by what cannot. */
+static void walk_pass_by(struct isle__frame_of_walk *frame)
+{
+    const struct isle__node *node = &frame->node;
+
+    if (node->kind == ISLE__NODE_OBJECT || node->kind == ISLE__NODE_STRUCT) {
+        while (frame->at < node->count && walk_leads_nowhere(&node->type->fields[frame->at]))
+            frame->at++;
+    } else if (node->kind == ISLE__NODE_VALUE && node->value_kind == ISLE_LIST) {
+        const isle_value *items = ((struct isle__list *)isle__cell_of(node->value))->items;
+        while (frame->at < node->count && walk_is_plain(items[frame->at]))
+            frame->at++;
+    } else if (node->kind == ISLE__NODE_VALUE) {
+        walk_pass_entries(frame);
+    }
+}
+
 static struct isle__frame_of_walk *walk_top(const struct isle__walk *walk)
 {
     if (walk->frames.size == 0)
@@ -467,6 +527,8 @@ static isle_err walk_round(struct isle__walk *walk, isle_value root)
     walk_node_value(root, &node);
     err = walk_node(walk, &node);
     while (err == ISLE_OK && !walk->out.failed && (frame = walk_top(walk)) != NULL) {
+        if (walk->counting)
+            walk_pass_by(frame);
         if (walk_next(frame, &node, &err)) {
             if (err == ISLE_OK && !walk->counting && walk->visitor->place != NULL)
                 walk->visitor->place(walk, frame);

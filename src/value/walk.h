@@ -14,8 +14,8 @@
 
 /* Bytes that grow, charged to a heap. A refusal sticks: additions after it do nothing. */
 struct isle__buffer {
-    struct isle__heap *heap;
-    uint8_t *data; /* 16-byte aligned */
+    struct isle__heap *heap; /* NULL: nobody is charged */
+    uint8_t *data;           /* 16-byte aligned */
     size_t size, capacity;
     bool failed;
 };
@@ -45,7 +45,7 @@ struct isle__node {
     const void *data;
     size_t count; /* of entries, elements or fields */
     int form;     /* the visitor's own, from begin to end */
-    bool owned;   /* met through an OWNED field: no identity */
+    bool owned;   /* met through an OWNED field or in a counted array of structs: no identity */
 };
 /* Where a child stands in its container. */
 enum isle__role { ISLE__ROLE_ELEMENT, ISLE__ROLE_KEY, ISLE__ROLE_ENTRY_VALUE, ISLE__ROLE_FIELD };
@@ -61,6 +61,9 @@ struct isle__frame_of_walk {
 struct isle__walk;
 struct isle__visitor {
     bool share_leaves; /* bytes, errors and long strings have an identity too */
+    bool share_moved;  /* and transferables and resources */
+    /* In the first round, once for each leaf that is not known to have been met. May be NULL. */
+    isle_err (*meet)(struct isle__walk *walk, const struct isle__node *node);
     /* The child is about to come: separators, names. May be NULL. */
     void (*place)(struct isle__walk *walk, const struct isle__frame_of_walk *frame);
     /* `number` is -1 or what references will say. ISLE_OK, or what ends the walk. */
@@ -84,8 +87,8 @@ struct isle__walk {
 void isle__walk_init(struct isle__walk *walk, struct isle__heap *heap,
                      const struct isle__visitor *visitor);
 void isle__walk_fini(struct isle__walk *walk);
-/* Both rounds. ISLE_ENOMEM, ISLE_ERANGE (a cycle of OWNED fields, a count that cannot be one), or
- * what a leaf said: then the frames still tell the path. */
+/* Both rounds. ISLE_ENOMEM, ISLE_ERANGE (a cycle of OWNED fields or arrays of structs, a count that
+ * cannot be one), or what a leaf said: then the frames still tell the path. */
 ISLE_MUST_CHECK isle_err isle__walk_run(struct isle__walk *walk, isle_value root);
 /* Names the offender and the path from it to the root, a step a line, in `text`. */
 void isle__walk_path(const struct isle__walk *walk, char *text, size_t text_size);

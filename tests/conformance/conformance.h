@@ -16,10 +16,20 @@
 #include "isle.h"
 #include "test.h"
 
+/* Before anything else of the program: an image that was executed to be a zygote stays here. */
+__attribute__((constructor)) static void be_a_child(int argc, char **argv)
+{
+    (void)isle_child_main(argc, argv);
+}
+
 static inline isle_backend backend_under_test(void)
 {
     const char *name = getenv("ISLE_TEST_BACKEND");
 
+#ifdef CONFORMANCE_PROCESS
+    if (!name || !*name)
+        return ISLE_PROCESS;
+#endif
     if (!name || !*name || !strcmp(name, "thread"))
         return ISLE_THREAD;
     if (!strcmp(name, "process"))
@@ -32,6 +42,35 @@ static inline void needs_shared_program(void)
     if (backend_under_test() != ISLE_THREAD)
         skip("needs both isolates in one program");
 }
+
+/* Behind a wall what an isolate spawns ends with it. */
+static inline void needs_children_that_live_on(void)
+{
+    if (backend_under_test() != ISLE_THREAD)
+        skip("needs an isolate that outlives the one that spawned it");
+}
+
+/* Behind a wall an isolate spawns functions of the program alone. */
+static inline void needs_code_of_a_child(void)
+{
+    if (backend_under_test() != ISLE_THREAD)
+        skip("needs an isolate that spawns code from a URI itself");
+}
+
+/* What crosses a wall is bounded. */
+static inline void needs_messages_of_any_size(void)
+{
+    if (backend_under_test() != ISLE_THREAD)
+        skip("behind a wall a message has 256 MiB at most");
+}
+
+/* Structs cross a wall by the name of their type, which the program has registered. */
+#define REGISTERED(type)                                                                           \
+    __attribute__((constructor)) static void type##_is_registered(void)                            \
+    {                                                                                              \
+        CHECK_ERR(isle_type_register(&type), ISLE_OK);                                             \
+    }                                                                                              \
+    struct test
 
 static inline isle_options options_under_test(const isle_options *options)
 {

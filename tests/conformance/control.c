@@ -530,6 +530,7 @@ static void parent_of_echo(isle_value root)
 
 TEST_ROOT(kill_does_not_touch_children)
 {
+    needs_children_that_live_on();
     struct echo grandchild = {.replies = isle_port_open()};
     isle_receive_port *exits = isle_port_open();
     isle_options options = {.on_exit = isle_port_send_port(exits)};

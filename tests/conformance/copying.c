@@ -168,6 +168,7 @@ ISLE_TYPE(node_type, struct node, ISLE_FIELD(struct node, number), ISLE_FIELD(st
           ISLE_FIELD_OBJECT(struct node, next, &node_type),
           ISLE_FIELD_OBJECTS(struct node, others, other_count, &node_type),
           ISLE_FIELD(struct node, other_count));
+REGISTERED(node_type);
 
 TEST_ROOT(fast_object_copy_object_ring)
 {

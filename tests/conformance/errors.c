@@ -195,6 +195,7 @@ static isle_value fault_exits(const void *object)
 }
 ISLE_TYPE_WITH(exiting_type, struct fault, (1, false, NULL, fault_exits),
                ISLE_FIELD(struct fault, number));
+REGISTERED(exiting_type);
 
 static void fail_exiting(isle_value message)
 {
@@ -229,6 +230,7 @@ static isle_value broken_throws(const void *object)
 }
 ISLE_TYPE_WITH(broken_type, struct broken, (1, false, NULL, broken_throws),
                ISLE_FIELD(struct broken, number));
+REGISTERED(broken_type);
 
 static void fail_broken(isle_value message)
 {
@@ -262,6 +264,7 @@ static isle_value described_text(const void *object)
 }
 ISLE_TYPE_WITH(described_type, struct described, (1, false, NULL, described_text),
                ISLE_FIELD(struct described, number));
+REGISTERED(described_type);
 
 static void fail_described(isle_value message)
 {

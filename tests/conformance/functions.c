@@ -156,6 +156,7 @@ struct native {
 };
 ISLE_TYPE_WITH(native_type, struct native, (1, true, NULL, NULL),
                ISLE_FIELD(struct native, handle));
+REGISTERED(native_type);
 
 struct wrapper {
     struct native *inner;
@@ -163,6 +164,7 @@ struct wrapper {
 };
 ISLE_TYPE(wrapper_type, struct wrapper, ISLE_FIELD_OBJECT(struct wrapper, inner, &native_type),
           ISLE_FIELD(struct wrapper, value));
+REGISTERED(wrapper_type);
 
 static void check_refused(isle_value message, const char *const *words)
 {
@@ -318,6 +320,7 @@ struct ten {
     int64_t field;
 };
 ISLE_TYPE(ten_type, struct ten, ISLE_FIELD(struct ten, field));
+REGISTERED(ten_type);
 
 static void ten_child(isle_value message)
 {

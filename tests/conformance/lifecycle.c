@@ -218,6 +218,7 @@ static void family(isle_value message)
 
 TEST_ROOT(issue_6610)
 {
+    needs_children_that_live_on();
     static const char *const expected[] = {"Root1", "Root1 Branch", "Root1 Branch Leaf",
                                            "Root2", "Root2 Branch", "Root2 Branch Leaf"};
     isle_receive_port *port = isle_port_open();
@@ -354,6 +355,7 @@ static void nested_outer(isle_value list)
 
 TEST_ROOT(nested_spawn)
 {
+    needs_children_that_live_on();
     isle_receive_port *port = isle_port_open();
     isle_value list = isle_pack("[p,s]", isle_port_send_port(port), "main");
 
@@ -455,6 +457,7 @@ struct greeting {
 };
 ISLE_TYPE(greeting_type, struct greeting, ISLE_FIELD(struct greeting, text),
           ISLE_FIELD(struct greeting, reply));
+REGISTERED(greeting_type);
 
 static void custom_class_child(isle_value message)
 {

@@ -158,6 +158,7 @@ struct counter {
     int64_t count;
 };
 ISLE_TYPE(counter_type, struct counter, ISLE_FIELD(struct counter, count));
+REGISTERED(counter_type);
 
 static void counter_child(isle_value message)
 {
@@ -245,6 +246,7 @@ struct record {
 ISLE_TYPE(record_type, struct record, ISLE_FIELD_INLINE(struct record, inside),
           ISLE_FIELD_ARRAY(struct record, outside, outside_count),
           ISLE_FIELD(struct record, outside_count));
+REGISTERED(record_type);
 
 TEST_ROOT(regress_flutter_22796)
 {

@@ -309,10 +309,13 @@ struct derived {
     int64_t unlisted;
 };
 ISLE_TYPE(base_type, struct base, ISLE_FIELD(struct base, first), ISLE_FIELD(struct base, second));
+REGISTERED(base_type);
 ISLE_TYPE(mixed_type, struct mixed, ISLE_FIELD(struct mixed, third));
+REGISTERED(mixed_type);
 ISLE_TYPE(derived_type, struct derived, ISLE_FIELD_STRUCT(struct derived, base, &base_type),
           ISLE_FIELD_STRUCT(struct derived, mixed, &mixed_type), ISLE_FIELD(struct derived, fourth),
           ISLE_FIELD(struct derived, fifth));
+REGISTERED(derived_type);
 
 TEST_ROOT(message3_object_with_inherited_fields)
 {
@@ -353,6 +356,7 @@ struct with_function {
 ISLE_TYPE(with_function_type, struct with_function, ISLE_FIELD(struct with_function, function),
           ISLE_FIELD(struct with_function, method),
           ISLE_FIELD_OBJECT(struct with_function, self, &base_type));
+REGISTERED(with_function_type);
 
 TEST_ROOT(message3_object_with_function)
 {
@@ -381,6 +385,7 @@ struct holder {
 };
 ISLE_TYPE(holder_type, struct holder, ISLE_FIELD_OBJECT(struct holder, one, &base_type),
           ISLE_FIELD_OBJECT(struct holder, other, &base_type), ISLE_FIELD(struct holder, constant));
+REGISTERED(holder_type);
 
 TEST_ROOT(message3_object_identity)
 {

@@ -42,6 +42,7 @@ struct failure {
 };
 ISLE_TYPE(failure_type, struct failure, ISLE_FIELD(struct failure, number),
           ISLE_FIELD(struct failure, name));
+REGISTERED(failure_type);
 
 ISLE_NORETURN static void throw_failure(void)
 {
@@ -256,6 +257,7 @@ static void sum_tail(isle_value message)
 
 TEST_ROOT(sum_recursive_tail_call)
 {
+    needs_children_that_live_on();
     isle_receive_port *port = isle_port_open();
 
     spawn(sum_tail, isle_pack("[i,i,p]", 1000, 0, isle_port_send_port(port)), NULL);

@@ -11,6 +11,7 @@ static isle_timer *over_timer;
 static isle_value list, fixed_list, map, set, frozen_list, text, number, bytes;
 static isle_send_port none, self;
 static int64_t integer;
+static size_t size;
 static isle_value out;
 
 struct thing {
@@ -69,6 +70,9 @@ static void spawn_with(isle_options options)
 #define PORTS(X)                                                                                   \
     X(EINVAL, isle_send(none, number))                                                             \
     X(EINVAL, asked(isle_try_send(none, number)))                                                  \
+    X(EINVAL, asked(isle_try_send_sized(none, number, &size)))                                     \
+    X(EINVAL, asked(isle_try_send_sized(self, number, NULL)))                                      \
+    X(EUNSENDABLE, asked(isle_try_send_sized(self, isle_pointer(&integer), &size)))                \
     X(EINVAL, isle_call(none, number, 1))                                                          \
     X(EINVAL, isle_send_with_reply(none, number, self))                                            \
     X(EUNSENDABLE, isle_send(self, isle_pointer(&integer)))                                        \
@@ -110,16 +114,18 @@ static void spawn_with(isle_options options)
     X(EINVAL, isle_spawn_uri(NULL, isle_null(), isle_null(), NULL))                                \
     X(EINVAL, isle_spawn_uri("", isle_null(), isle_null(), NULL))                                  \
     X(EUNSENDABLE, isle_spawn(entry, isle_pointer(&integer), NULL))                                \
-    X(EUNSUPPORTED, spawn_with((isle_options){.backend = ISLE_PROCESS}))                           \
     X(EUNSUPPORTED, spawn_with((isle_options){.backend = ISLE_WASM}))                              \
     X(EUNSUPPORTED, spawn_with((isle_options){.backend = ISLE_WEB}))                               \
     X(EUNSUPPORTED, spawn_with((isle_options){.backend = ISLE_NODE}))                              \
     X(EUNSUPPORTED, spawn_with((isle_options){.cpu_time_max_ns = 1}))                              \
+    X(EUNSUPPORTED, spawn_with((isle_options){.sandbox = &(isle_sandbox){0}}))                     \
     X(ERANGE, spawn_with((isle_options){.cpu_time_max_ns = -1}))                                   \
     X(ERANGE, spawn_with((isle_options){.deadline_ns = -1}))                                       \
     X(EINVAL, spawn_with((isle_options){.thread = (isle_thread)9}))                                \
     X(ECLOSED, isle_await(isle_spawn_wait((isle_isolate){{0}, {0}, {0}, {0}})))                    \
     X(OK, isle_kill((isle_isolate){{0}, {0}, {0}, {0}}, ISLE_IMMEDIATE))                           \
+    X(OK, isle_shutdown((isle_isolate){{0}, {0}, {0}, {0}}))                                       \
+    X(OK, isle_on_shutdown(NULL, NULL))                                                            \
     X(OK, isle_set_errors_fatal((isle_isolate){{0}, {0}, {0}, {0}}, true))                         \
     X(OK, isle_pause((isle_isolate){{0}, {0}, {0}, {0}}, (isle_capability){0}))                    \
     X(OK, isle_resume((isle_isolate){{0}, {0}, {0}, {0}}, (isle_capability){0}))                   \
@@ -129,7 +135,20 @@ static void spawn_with(isle_options options)
     X(EUNSENDABLE, isle_ping(isle_current(), self, isle_pointer(&integer), ISLE_IMMEDIATE))        \
     X(EINVAL, isle_add_exit_listener(isle_current(), none, number))                                \
     X(EUNSENDABLE, isle_add_exit_listener(isle_current(), self, isle_pointer(&integer)))           \
+    X(OK, isle_add_exit_listener(isle_current(), self, isle_bytes(NULL, 65000)))                   \
+    X(ERANGE, isle_add_exit_listener(isle_current(), self, isle_bytes(NULL, 65537)))               \
     X(EINVAL, isle_add_error_listener(isle_current(), none))                                       \
+    X(EINVAL, isle_monitor(isle_current(), none))                                                  \
+    X(OK, isle_monitor((isle_isolate){{0}, {0}, {0}, {0}}, self))                                  \
+    X(OK, isle_unmonitor(isle_current(), none))                                                    \
+    X(OK, isle_unmonitor((isle_isolate){{0}, {0}, {0}, {0}}, self))                                \
+    X(EINVAL, isle_link((isle_isolate){{0}, {0}, {0}, {0}}))                                       \
+    X(OK, isle_link(isle_current()))                                                               \
+    X(OK, isle_unlink((isle_isolate){{0}, {0}, {0}, {0}}))                                         \
+    X(OK, isle_unlink(isle_current()))                                                             \
+    X(OK, isle_trap_links(none))                                                                   \
+    X(ETYPE, isle_as_end(isle_null()))                                                             \
+    X(ETYPE, isle_as_end(isle_object(&thing_type, &thing)))                                        \
     X(EUNSENDABLE, isle_exit(self, isle_pointer(&integer)))
 
 #define FUTURES(X)                                                                                 \
@@ -149,6 +168,8 @@ static void spawn_with(isle_options options)
     X(EINVAL, isle_future_keep(NULL))                                                              \
     X(EINVAL, isle_future_release(NULL))                                                           \
     X(EINVAL, isle_future_on_drop(NULL, task, NULL))                                               \
+    X(EINVAL, isle_future_on_cancel(NULL, task, NULL))                                             \
+    X(EINVAL, isle_future_on_cancel(pending, NULL, NULL))                                          \
     X(EINVAL, isle_future_on_drop(pending, NULL, NULL))                                            \
     X(ESTALE, isle_await(over_future))                                                             \
     X(ESTALE, isle_then(over_future, handler, handler, NULL))                                      \
@@ -216,6 +237,12 @@ static void spawn_with(isle_options options)
     X(ETYPE, isle_list_add(map, number))                                                           \
     X(EUNSUPPORTED, isle_list_add(fixed_list, number))                                             \
     X(EUNSUPPORTED, isle_list_add(frozen_list, number))                                            \
+    X(EINVAL, isle_list_of(NULL, 1))                                                               \
+    X(EINVAL, isle_list_read(list, 0, 1, NULL))                                                    \
+    X(ERANGE, isle_list_read(list, 1, 0, &out))                                                    \
+    X(ERANGE, isle_list_read(fixed_list, 1, SIZE_MAX, &out))                                       \
+    X(ETYPE, isle_list_read(map, 0, 0, &out))                                                      \
+    X(EUNSUPPORTED, isle_list_add(isle_list_of(&number, 1), number))                               \
     X(ERANGE, isle_list_get(list, 0))                                                              \
     X(ERANGE, isle_list_set(fixed_list, 2, number))                                                \
     X(ERANGE, isle_list_remove_last(list))                                                         \

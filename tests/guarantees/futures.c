@@ -142,6 +142,46 @@ TEST_ROOT(a_timeout_cancels_what_it_waits_for)
     settle(); /* its isolate was killed */
 }
 
+static void count_task(void *context)
+{
+    ++*(int *)context;
+}
+
+static isle_value watch_a_run(isle_value unused)
+{
+    isle_future *both = isle_future_timeout(isle_future_new(), ISLE_FOREVER);
+    isle_future_on_cancel(both, count_task, NULL); /* of a combination */
+    return unused;
+}
+
+TEST_ROOT(who_cancels_a_future_tells_its_maker)
+{
+    int told = 0;
+    isle_future *cancelled = isle_future_new(), *late = isle_future_new(),
+                *complete = isle_future_new();
+    isle_future_on_cancel(cancelled, count_task, &told);
+    isle_future_on_cancel(cancelled, count_task, &told);
+    isle_future_on_cancel(late, count_task, &told);
+    isle_future_on_cancel(complete, count_task, &told);
+    isle_future_cancel(cancelled);
+    CHECK_INT(told, 0); /* a later event */
+    isle_sleep(0);
+    CHECK_INT(told, 2);
+    isle_future_cancel(cancelled);
+    isle_future_complete(complete, isle_null());
+    isle_future_cancel(complete);
+    isle_sleep(0);
+    CHECK_INT(told, 2);
+    isle_future_on_cancel(cancelled, count_task, &told); /* too late, so at once */
+    isle_future_on_cancel(complete, count_task, &told);
+    isle_sleep(0);
+    CHECK_INT(told, 3);
+    CHECK_ERR(isle_try_await(isle_future_timeout(late, 1), ISLE_FOREVER, NULL), ISLE_ETIMEDOUT);
+    isle_sleep(0);
+    CHECK_INT(told, 4);
+    CHECK_ERR(isle_try(watch_a_run, isle_null(), NULL), ISLE_EINVAL);
+}
+
 TEST_ROOT(a_timeout_that_is_not_needed_changes_nothing)
 {
     isle_future *run = isle_run(echo_value, isle_int(4), NULL);
@@ -360,6 +400,7 @@ TEST_ROOT(a_call_fails_when_the_receiver_dies_before_it_is_served)
 
 TEST_ROOT(a_call_fails_when_the_receiver_dies_while_it_serves)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open();
     isle_isolate server = isle_spawn(slow_server, isle_port_value(port), NULL);
     isle_future *call = isle_call(server.default_port, isle_int(1), ISLE_FOREVER);

@@ -623,5 +623,6 @@ TEST_ROOT(waiting_uses_no_cpu_time)
     CHECK(used < ISLE_MS(1));
 }
 TEST_TIMEOUT(waiting_uses_no_cpu_time, 120);
+TEST_WAITS(waiting_uses_no_cpu_time);
 
 TEST_MAIN()

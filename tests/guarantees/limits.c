@@ -494,15 +494,15 @@ TEST_ROOT(the_memory_of_ended_isolates_comes_back_to_the_byte)
         /* What serves all isolates (the clock's table) keeps the size that it once needed. */
         live_once(lives[i], errors, 32);
         live_once(lives[i], errors, 32);
+        descriptors = descriptors_held();
         memory = memory_held();
-        descriptors = held_descriptors();
         for (int64_t round = rounds(3, 20, 1000); round > 0; round--) {
             live_once(lives[i], errors, 8);
             if (!memory_returns_to(memory))
                 fail("life %d leaves %d bytes", i, (int)(stats_now().memory - memory));
             test_count_check();
         }
-        CHECK_INT(held_descriptors(), descriptors);
+        CHECK(descriptors_return_to(descriptors));
     }
     isle_port_close(errors);
 }

@@ -383,6 +383,7 @@ static isle_value ping_in_time(isle_value isolate)
 
 TEST_ROOT(requests_that_wait_for_the_next_event_are_capped)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open();
     isle_isolate isolate = isle_spawn(computes, isle_port_value(port), NULL);
     isle_err err = ISLE_OK;
@@ -410,6 +411,7 @@ static void is_held(isle_value message)
 
 TEST_ROOT(a_ping_behind_a_kill_finds_nobody)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
     isle_isolate isolate;
 

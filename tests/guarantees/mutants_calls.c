@@ -162,6 +162,7 @@ static void builds_and_exits(isle_value root)
 
 TEST_ROOT(results_are_moved)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open();
 
     CHECK(isle_as_bytes(isle_await(isle_run(builds, isle_null(), NULL)), NULL) == built_at);

@@ -109,6 +109,7 @@ static isle_isolate held_with_data(isle_receive_port *port, int count)
 
 TEST_ROOT(control_goes_before_data_first_in_first_out)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open();
     isle_isolate isolate = held_with_data(port, 10);
 
@@ -125,6 +126,7 @@ TEST_ROOT(control_goes_before_data_first_in_first_out)
 
 TEST_ROOT(an_immediate_request_overtakes_one_before_the_next_event)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open();
     isle_isolate isolate = held_with_data(port, 0);
 
@@ -139,6 +141,7 @@ TEST_ROOT(an_immediate_request_overtakes_one_before_the_next_event)
 
 TEST_ROOT(a_kill_goes_before_data_that_was_sent_earlier)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
     isle_isolate isolate = held_with_data(port, 10);
 
@@ -154,6 +157,7 @@ TEST_ROOT(a_kill_goes_before_data_that_was_sent_earlier)
 
 TEST_ROOT(a_pause_goes_before_data_that_was_sent_earlier)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open();
     isle_isolate isolate = held_with_data(port, 3);
     isle_capability key = isle_pause(isolate, (isle_capability){0});
@@ -181,6 +185,7 @@ static isle_value ping_null(isle_value isolate)
 
 TEST_ROOT(control_is_capped)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
     isle_isolate isolate = held_with_data(port, 0);
     isle_err err = ISLE_OK;
@@ -307,6 +312,7 @@ static void crowded(isle_value message)
 
 TEST_ROOT(replies_and_notices_pass_a_full_mailbox)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open(), *over = isle_port_open();
     isle_isolate other;
     isle_send_port go, data;
@@ -362,6 +368,7 @@ static void crowded_waiter(isle_value message)
 
 TEST_ROOT(pings_results_and_refusals_pass_a_full_mailbox)
 {
+    needs_shared_program();
     isle_receive_port *port = isle_port_open(), *dead = isle_port_open();
     isle_value gone = isle_port_value(dead);
     isle_send_port data;
@@ -426,6 +433,7 @@ static void narrow_receiver(isle_value message)
 
 TEST_ROOT(two_slot_mailboxes_keep_order_under_load)
 {
+    needs_refusals_in_time();
     isle_receive_port *port = isle_port_open();
     int64_t count = rounds(1000, 10000, 200000);
     isle_value to;
@@ -462,6 +470,7 @@ static void relay(isle_value message)
 
 TEST_ROOT(a_chain_of_two_slot_mailboxes_loses_nothing)
 {
+    needs_refusals_in_time();
     enum { LENGTH = 6 };
     isle_receive_port *port = isle_port_open();
     int64_t count = rounds(200, 2000, 100000);

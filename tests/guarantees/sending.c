@@ -144,23 +144,25 @@ static void check_nothing_leaks(bool by_offender)
 
     isle_send(isolate.default_port, isle_null());
     refuse_many(isolate.default_port, by_offender);
-    memory = stats_now().memory;
+    descriptors = descriptors_held();
+    memory = memory_held();
     used = isle_memory_used();
-    descriptors = held_descriptors();
     refuse_many(isolate.default_port, by_offender);
-    CHECK_UINT(stats_now().memory, memory);
+    CHECK(memory_returns_to(memory));
     CHECK_UINT(isle_memory_used(), used);
-    CHECK_INT(held_descriptors(), descriptors);
+    CHECK(descriptors_return_to(descriptors));
     sleeper_stop(isolate);
 }
 
 TEST_ROOT(an_unsendable_message_leaks_nothing)
 {
+    needs_exact_memory();
     check_nothing_leaks(true);
 }
 
 TEST_ROOT(a_message_to_a_full_mailbox_leaks_nothing)
 {
+    needs_exact_memory();
     check_nothing_leaks(false);
 }
 
@@ -563,6 +565,49 @@ TEST_ROOT(a_run_that_fails_beside_its_computation_is_told_once)
     CHECK_UINT(after.dropped_closed, before.dropped_closed);
 }
 
+TEST_ROOT(a_sized_send_tells_what_the_message_weighs)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_value values[] = {isle_int(5), isle_string("text"), isle_bytes(NULL, 100000),
+                           isle_transferable(50000)};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        size_t before = isle_memory_used(), size = 0;
+        CHECK_ERR(isle_try_send_sized(isle_port_send_port(port), values[i], &size), ISLE_OK);
+        if (i < 3) /* a transferable has left this heap */
+            CHECK_UINT(isle_memory_used() - before, size);
+        else
+            CHECK(size > 50000 && size < 60000);
+    }
+    isle_port_close(port);
+}
+
+TEST_ROOT(many_entries_of_a_list_are_written_and_read_at_once)
+{
+    isle_value values[] = {isle_int(1), isle_string("two"), isle_pack("[i]", 3)}, read[3];
+    isle_value list = isle_list_of(values, 3), kept = isle_keep(list);
+    CHECK_VALUE(list, isle_pack("[i,s,[i]]", 1, "two", 3));
+    isle_list_read(kept, 1, 2, read);
+    CHECK_STRING(isle_as_string(read[0]), "two");
+    CHECK_INT(isle_count(read[1]), 1);
+    isle_list_read(kept, 3, 0, NULL);
+    CHECK_INT(isle_count(isle_list_of(NULL, 0)), 0);
+    isle_release(kept);
+}
+
+TEST_ROOT(immediates_are_what_needs_no_memory)
+{
+    CHECK(isle_is_immediate(isle_null()));
+    CHECK(isle_is_immediate(isle_bool(true)));
+    CHECK(isle_is_immediate(isle_int(-5)));
+    CHECK(isle_is_immediate(isle_port(isle_current().default_port)));
+    CHECK(isle_is_immediate(isle_double(0.5)));
+    CHECK(!isle_is_immediate(isle_int(INT64_MAX)));
+    CHECK(!isle_is_immediate(isle_string("text")));
+    CHECK(!isle_is_immediate(isle_freeze(isle_string("text"))));
+    CHECK(!isle_is_immediate(isle_list()));
+    CHECK(!isle_is_immediate(isle_pointer(NULL)));
+}
+
 /* --- never blocks: a receiver that is stuck in a system call takes what its mailbox holds */
 
 static sem_t stuck_semaphore;
@@ -575,6 +620,7 @@ static void stuck(isle_value message)
 
 TEST_ROOT(sending_does_not_wait_for_a_stuck_receiver)
 {
+    needs_shared_program();
     isle_isolate isolate;
 
     sem_init(&stuck_semaphore, 0, 0);

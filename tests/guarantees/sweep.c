@@ -9,6 +9,7 @@
 
 #include "platform/platform.h"
 #include "sched/sched.h"
+#include "value/failure.h"
 
 static isle_receive_port *sweep_port;
 static isle_isolate sweep_server;
@@ -137,11 +138,6 @@ static isle_value op_timers(isle_value ignored)
     return isle_null();
 }
 
-static void close_port(void *port)
-{
-    isle_port_close(port);
-}
-
 static isle_value op_ports(isle_value ignored)
 {
     isle_receive_port *port = isle_port_open();
@@ -153,6 +149,37 @@ static isle_value op_ports(isle_value ignored)
     isle_sleep(0);
     isle_port_close(port);
     return isle_null();
+}
+
+static isle_future *swept_wait;
+
+static void give_up_wait(void *unused)
+{
+    (void)unused;
+    if (swept_wait != NULL)
+        isle_future_cancel(swept_wait);
+    swept_wait = NULL;
+}
+
+/* Bounds, the tide, sends that wait; one is given up, one is let in. */
+static isle_value op_bounds(isle_value ignored)
+{
+    isle_receive_port *port = isle_port_open_with(&(isle_port_options){
+        .max_messages = 2, .high_messages = 2, .on_high = no_task, .on_low = no_task});
+    isle_send_port to = isle_port_send_port(port);
+
+    isle_defer(close_port, port);
+    isle_defer(give_up_wait, NULL);
+    isle_send(to, isle_int(1));
+    isle_send(to, message_of_many_kinds());
+    swept_wait = isle_send_wait(to, message_of_many_kinds(), ISLE_FOREVER);
+    isle_future_cancel(isle_send_wait(to, isle_int(4), ISLE_SECONDS(60)));
+    (void)isle_port_receive(port);
+    (void)isle_await(swept_wait);
+    isle_port_set_bounds(
+        port, &(isle_port_options){.max_messages = 1, .overflow = ISLE_OVERFLOW_DROP_OLDEST});
+    (void)isle_port_receive(port);
+    return (void)ignored, isle_null();
 }
 
 static isle_value op_control(isle_value ignored)
@@ -183,6 +210,138 @@ static isle_value op_kept(isle_value ignored)
     return isle_null();
 }
 
+static isle_names swept_names;
+
+static void close_names(void *unused)
+{
+    (void)unused;
+    isle_names_close(swept_names);
+}
+
+static void names_need(isle_err err)
+{
+    if (err != ISLE_OK)
+        isle_throw(isle_last_error());
+}
+
+static isle_value op_names(isle_value ignored)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_send_port to = isle_port_send_port(port);
+
+    (void)ignored;
+    isle_defer(close_port, port);
+    swept_names = isle_names_open();
+    isle_defer(close_names, NULL);
+    isle_names names = swept_names;
+    (void)isle_name_monitor(names, "swept", to);
+    isle_future *wait = isle_name_wait(names, "swept", ISLE_SECONDS(9));
+    names_need(isle_name_register(names, "swept", to));
+    (void)isle_await(wait);
+    names_need(isle_name_register(names, "swept too", to));
+    CHECK_INT(isle_count(isle_name_list(names)), 2);
+    (void)isle_name_monitor(names, "swept", to);
+    isle_name_unregister(names, "swept");
+    CHECK(isle_send_port_equal(isle_as_name_change(isle_port_receive(port)).port, to));
+    CHECK(isle_send_port_is_none(isle_as_name_change(isle_port_receive(port)).port));
+    return isle_null();
+}
+
+static void wait_for_ever(isle_value message)
+{
+    (void)message;
+    (void)isle_port_receive(isle_default_port());
+}
+
+static isle_value op_group(isle_value ignored)
+{
+    isle_group *group = isle_group_open(&(isle_group_options){.deadline_ns = ISLE_SECONDS(1000)});
+    isle_group *inner = isle_group_open(&(isle_group_options){.parent = group});
+
+    (void)ignored;
+    isle_group_spawn(group, wait_for_ever, isle_null(), NULL);
+    isle_group_spawn(inner, wait_for_ever, isle_null(), NULL);
+    isle_group_timer(inner, ISLE_SECONDS(1000), no_task, NULL);
+    isle_group_own(group, isle_future_new());
+    isle_group_add(group, isle_spawn(idle_entry, isle_null(), NULL));
+    if (isle_group_close(group) != ISLE_OK)
+        isle_throw(isle_last_error());
+    return isle_null();
+}
+
+static void close_stream(void *stream)
+{
+    isle_stream_close(stream);
+}
+
+static void end_writer(void *writer)
+{
+    isle_stream_end(writer);
+}
+
+/* Both ends here: they learn of each other, items are gathered and travel alone, credit is used up
+ * and comes back. */
+static isle_value op_stream(isle_value ignored)
+{
+    (void)ignored;
+    isle_value item;
+    isle_stream *stream = isle_stream_open(&(isle_stream_options){.items_max = 8});
+    isle_defer(close_stream, stream);
+    isle_writer *writer = isle_stream_writer(isle_stream_sink(stream));
+    isle_defer(end_writer, writer);
+    isle_stream_write(writer, isle_int(0));
+    CHECK(isle_stream_read(stream, &item));
+    isle_sleep(0);
+    for (int i = 1; i < 30; i++) {
+        isle_stream_put(writer, i % 5 ? isle_int(i) : isle_pack("[i]", i));
+        isle_stream_flush(writer);
+        CHECK(isle_stream_read(stream, &item));
+        CHECK_VALUE(item, i % 5 ? isle_int(i) : isle_pack("[i]", i));
+        isle_sleep(0);
+    }
+    isle_stream_end(writer);
+    CHECK(!isle_stream_read(stream, &item));
+    isle_stream_close(stream);
+    return isle_null();
+}
+
+static isle_topic swept_topic;
+static isle_subscription *swept_subscription;
+
+static void close_topic(void *unused)
+{
+    (void)unused;
+    isle_subscription_close(swept_subscription);
+    isle_topic_close(swept_topic);
+}
+
+/* A failure may end the subscription, or lose what is published: each is told. */
+static isle_value op_topics(isle_value ignored)
+{
+    isle_value message;
+
+    (void)ignored;
+    isle_set_errors_fatal(isle_current(), false); /* its events fail as well */
+    isle_add_error_listener(isle_current(), isle_port_send_port(sweep_port));
+    swept_topic = (isle_topic){{0}, {0}};
+    swept_subscription = NULL;
+    isle_defer(close_topic, NULL); /* before there is one: who keeps a topic lives on */
+    swept_topic = isle_topic_open(NULL);
+    swept_subscription = isle_topic_subscribe(swept_topic, NULL);
+    for (int i = 0; i < 3; i++)
+        isle_topic_publish(swept_topic, isle_string("swept"));
+    isle_topic_counts counts;
+    do {
+        isle_sleep(0);
+        counts = isle_topic_read_counts(swept_topic);
+    } while (counts.published + counts.refused < 3);
+    for (uint64_t i = 0; i < counts.published; i++)
+        names_need(isle_subscription_receive(swept_subscription, ISLE_FOREVER, &message));
+    if (counts.refused > 0)
+        isle__throw(ISLE_ENOMEM, "Out of Memory");
+    return isle_null();
+}
+
 static const struct {
     const char *name;
     isle_computation *op;
@@ -199,8 +358,13 @@ static const struct {
     {"then", op_then, true},
     {"timers", op_timers, true},
     {"ports", op_ports, false},
+    {"bounds", op_bounds, false},
     {"control", op_control, true},
     {"kept", op_kept, true},
+    {"names", op_names, true},
+    {"group", op_group, true},
+    {"stream", op_stream, true},
+    {"topics", op_topics, true},
 };
 
 /* Drops what has arrived and lets everybody end but the server. */
@@ -295,8 +459,13 @@ SWEEP(call, "call");
 SWEEP(then_all_and_any, "then");
 SWEEP(timers, "timers");
 SWEEP(ports, "ports");
+SWEEP(bounds, "bounds");
 SWEEP(control, "control");
 SWEEP(kept_values, "kept");
+SWEEP(names, "names");
+SWEEP(groups, "group");
+SWEEP(stream, "stream");
+SWEEP(topics, "topics");
 
 TEST(out_of_memory_at_the_start)
 {

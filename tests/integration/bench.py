@@ -4,18 +4,23 @@
 limits and threads by hand, of the messaging libraries that are installed, and what it makes of
 figures that are known."""
 
+import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import xml.dom.minidom
 
-from suite import BUILD, SOURCE, equal, main, run, test
+from suite import BUILD, SOURCE, equal, main, run, skip, test
 
 BENCH = os.path.join(SOURCE, 'bench')
 sys.path.insert(0, os.path.join(BENCH, 'harness'))
 
 # pylint: disable=wrong-import-position
+import machine  # noqa: E402
+import programs  # noqa: E402
+import report  # noqa: E402
 import results  # noqa: E402
 import workloads  # noqa: E402
 
@@ -43,6 +48,35 @@ def a_moment_of_every_workload():
     xml.dom.minidom.parse('bench.svg')
     with open('bench.md', encoding='utf-8') as file:
         assert 'tree-maps' in file.read()
+
+
+@test(timeout=300)
+def a_moment_of_isolates_behind_a_wall():
+    """And of the peers of that group, which need nothing but a compiler; of bubblewrap where it is
+    installed and may do what it is asked."""
+    usable = subprocess.run(['bwrap', '--unshare-all', '--ro-bind', '/', '/', 'true'],
+                            capture_output=True, check=False).returncode == 0 \
+        if shutil.which('bwrap') else False
+    peers = ['posix_spawn', *(['bwrap'] if usable else []), 'seqpacket']
+    # A few of each and each once, whoever else uses the machine.
+    told = bench('--build', '.', '--group', 'wall', '--quick', '--scale', '0.001', '--threads', '1',
+                 peers=['channel', *peers])
+    equal((told['missing'], told['failures']), ({}, []), 'what failed')
+    # Nobody but root may look at the memory of an isolate.
+    equal([line['workload'] for line in told['lines']],
+          [one.name for one in workloads.WALL
+           if os.geteuid() == 0 or one.program_line != 'wall-memory'], 'the lines')
+    for line in told['lines']:
+        asked = next(one for one in workloads.WALL if one.name == line['workload'])
+        equal(sorted(line['peers']), sorted(peers), line['workload'])
+        equal(list(line['limits']), [what for what, _, _ in asked.limits], line['workload'])
+        assert all(one['median'] > 0 for one in [line['isle'], *line['peers'].values(),
+                                                 *line['limits'].values()]), line
+        equal((line['target'] or 0, line['bar_reached'] in ('yes', 'no')),
+              (asked.target, asked.target > 0), line['workload'])
+    with open('bench.txt', encoding='utf-8') as file:
+        assert 'Behind a wall: the target is reached on' in file.read()
+    xml.dom.minidom.parse('bench.svg')
 
 
 @test(timeout=300)
@@ -80,6 +114,16 @@ def a_moment_of_nng():
 
 
 @test(timeout=120)
+def a_moment_of_the_channel():
+    program = os.path.join(BUILD, 'bench', 'bench-channel')
+    os.environ['BENCH_COUNT'] = '100'
+    for name in run([program, 'list']).split():
+        told, value = run([program, name]).split()
+        equal(told, name, 'the figure')
+        assert float(value) > 0, (name, value)
+
+
+@test(timeout=120)
 def costs_beside_a_crowd_are_drawn():
     bench('--scaling', '--sizes', '1,100')
     xml.dom.minidom.parse('scaling.svg')
@@ -103,7 +147,7 @@ def workloads_and_peers_are_chosen_by_name():
 
 @test()
 def programs_refuse_what_they_do_not_know():
-    for name in ['isle', 'limit', 'pthread']:
+    for name in ['isle', 'limit', 'pthread', 'channel']:
         program = os.path.join(BUILD, 'bench', f'bench-{name}')
         done = subprocess.run([program, 'nothing'], capture_output=True, text=True, check=False)
         equal((done.returncode, done.stdout), (2, ''), name)
@@ -130,8 +174,37 @@ def the_bar_is_twice_the_best_peer_or_near_the_limit():
                           (judged('/s', 80, {'a': 70}, 100), 'yes'),
                           (judged('ns', 100, {}), '')]:
         equal(line.verdict, verdict, f'verdict on {line}')
+    for unit, isle, target, verdict in [('ns', 100, 100, 'yes'), ('ns', 101, 100, 'no'),
+                                        ('/s', 100, 100, 'yes'), ('B/s', 99, 100, 'no')]:
+        line = judged(unit, isle, {'a': 1000})
+        line.workload = dataclasses.replace(line.workload, group='wall', target=target)
+        equal(line.verdict, verdict, f'verdict on {line}')
     equal(judged('/s', 10, {'a': 5, 'b': 7}).best_peer, 'b', 'best in messages a second')
     equal(judged('ns', 10, {'a': 5, 'b': 7}).best_peer, 'a', 'best in time')
+
+
+@test()
+def a_group_that_is_published_leaves_the_others_as_they_were():
+    told = {'machine': machine.describe(), 'rounds': 5, 'scale': 1}
+
+    def page(group, value, date, old=''):
+        line = judged('ns', value, {'posix_spawn': 70})
+        line.workload = dataclasses.replace(line.workload, group=group, target=60)
+        program = programs.Program('isle', '', [], f'at-{date}')
+        return report.markdown_report([line], [program], dict(told, date=date), old)
+
+    first = page('lines', 5, '2026-01-01', page('wall', 50, '2026-01-02'))
+    second = page('wall', 90, '2026-01-03', first)
+    headings = ['## Between isolates', '### All medians', '## Behind a wall',
+                '### From the least to the most']
+    for told_page in (first, second):
+        equal([line for line in told_page.splitlines() if line.startswith('##')], headings,
+              'the sections')
+    before, after = report.sections_of(first), report.sections_of(second)
+    equal(after['Between isolates'], before['Between isolates'], 'what was not measured')
+    assert 'Measured on 2026-01-01' in second and 'at-2026-01-01' in second, second
+    assert '2026-01-02' not in second and '| 90 ns |' in second, second
+    equal(report.markdown_report([], [], told, second), second, 'a page that nothing is added to')
 
 
 @test()
@@ -187,7 +260,8 @@ def one_worker_is_better_only_if_pairs_say_so_as_well():
 def values_are_shown_in_three_digits():
     for unit, value, shown in [('ns', 0.5, '0.50 ns'), ('ns', 39.04, '39 ns'),
                                ('ns', 999.7, '1.00 µs'), ('ns', 12345, '12.3 µs'),
-                               ('/s', 25.9e6, '25.9 M/s'), ('B', 313, '313 B'),
+                               ('/s', 25.9e6, '25.9 M/s'), ('B/s', 3.2e9, '3.20 GB/s'),
+                               ('B', 313, '313 B'),
                                ('B', 1867, '1,867 B'), ('B', 23200, '23.2 kB')]:
         equal(workloads.format_value(unit, value), shown, f'{value} {unit}')
 

@@ -30,6 +30,12 @@ def skip(reason):
     sys.exit(77)
 
 
+def is_sanitized():
+    """A sanitizer's runtime takes the signals of a crash, and more memory than a limit leaves."""
+    with open(os.path.join(BUILD, 'compile_commands.json'), encoding='utf-8') as file:
+        return '-fsanitize' in file.read()
+
+
 def run(command, status=0, **options):
     """Runs a command, given as words or as one string, and returns what it printed."""
     words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]

@@ -2,20 +2,12 @@
 /* The quick copier against the general one, over graphs drawn from seeds: both make equal graphs of
  * equal size (chunks apart, which are cut as things come), refuse the same, and leave the original
  * as it was. */
+#include "draw_help.h"
 #include "heap_fixture.h"
-#include "isle/bytes.h"
-#include "isle/object.h"
 #include "isle/port.h"
 #include "value/copy_quick.h"
 
-enum { HEADER = 40, NODES = 12, MADE_MAX = 400 }; /* more than ISLE__QUICK_STRUCTS */
-
-struct leaf {
-    int64_t number;
-    char *name;
-};
-extern const isle_type leaf_type;
-ISLE_TYPE(leaf_type, struct leaf, ISLE_FIELD(struct leaf, number), ISLE_FIELD(struct leaf, name));
+enum { HEADER = 40 };
 
 struct node {
     char *name;
@@ -37,39 +29,6 @@ ISLE_TYPE(node_type, struct node, ISLE_FIELD(struct node, name),
           ISLE_FIELD(struct node, note), ISLE_FIELD_OWNED(struct node, owned, &leaf_type),
           ISLE_FIELD_STRUCT(struct node, inside, &leaf_type),
           ISLE_FIELD_ARRAY(struct node, numbers, number_count)); /* which travels with it */
-
-/* What a graph is drawn from, and what has been made of it so far: shared, and led back to. */
-struct draw {
-    uint64_t state;
-    bool plain;   /* nothing that the quick way cannot do */
-    bool hostile; /* things that no message may have */
-    isle_value made[MADE_MAX];
-    size_t made_count;
-    struct node nodes[NODES];
-    struct node *others[NODES];
-    struct leaf leaves[NODES];
-    double numbers[NODES];
-    char text[10 * NODES + 40];
-};
-
-static uint64_t draw_below(struct draw *draw, uint64_t bound)
-{
-    uint64_t mixed = draw->state += UINT64_C(0x9e3779b97f4a7c15);
-
-    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (mixed ^ mixed >> 31) % bound;
-}
-
-static isle_value draw_text(struct draw *draw, size_t most)
-{
-    size_t size = draw_below(draw, most);
-    char text[200];
-
-    for (size_t i = 0; i < size; i++)
-        text[i] = (char)('a' + draw_below(draw, 26));
-    return isle_string_sized(text, size);
-}
 
 static isle_value draw_leaf(struct draw *draw)
 {
@@ -107,13 +66,6 @@ static isle_value draw_rare(struct draw *draw)
 }
 
 static isle_value draw_value(struct draw *draw, int depth);
-
-static isle_value draw_made(struct draw *draw, isle_value value)
-{
-    if (draw->made_count < MADE_MAX)
-        draw->made[draw->made_count++] = value;
-    return value;
-}
 
 static isle_value draw_list(struct draw *draw, int depth)
 {
@@ -172,6 +124,10 @@ static isle_value draw_value(struct draw *draw, int depth)
 
 static void draw_nodes(struct draw *draw)
 {
+    static struct node nodes[NODES];
+
+    memset(nodes, 0, sizeof nodes);
+    draw->nodes = nodes;
     for (size_t i = 0; i < NODES; i++) {
         struct node *node = &draw->nodes[i];
 
@@ -201,9 +157,7 @@ static void draw_nodes(struct draw *draw)
 
 static isle_value draw_graph(struct draw *draw, uint64_t seed, bool plain, bool hostile)
 {
-    memset(draw, 0, sizeof *draw);
-    memset(draw->text, 'n', sizeof draw->text - 1);
-    draw->state = seed;
+    draw_begin(draw, seed);
     draw->plain = plain;
     draw->hostile = hostile;
     draw_nodes(draw);
@@ -488,9 +442,7 @@ static isle_value draw_slip_value(struct draw *draw)
 
 static struct slip draw_slip(struct draw *draw, uint64_t seed)
 {
-    memset(draw, 0, sizeof *draw);
-    memset(draw->text, 'n', sizeof draw->text - 1);
-    draw->state = seed;
+    draw_begin(draw, seed);
     struct slip slip = {.number = (int64_t)seed,
                         .name = draw_below(draw, 2) == 0 ? NULL : draw->text,
                         .port = {seed},

@@ -72,4 +72,28 @@ TEST(an_index_without_memory_is_as_it_was)
     isle__index_fini(&index);
 }
 
+TEST(an_index_that_is_nearly_empty_gives_memory_back)
+{
+    struct isle__index index = {0};
+    for (size_t i = 0; i < 10000; i++)
+        CHECK(isle__index_put(&index, key_of(i), i + 1));
+    size_t most = isle__index_size(&index);
+    CHECK(isle__index_trim(&index));
+    CHECK_UINT(isle__index_size(&index), most);
+    isle__memory_fail_at(1);
+    for (size_t i = 100; i < 10000; i++)
+        isle__index_remove(&index, key_of(i));
+    CHECK(!isle__index_trim(&index));
+    isle__memory_fail_at(0);
+    for (size_t i = 10; i < 100; i++) {
+        isle__index_remove(&index, key_of(i));
+        CHECK(isle__index_trim(&index));
+    }
+    CHECK(isle__index_size(&index) < most / 64);
+    for (size_t i = 0; i < 100; i++)
+        CHECK_INT(isle__index_find(&index, key_of(i)), i < 10 ? i + 1 : 0);
+    isle__index_fini(&index);
+    CHECK(isle__index_trim(&index));
+}
+
 TEST_MAIN()

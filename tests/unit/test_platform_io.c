@@ -39,18 +39,18 @@ TEST(poller_tells_once_until_armed_again)
     struct isle__poll_event event;
     int fds[2];
     CHECK_ERR(isle__pipe_open(fds), ISLE_OK);
-    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, true, 42), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 42), ISLE_OK);
     CHECK_UINT(isle__poller_wait(poller, 0, &event, 1), 0);
     CHECK_INT(write(fds[1], "ab", 2), 2);
     CHECK_UINT(poll_some(poller, &event, 1), 1);
     CHECK_UINT(event.key, 42);
     CHECK_UINT(event.events, ISLE_READABLE);
     CHECK_UINT(isle__poller_wait(poller, ISLE_MS(5), &event, 1), 0);
-    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, true, 43), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 43), ISLE_OK);
     CHECK_UINT(poll_some(poller, &event, 1), 1);
     CHECK_UINT(event.key, 43);
     isle__poller_remove(poller, fds[0]);
-    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, true, 44), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 44), ISLE_OK);
     isle__fd_close(fds[1]);
     CHECK_UINT(poll_some(poller, &event, 1), 1);
     CHECK_UINT(event.events, ISLE_READABLE | ISLE_HANGUP);
@@ -65,7 +65,7 @@ TEST(poller_tells_edges)
     char bytes[8];
     int fds[2];
     CHECK_ERR(isle__pipe_open(fds), ISLE_OK);
-    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, false, 1), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_EDGE, 1), ISLE_OK);
     for (int i = 0; i < 3; i++) {
         CHECK_INT(write(fds[1], "x", 1), 1);
         CHECK_UINT(poll_some(poller, &event, 1), 1);
@@ -88,9 +88,9 @@ TEST(poller_does_not_wake_a_writer_for_a_half_closed_peer)
     while (write(fds[0], junk, sizeof junk) > 0)
         continue;
     CHECK_INT(shutdown(fds[1], SHUT_WR), 0);
-    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_WRITABLE, true, 1), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_WRITABLE, ISLE__POLL_ONCE, 1), ISLE_OK);
     CHECK_UINT(isle__poller_wait(poller, ISLE_MS(2), &event, 1), 0);
-    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, true, 2), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 2), ISLE_OK);
     CHECK_UINT(poll_some(poller, &event, 1), 1);
     CHECK_UINT(event.events, ISLE_READABLE | ISLE_HANGUP);
     isle__fd_close(fds[0]);
@@ -118,10 +118,11 @@ TEST(poller_refuses_files_and_its_own_key)
     struct isle__poller *poller = poller_new();
     FILE *file = tmpfile();
     CHECK(file != NULL);
-    CHECK_ERR(isle__poller_add(poller, fileno(file), ISLE_READABLE, true, 1), ISLE_ESYSTEM);
+    CHECK_ERR(isle__poller_add(poller, fileno(file), ISLE_READABLE, ISLE__POLL_ONCE, 1),
+              ISLE_ESYSTEM);
     CHECK_INT(errno, EPERM);
-    CHECK_ERR(isle__poller_add(poller, -1, ISLE_READABLE, true, 1), ISLE_ESYSTEM);
-    CHECK_ERR(isle__poller_add(poller, 0, ISLE_READABLE, true, UINT64_MAX), ISLE_EINVAL);
+    CHECK_ERR(isle__poller_add(poller, -1, ISLE_READABLE, ISLE__POLL_ONCE, 1), ISLE_ESYSTEM);
+    CHECK_ERR(isle__poller_add(poller, 0, ISLE_READABLE, ISLE__POLL_ONCE, UINT64_MAX), ISLE_EINVAL);
     fclose(file);
     isle__poller_close(poller);
 }
@@ -181,10 +182,10 @@ TEST(notifier_is_readable_between_raise_and_clear)
     isle__notifier_clear(notifier);
     isle__notifier_raise(notifier);
     isle__notifier_raise(notifier);
-    CHECK_ERR(isle__poller_add(poller, copy, ISLE_READABLE, true, 9), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, copy, ISLE_READABLE, ISLE__POLL_ONCE, 9), ISLE_OK);
     CHECK_UINT(poll_some(poller, &event, 1), 1);
     isle__notifier_clear(notifier);
-    CHECK_ERR(isle__poller_add(poller, copy, ISLE_READABLE, true, 9), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, copy, ISLE_READABLE, ISLE__POLL_ONCE, 9), ISLE_OK);
     CHECK_UINT(isle__poller_wait(poller, 0, &event, 1), 0);
     isle__fd_close(notifier);
     isle__fd_close(copy);
@@ -380,6 +381,160 @@ TEST(library_open_leaves_no_descriptor)
     int after = dup(0);
     close(after);
     CHECK_INT(after, before);
+}
+
+/* --- the poller by ppoll */
+
+static struct isle__poller *plain_new(void)
+{
+    struct isle__poller *poller;
+    CHECK_ERR(isle__poller_open_plain(&poller), ISLE_OK);
+    return poller;
+}
+
+TEST(plain_poller_tells_once_until_armed_again)
+{
+    struct isle__poller *poller = plain_new();
+    struct isle__poll_event event;
+    int fds[2];
+    CHECK_ERR(isle__pipe_open(fds), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 42), ISLE_OK);
+    CHECK_UINT(isle__poller_wait(poller, 0, &event, 1), 0);
+    CHECK_INT(write(fds[1], "ab", 2), 2);
+    CHECK_UINT(poll_some(poller, &event, 1), 1);
+    CHECK_UINT(event.key, 42);
+    CHECK_UINT(event.events, ISLE_READABLE);
+    CHECK_UINT(isle__poller_wait(poller, ISLE_MS(5), &event, 1), 0);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 43), ISLE_OK);
+    CHECK_UINT(poll_some(poller, &event, 1), 1);
+    CHECK_UINT(event.key, 43);
+    isle__poller_remove(poller, fds[0]);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_ONCE, 44), ISLE_OK);
+    isle__fd_close(fds[1]);
+    CHECK_UINT(poll_some(poller, &event, 1), 1);
+    CHECK_UINT(event.events, ISLE_READABLE | ISLE_HANGUP);
+    isle__fd_close(fds[0]);
+    isle__poller_close(poller);
+}
+
+TEST(plain_poller_tells_a_level_again_and_again)
+{
+    struct isle__poller *poller = plain_new();
+    struct isle__poll_event event;
+    int fds[2];
+    CHECK_ERR(isle__pipe_open(fds), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_LEVEL, 1), ISLE_OK);
+    CHECK_INT(write(fds[1], "a", 1), 1);
+    for (int i = 0; i < 5; i++)
+        CHECK_UINT(isle__poller_wait(poller, ISLE_SECONDS(10), &event, 1), 1);
+    char byte;
+    CHECK_INT(read(fds[0], &byte, 1), 1);
+    CHECK_UINT(isle__poller_wait(poller, 0, &event, 1), 0);
+    isle__fd_close(fds[0]);
+    isle__fd_close(fds[1]);
+    isle__poller_close(poller);
+}
+
+/* Each change is told at once to who reads to the end; what is left is told again, later and later.
+ */
+TEST(plain_poller_tells_edges)
+{
+    struct isle__poller *poller = plain_new();
+    struct isle__poll_event event;
+    char byte;
+    int fds[2];
+    CHECK_ERR(isle__pipe_open(fds), ISLE_OK);
+    CHECK_ERR(isle__poller_add(poller, fds[0], ISLE_READABLE, ISLE__POLL_EDGE, 1), ISLE_OK);
+    for (int i = 0; i < 10; i++) {
+        CHECK_INT(write(fds[1], "a", 1), 1);
+        CHECK_UINT(isle__poller_wait(poller, ISLE_SECONDS(10), &event, 1), 1);
+        CHECK_INT(read(fds[0], &byte, 1), 1);
+        CHECK_UINT(isle__poller_wait(poller, 0, &event, 1), 0);
+    }
+    CHECK_INT(write(fds[1], "a", 1), 1);
+    int64_t began = isle__clock_now();
+    for (int i = 0; i < 5; i++) /* after 0, 1, 3, 7, 15 ms */
+        CHECK_UINT(poll_some(poller, &event, 1), 1);
+    CHECK(isle__clock_now() - began >= ISLE_MS(15));
+    isle__fd_close(fds[0]);
+    isle__fd_close(fds[1]);
+    isle__poller_close(poller);
+}
+
+TEST(plain_poller_takes_many_and_gives_them_back)
+{
+    enum { MANY = 50 };
+    struct isle__poller *poller = plain_new();
+    struct isle__poll_event events[MANY];
+    uint64_t live = isle__memory_live();
+    int fds[MANY][2];
+    for (int i = 0; i < MANY; i++) {
+        CHECK_ERR(isle__pipe_open(fds[i]), ISLE_OK);
+        CHECK_ERR(isle__poller_add(poller, fds[i][0], ISLE_READABLE, ISLE__POLL_LEVEL, (uint64_t)i),
+                  ISLE_OK);
+        CHECK_INT(write(fds[i][1], "a", 1), 1);
+    }
+    CHECK(isle__memory_live() > live);
+    CHECK_UINT(poll_some(poller, events, MANY), MANY);
+    CHECK_UINT(poll_some(poller, events, 7), 7);
+    for (int i = 0; i < MANY; i += 2)
+        isle__poller_remove(poller, fds[i][0]);
+    isle__poller_remove(poller, fds[0][0]);
+    CHECK_UINT(poll_some(poller, events, MANY), MANY / 2);
+    for (int i = 0; i < MANY / 2; i++)
+        CHECK_UINT(events[i].key % 2, 1);
+    for (int i = 0; i < MANY; i++) {
+        isle__fd_close(fds[i][0]);
+        isle__fd_close(fds[i][1]);
+    }
+    CHECK_UINT(isle__poller_wait(poller, 0, events, MANY), 0); /* closed ones are forgotten */
+    isle__poller_close(poller);
+}
+
+TEST(plain_poller_refuses_what_the_other_refuses)
+{
+    struct isle__poller *poller = plain_new();
+    FILE *file = tmpfile();
+    CHECK(file != NULL);
+    CHECK_ERR(isle__poller_add(poller, fileno(file), ISLE_READABLE, ISLE__POLL_ONCE, 1),
+              ISLE_ESYSTEM);
+    CHECK_INT(errno, EPERM);
+    CHECK_ERR(isle__poller_add(poller, -1, ISLE_READABLE, ISLE__POLL_ONCE, 1), ISLE_ESYSTEM);
+    CHECK_INT(errno, EBADF);
+    CHECK_ERR(isle__poller_add(poller, 0, ISLE_READABLE, ISLE__POLL_ONCE, UINT64_MAX), ISLE_EINVAL);
+    fclose(file);
+    isle__poller_close(poller);
+}
+
+static void wake_plain(void *poller)
+{
+    isle__poller_wake(poller);
+}
+
+TEST(plain_poller_is_woken_by_another_thread)
+{
+    struct isle__poller *poller = plain_new();
+    struct isle__poll_event event;
+    for (int i = 0; i < 20; i++) {
+        struct isle__thread thread;
+        start(&thread, wake_plain, poller);
+        CHECK_UINT(isle__poller_wait(poller, ISLE_FOREVER, &event, 1), 0);
+        isle__thread_join(&thread);
+    }
+    isle__poller_close(poller);
+}
+
+TEST(plain_poller_survives_every_failing_allocation)
+{
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        struct isle__poller *poller;
+        uint64_t live = isle__memory_live();
+        (void)isle__memory_fail_at(nth);
+        isle_err err = isle__poller_open_plain(&poller);
+        (void)isle__memory_fail_at(0);
+        CHECK_ERR(err, ISLE_ENOMEM);
+        CHECK_UINT(isle__memory_live(), live);
+    }
 }
 
 TEST_MAIN()

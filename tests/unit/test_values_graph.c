@@ -590,5 +590,6 @@ TEST_HEAP(huge_values_work)
     CHECK_UINT(isle_count(isle_string_sized((const char *)data, size)), size);
 }
 TEST_MEMORY(huge_values_work, 3072);
+TEST_TIMEOUT(huge_values_work, 240); /* a machine may be slow to find so much memory */
 
 TEST_MAIN()

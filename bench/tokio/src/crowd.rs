@@ -152,3 +152,52 @@ pub fn fork_join() {
     });
     print_rate("fork-join", elapsed, RECEIVERS * each);
 }
+
+/// A producer that runs ahead of its consumer by what the channel holds, until it is dropped.
+async fn stream_numbers(each: usize) -> Duration {
+    let (tx, mut rx) = channel(STREAMED);
+    let start = Instant::now();
+    tokio::spawn(async move {
+        for number in 0..each {
+            let _ = tx.send(number).await;
+        }
+    });
+    let mut sum = 0;
+    while let Some(number) = rx.recv().await {
+        sum += number;
+    }
+    let elapsed = start.elapsed();
+    check("sum", sum, each * (each - 1) / 2);
+    elapsed
+}
+
+const STREAMED: usize = 512;
+
+pub fn stream() {
+    let each = scaled(20_000_000, 8_000);
+    print_rate("stream", run(stream_numbers(each)), each);
+}
+
+/// The same with a text of 64 bytes of its own in each item.
+async fn stream_texts(each: usize) -> Duration {
+    let (tx, mut rx) = channel(STREAMED);
+    let start = Instant::now();
+    tokio::spawn(async move {
+        let line = "x".repeat(64);
+        for _ in 0..each {
+            let _ = tx.send(line.clone()).await;
+        }
+    });
+    let mut size = 0;
+    while let Some(text) = rx.recv().await {
+        size += text.len();
+    }
+    let elapsed = start.elapsed();
+    check("size", size, 64 * each);
+    elapsed
+}
+
+pub fn stream_text() {
+    let each = scaled(2_000_000, 8_000);
+    print_rate("stream-text", run(stream_texts(each)), each);
+}

@@ -10,6 +10,7 @@ mod crowd;
 mod harness;
 mod memory;
 mod messages;
+mod pools;
 mod savina;
 mod spawn;
 
@@ -26,6 +27,8 @@ const WORKLOADS: &[(&str, fn())] = &[
     ("ring", messages::ring),
     ("call-timeout", messages::call_timeout),
     ("send-2-1", crowd::send_2_1),
+    ("stream", crowd::stream),
+    ("stream-text", crowd::stream_text),
     ("send-8-1", crowd::send_8_1),
     ("fan-in", crowd::fan_in),
     ("fork-join", crowd::fork_join),
@@ -42,6 +45,7 @@ const WORKLOADS: &[(&str, fn())] = &[
     ("memory-bare", memory::bare),
     ("memory-suspended", memory::suspended),
     ("million", memory::million),
+    ("pool", pools::pool),
     ("big", savina::big),
     ("chameneos", savina::chameneos),
 ];

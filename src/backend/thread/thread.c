@@ -3,11 +3,14 @@
  * own. */
 #include "core/backend.h"
 #include "core/isolate.h"
+#include "core/program.h"
 #include "sched/simulation.h"
 
 static isle_err thread_prepare(struct isle__isolate *isolate, const isle_options *options)
 {
-    if (options->thread != ISLE_THREAD_OWN || isle__simulating()) /* then all share the one */
+    if (options->thread != ISLE_THREAD_OWN)
+        return ISLE_OK;
+    if (isle__simulating() || isle__alone_on) /* then all share the one */
         return ISLE_OK;
     const char *name = options->debug_name == NULL ? "isle-own" : options->debug_name;
     struct isle__cold *cold = isle__isolate_cold(isolate);

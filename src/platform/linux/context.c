@@ -26,6 +26,10 @@ struct context_birth {
     void *argument;
 };
 
+#if ISLE__TSAN
+_Atomic unsigned isle__context_fibers;
+#endif
+
 /* The lowest bit of `fiber` says that it is a thread's own, not to be destroyed. */
 #define CONTEXT_THREAD_FIBER ((uintptr_t)1)
 
@@ -79,6 +83,7 @@ void isle__context_init(struct isle__context *context, struct isle__stack stack,
     context->sp = isle__switch_make(stack.low, size, context_begin, birth);
 #if ISLE__TSAN
     context->fiber = __tsan_create_fiber(0);
+    isle__context_fibers++;
 #endif
 }
 
@@ -112,11 +117,23 @@ CONTEXT_UNSEEN void isle__context_leave(struct isle__context *from, struct isle_
     context_swap(from, to, NULL);
 }
 
+void isle__context_forked(struct isle__context *context)
+{
+#if ISLE__TSAN
+    context->fiber = __tsan_create_fiber(0); /* of the former it says that its thread has ended */
+    isle__context_fibers = 1;
+#else
+    (void)context;
+#endif
+}
+
 void isle__context_fini(struct isle__context *context)
 {
 #if ISLE__TSAN
-    if (context->fiber != NULL && ((uintptr_t)context->fiber & CONTEXT_THREAD_FIBER) == 0)
+    if (context->fiber != NULL && ((uintptr_t)context->fiber & CONTEXT_THREAD_FIBER) == 0) {
         __tsan_destroy_fiber(context->fiber);
+        isle__context_fibers--;
+    }
 #endif
     *context = (struct isle__context){0};
 }

@@ -8,14 +8,13 @@
  * flags, the default happens at the faulting instruction.
  *
  * Law: what the handler reads is atomic, or thread-local to its own thread, or written before the
- * handler was installed. fault_lock is for install, remove and the scan of objects; the handler
- * never takes it. If somebody has installed a handler over ours, ours cannot be taken out from
- * under it: it stays, chaining all, and the next install revives it. */
+ * handler was installed. fault_lock is for install and remove; the handler never takes it. If
+ * somebody has installed a handler over ours, ours cannot be taken out from under it: it stays,
+ * chaining all, and the next install revives it. */
 #include "platform/linux/linux.h"
 #include "platform/linux/machine.h"
 
 #include <errno.h>
-#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 
-enum { FAULT_RANGES = 512, FAULT_EMERGENCY_SIZE = 256 * 1024, FAULT_ALTERNATE_ROOM = 64 * 1024 };
+enum { FAULT_EMERGENCY_SIZE = 256 * 1024, FAULT_ALTERNATE_ROOM = 64 * 1024 };
 
 struct fault_chain {
     int signal;
@@ -43,13 +42,6 @@ struct fault_chain {
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault_chain fault_chains[] = {{.signal = SIGSEGV}, {.signal = SIGBUS}};
 static _Atomic(isle__overflow_handler *) fault_on_overflow; /* NULL: all is chained */
-
-/* The text of the program's own code, sorted. An odd version: being written. */
-static struct {
-    _Atomic uintptr_t begin, end;
-} fault_ranges[FAULT_RANGES];
-static _Atomic size_t fault_range_count;
-static _Atomic unsigned fault_version;
 
 /* Faults this far below a thread's own stack, and just above its lowest byte (the system may stop
  * its growth a page early), are overflows of it. */
@@ -101,104 +93,6 @@ static void fault_tell_diverted(void)
 {
 }
 #endif
-
-struct fault_scan {
-    uintptr_t begin[FAULT_RANGES], end[FAULT_RANGES];
-    size_t count;
-    size_t object; /* 0: the executable comes first */
-    bool has_libc; /* as an object of its own */
-};
-
-static bool fault_name_is_system(const char *path)
-{
-    static const char *const names[] = {
-        "libc.so", "libc-",   "libc.musl",  "ld-",        "ld.so",      "ld64.so",
-        "libm.so", "libm-",   "libpthread", "linux-vdso", "linux-gate", "libisle.",
-        "libasan", "libtsan", "libubsan",   "liblsan",    "libclang_rt"};
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strncmp(name, names[i], strlen(names[i])) == 0)
-            return true;
-    return false;
-}
-
-static void fault_scan_insert(struct fault_scan *scan, uintptr_t begin, uintptr_t end)
-{
-    if (scan->count == FAULT_RANGES)
-        return; /* code that is not listed counts as the system's, the careful answer */
-    size_t at = scan->count++;
-    for (; at > 0 && scan->begin[at - 1] > begin; at--) {
-        scan->begin[at] = scan->begin[at - 1];
-        scan->end[at] = scan->end[at - 1];
-    }
-    scan->begin[at] = begin;
-    scan->end[at] = end;
-}
-
-static int fault_scan_object(struct dl_phdr_info *info, size_t size, void *argument)
-{
-    struct fault_scan *scan = argument;
-    (void)size;
-    if (scan->object++ != 0 && fault_name_is_system(info->dlpi_name)) {
-        scan->has_libc = true;
-        return 0;
-    }
-    for (size_t i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-        uintptr_t begin = (uintptr_t)(info->dlpi_addr + header->p_vaddr);
-        if (header->p_type == PT_LOAD && (header->p_flags & PF_X) != 0)
-            fault_scan_insert(scan, begin, begin + header->p_memsz);
-    }
-    return 0;
-}
-
-/* Under fault_lock. In a static program libc cannot be told from the rest: then nothing is the
- * program's. */
-static void fault_scan(void)
-{
-    static struct fault_scan scan;
-    scan = (struct fault_scan){0};
-    dl_iterate_phdr(fault_scan_object, &scan);
-    size_t count = scan.has_libc ? scan.count : 0;
-    unsigned version = atomic_load_explicit(&fault_version, memory_order_relaxed);
-    atomic_store_explicit(&fault_version, version + 1, memory_order_seq_cst);
-    for (size_t i = 0; i < count; i++) {
-        atomic_store_explicit(&fault_ranges[i].begin, scan.begin[i], memory_order_seq_cst);
-        atomic_store_explicit(&fault_ranges[i].end, scan.end[i], memory_order_seq_cst);
-    }
-    atomic_store_explicit(&fault_range_count, count, memory_order_seq_cst);
-    atomic_store_explicit(&fault_version, version + 2, memory_order_seq_cst);
-}
-
-void isle__fault_scan_objects(void)
-{
-    pthread_mutex_lock(&fault_lock);
-    if (fault_chains[0].installed)
-        fault_scan();
-    pthread_mutex_unlock(&fault_lock);
-}
-
-/* In the handler. A table that is being written gives the careful answer: it may be this very
- * thread that writes it. */
-static bool fault_in_system_code(uintptr_t pc)
-{
-    unsigned version = atomic_load_explicit(&fault_version, memory_order_seq_cst);
-    size_t low = 0, high = atomic_load_explicit(&fault_range_count, memory_order_seq_cst);
-    bool found = false;
-    while (low < high && !found) {
-        size_t middle = low + (high - low) / 2;
-        if (pc < atomic_load_explicit(&fault_ranges[middle].begin, memory_order_seq_cst))
-            high = middle;
-        else if (pc >= atomic_load_explicit(&fault_ranges[middle].end, memory_order_seq_cst))
-            low = middle + 1;
-        else
-            found = true;
-    }
-    bool stable =
-        version % 2 == 0 && version == atomic_load_explicit(&fault_version, memory_order_seq_cst);
-    return !stable || !found;
-}
 
 static void fault_reset(int signal)
 {
@@ -271,7 +165,8 @@ static bool fault_take(const siginfo_t *info, ucontext_t *context)
     if (on_overflow == NULL || info->si_code <= 0 || fault_mine.base == NULL ||
         (!isle__stack_guard_contains(info->si_addr) && !fault_below_own_stack(info->si_addr)))
         return false;
-    if (!on_overflow(info->si_addr, fault_in_system_code(isle__machine_pc(context)), &resume))
+    bool in_system_code = !isle__code_is_programs(isle__machine_pc(context));
+    if (!on_overflow(info->si_addr, in_system_code, &resume))
         return false;
     fault_tell_diverted();
     isle__machine_divert(context, fault_mine.base + fault_mine.size, resume);
@@ -330,7 +225,7 @@ isle_err isle__fault_install(isle__overflow_handler *on_overflow)
         return ISLE_EUNSUPPORTED;
     pthread_mutex_lock(&fault_lock);
     isle_err err = ISLE_OK;
-    fault_scan();
+    isle__code_look();
     for (size_t i = 0; i < sizeof fault_chains / sizeof fault_chains[0]; i++)
         if (!fault_chain_install(&fault_chains[i]))
             err = ISLE_ESYSTEM;

@@ -36,6 +36,11 @@
 /* Thread-locals that the fast path or a signal handler reads: no call, no lazy allocation. */
 #define ISLE__TLS _Thread_local __attribute__((tls_model("initial-exec")))
 
+#if ISLE__TSAN
+extern _Atomic unsigned
+    isle__context_fibers; /* context.c: that there are; the sanitizer's threads */
+#endif
+
 /* memory.c: counts an allocation of this thread; true: it is the one that a test wants to fail. */
 bool isle__memory_refuses(void);
 
@@ -61,6 +66,7 @@ void isle__memory_small_unlock(void);
 /* memory_large.c: uncounted blocks for memory.c; freed with the size that was asked for. The lock
  * is taken around a fork. */
 void *isle__memory_large_alloc(size_t size); /* NULL: refused */
+void *isle__memory_large_kept(size_t size);  /* NULL: none of that size was kept */
 void isle__memory_large_free(void *memory, size_t size);
 void isle__memory_large_lock(void);
 void isle__memory_large_unlock(void);
@@ -75,9 +81,24 @@ void isle__fault_switched_away(void);
 /* stack.c: is the address in the guard below a stack? Async-signal-safe. */
 bool isle__stack_guard_contains(const void *address);
 
-/* fault.c: reads anew which code is the program's own, after an object was loaded or unloaded. Any
- * thread. */
-void isle__fault_scan_objects(void);
+/* poller_plain.c: a poller by ppoll, of one thread. `wake` is the caller's: readable, it ends a
+ * wait. */
+struct isle__plain_poller;
+isle_err isle__plain_poller_open(int wake, struct isle__plain_poller **ret_poller);
+void isle__plain_poller_set_wake(struct isle__plain_poller *poller, int wake);
+void isle__plain_poller_close(struct isle__plain_poller *poller); /* NULL is fine */
+isle_err isle__plain_poller_add(struct isle__plain_poller *poller, int fd, unsigned events,
+                                enum isle__poll_mode mode, uint64_t key);
+void isle__plain_poller_remove(struct isle__plain_poller *poller, int fd);
+unsigned isle__plain_poller_wait(struct isle__plain_poller *poller, int64_t timeout_ns,
+                                 struct isle__poll_event *events, unsigned max);
+
+/* code.c: which code is the program's own, its executable and what it loaded, and which the
+ * system's. Look is called before the first question; changed, on any thread, after an object was
+ * loaded or unloaded. The question is async-signal-safe; where there is no answer it is false. */
+void isle__code_look(void);
+void isle__code_changed(void);
+bool isle__code_is_programs(uintptr_t pc);
 
 /* switch_*.S or switch_ucontext.c: the bare switch. Make lays out a stack so that the first swap to
  * the returned place calls begin(argument), which never returns. Swap writes the place of the

@@ -100,6 +100,29 @@ static isle_err loader_check_header(int fd, const struct loader_text *out)
     return ISLE_OK;
 }
 
+/* Pages beyond a file's end cannot be read: of one that was cut short its first look there would be
+ * the last of who loads it. */
+static isle_err loader_check_size(int fd, off_t size, const struct loader_text *out)
+{
+    ElfW(Ehdr) header;
+    ElfW(Phdr) part;
+    bool is_whole = pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+                    header.e_phentsize == sizeof part;
+    for (unsigned i = 0; is_whole && i < header.e_phnum; i++) {
+        uint64_t at, end;
+        is_whole = !__builtin_add_overflow(header.e_phoff, i * sizeof part, &at) &&
+                   at <= (uint64_t)size &&
+                   pread(fd, &part, sizeof part, (off_t)at) == (ssize_t)sizeof part &&
+                   (part.p_type != PT_LOAD ||
+                    (!__builtin_add_overflow(part.p_offset, part.p_filesz, &end) &&
+                     end <= (uint64_t)size));
+    }
+    if (is_whole)
+        return ISLE_OK;
+    loader_say(out, "is no whole shared object (cut short?)");
+    return ISLE_EMALFORMED;
+}
+
 static isle_err loader_copy(int from, int to, const struct loader_text *out)
 {
     for (;;) {
@@ -111,22 +134,34 @@ static isle_err loader_copy(int from, int to, const struct loader_text *out)
     }
 }
 
+/* A file that can be one, open for reading; on an error nothing is open. */
+static isle_err loader_open(const struct loader_text *out, int *ret_fd)
+{
+    struct stat status;
+    int fd = open(out->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return loader_say_errno(out, "cannot be opened");
+    isle_err err = ISLE_EMALFORMED;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        loader_say(out, "is not a file");
+    else
+        err = loader_check_header(fd, out);
+    if (err == ISLE_OK)
+        err = loader_check_size(fd, status.st_size, out);
+    if (err == ISLE_OK)
+        *ret_fd = fd;
+    else
+        isle__fd_close(fd);
+    return err;
+}
+
 /* A copy in memory, in *ret_fd. */
 static isle_err loader_take_copy(const struct loader_text *out, int *ret_fd)
 {
-    struct stat status;
-    isle_err err;
-    int from = open(out->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), to = -1;
-    if (from < 0)
-        return loader_say_errno(out, "cannot be opened");
-    if (fstat(from, &status) != 0 || !S_ISREG(status.st_mode)) {
-        loader_say(out, "is not a file");
-        err = ISLE_EMALFORMED;
-        goto done;
-    }
-    err = loader_check_header(from, out);
+    int from = -1, to = -1;
+    isle_err err = loader_open(out, &from);
     if (err != ISLE_OK)
-        goto done;
+        return err;
     to = memfd_create("isle-plugin", MFD_CLOEXEC);
     if (to < 0) {
         err = loader_say_errno(out, "no memory file for a copy");
@@ -173,6 +208,15 @@ static bool loader_owns(void *library, const void *symbol)
            (uintptr_t)info.dli_fbase == map->l_addr;
 }
 
+isle_err isle__library_check(const char *path, char *ret_text, size_t text_size)
+{
+    struct loader_text out = {path, ret_text, text_size};
+    int fd = -1;
+    isle_err err = loader_open(&out, &fd);
+    isle__fd_close(fd);
+    return err;
+}
+
 isle_err isle__library_open(const char *path, const char *symbol, void **ret_library,
                             void **ret_symbol, char *ret_text, size_t text_size)
 {
@@ -195,7 +239,7 @@ isle_err isle__library_open(const char *path, const char *symbol, void **ret_lib
         dlclose(library);
         return ISLE_EINVAL;
     }
-    isle__fault_scan_objects();
+    isle__code_changed();
     *ret_library = library;
     *ret_symbol = found;
     return ISLE_OK;
@@ -206,5 +250,5 @@ void isle__library_close(void *library)
     if (library == NULL)
         return;
     dlclose(library);
-    isle__fault_scan_objects();
+    isle__code_changed();
 }

@@ -33,7 +33,7 @@
 #define MEMORY_SMALL_CLASSES ISLE__SMALL_SIZES /* 16, 32, … 1,024 */
 #define MEMORY_CLASSES (MEMORY_SMALL_CLASSES + 24u)
 #define MEMORY_DEPOT_LOCKS 8u
-#define MEMORY_DEPOT_CLASSES (MEMORY_SMALL_CLASSES + 8u) /* up to 4 KiB */
+#define MEMORY_PAIRED_CLASSES (MEMORY_SMALL_CLASSES + 8u) /* up to 4 KiB */
 #define MEMORY_HELD_MAX ((int64_t)256 * 1024)
 #define MEMORY_DEPOT_MAX ((int64_t)1024 * 1024)
 
@@ -71,7 +71,7 @@ static _Atomic int64_t memory_folded;
 static pthread_once_t memory_once = PTHREAD_ONCE_INIT;
 static pthread_key_t memory_key;
 static bool memory_key_made;
-static struct memory_shelf memory_depot[MEMORY_DEPOT_CLASSES];
+static struct memory_shelf memory_depot[MEMORY_CLASSES];
 /* One for several classes: a fork holds them all, and the thread sanitizer counts. */
 static pthread_mutex_t memory_depot_locks[MEMORY_DEPOT_LOCKS];
 static _Atomic int64_t memory_depot_room = MEMORY_DEPOT_MAX; /* bytes that still fit */
@@ -97,7 +97,7 @@ static uint32_t memory_batch(unsigned class)
 {
     if (class < MEMORY_SMALL_CLASSES)
         return class < 16 ? 32 : 4;
-    return class < MEMORY_DEPOT_CLASSES ? 2 : 1;
+    return class < MEMORY_PAIRED_CLASSES ? 2 : 1;
 }
 
 /* What blocks count for in their cache: the small ones are bounded by their number alone. */
@@ -125,8 +125,7 @@ static void memory_free_blocks(unsigned class, struct isle__memory_block *block)
 static void memory_depot_put(unsigned class, struct isle__memory_block *batch)
 {
     int64_t size = (int64_t)(memory_class_size(class) * memory_batch(class));
-    if (class >= MEMORY_DEPOT_CLASSES ||
-        atomic_load_explicit(&memory_depot_room, memory_order_relaxed) < size) {
+    if (atomic_load_explicit(&memory_depot_room, memory_order_relaxed) < size) {
         memory_free_blocks(class, batch);
         return;
     }
@@ -140,8 +139,7 @@ static void memory_depot_put(unsigned class, struct isle__memory_block *batch)
 
 static struct isle__memory_block *memory_depot_take(unsigned class)
 {
-    if (class >= MEMORY_DEPOT_CLASSES ||
-        atomic_load_explicit(&memory_depot[class].first, memory_order_relaxed) == NULL)
+    if (atomic_load_explicit(&memory_depot[class].first, memory_order_relaxed) == NULL)
         return NULL;
     struct memory_shelf *shelf = &memory_depot[class];
     pthread_mutex_lock(&memory_depot_locks[class % MEMORY_DEPOT_LOCKS]);
@@ -457,6 +455,16 @@ ISLE__OPAQUE void isle__memory_free(void *memory, size_t size)
     bin->top = block;
     bin->room--;
     memory_add(mine, -(int64_t)size);
+}
+
+void *isle__memory_kept(size_t size)
+{
+    if (ISLE__ASAN || size <= MEMORY_MIDDLE_MAX || isle__memory_refuses())
+        return NULL;
+    void *memory = isle__memory_large_kept(size);
+    if (memory != NULL)
+        memory_count(&memory_mine, (int64_t)size);
+    return memory;
 }
 
 /* The same block still serves: the class is what counts, and a mapping that is not much too large.

@@ -64,6 +64,10 @@ static void *large_map(size_t size)
     size_t slack = size >= LARGE_HUGE ? LARGE_HUGE : 0;
     unsigned char *memory =
         mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED && slack > 0) { /* near a limit: as it comes */
+        slack = 0;
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
     if (memory == MAP_FAILED)
         return NULL;
     if (slack == 0)
@@ -77,13 +81,38 @@ static void *large_map(size_t size)
     return memory + before;
 }
 
+/* Gives back all that is kept; false: nothing was. */
+static bool large_give_back(void)
+{
+    struct large_block gone[LARGE_KEPT];
+    pthread_mutex_lock(&large_lock);
+    unsigned count = large_count;
+    memcpy(gone, large_kept, count * sizeof gone[0]);
+    large_count = 0;
+    large_bytes = 0;
+    pthread_mutex_unlock(&large_lock);
+    for (unsigned i = 0; i < count; i++)
+        munmap(gone[i].memory, gone[i].size);
+    return count > 0;
+}
+
 void *isle__memory_large_alloc(size_t size)
 {
     if (size > PTRDIFF_MAX / 2)
         return NULL;
     size = large_size(size);
     void *memory = large_take(size);
-    return memory != NULL ? memory : large_map(size);
+    if (memory == NULL)
+        memory = large_map(size);
+    /* What is kept counts against the limit of a process. */
+    if (memory == NULL && large_give_back())
+        memory = large_map(size);
+    return memory;
+}
+
+void *isle__memory_large_kept(size_t size)
+{
+    return size <= PTRDIFF_MAX / 2 ? large_take(large_size(size)) : NULL;
 }
 
 void isle__memory_large_free(void *memory, size_t size)

@@ -5,6 +5,9 @@
  * size; up to SLABS_RESIDENT of those keep their pages, those of others go back to the system. What
  * was never given out is touched by nobody, and what is given out first lies in order.
  *
+ * A process that has little is lean: each block is one of malloc's, which lie close together where
+ * slabs would have a page of their own for each size. That is said before the first slab, for good.
+ *
  * Laws:
  *   1. A size's slabs with room are in its list, under its lock; slabs of no size are under
  *      small_pool.lock, which is taken last.
@@ -12,6 +15,7 @@
 #include "platform/linux/linux.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #define SLAB_SIZE ((size_t)64 * 1024)
@@ -45,6 +49,13 @@ static struct {
     char *fresh, *end; /* mapped, never used */
 } small_pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static bool small_lean; /* written by the only thread of a process that begins */
+
+void isle__memory_be_lean(void)
+{
+    small_lean = small_pool.end == NULL;
+}
+
 void isle__memory_small_start(void)
 {
     for (unsigned i = 0; i < SMALL_LOCKS; i++)
@@ -57,9 +68,9 @@ static pthread_mutex_t *small_lock(unsigned at)
 }
 
 /* Under the pool's lock. */
-static bool pool_map(void)
+static bool pool_map_some(size_t count)
 {
-    size_t size = SLAB_SIZE * SLABS_AT_ONCE;
+    size_t size = SLAB_SIZE * count;
     char *memory =
         mmap(NULL, size + SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
@@ -72,6 +83,12 @@ static bool pool_map(void)
     small_pool.fresh = memory + before;
     small_pool.end = memory + before + size;
     return true;
+}
+
+/* Near a limit of memory one by one. */
+static bool pool_map(void)
+{
+    return pool_map_some(SLABS_AT_ONCE) || pool_map_some(1);
 }
 
 static struct small_slab *pool_take(void)
@@ -172,8 +189,20 @@ static struct isle__memory_block *slab_take(struct small_slab *slab)
     return block;
 }
 
+/* Just one. */
+static struct isle__memory_block *small_take_lean(size_t block_size, uint32_t *count)
+{
+    struct isle__memory_block *block = malloc(block_size);
+    if (block != NULL)
+        block->next = NULL;
+    *count = block != NULL;
+    return block;
+}
+
 struct isle__memory_block *isle__memory_small_take(unsigned at, size_t block_size, uint32_t *count)
 {
+    if (small_lean)
+        return small_take_lean(block_size, count);
     struct small_size *size = &small_sizes[at];
     struct isle__memory_block *first = NULL, **last = &first;
     uint32_t taken = 0;
@@ -210,8 +239,21 @@ static void slab_put(struct small_size *size, struct isle__memory_block *block)
     pool_put(slab);
 }
 
+static void small_put_lean(struct isle__memory_block *block)
+{
+    while (block != NULL) {
+        struct isle__memory_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
 void isle__memory_small_put(unsigned at, struct isle__memory_block *block)
 {
+    if (small_lean) {
+        small_put_lean(block);
+        return;
+    }
     pthread_mutex_lock(small_lock(at));
     while (block != NULL) {
         struct isle__memory_block *next = block->next;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readiness of descriptors by epoll, and the small descriptors that go with it.
+/* Readiness of descriptors by epoll (poller_plain.c: by ppoll), and the small descriptors that go
+ * with it.
  *
  * A wake writes to an eventfd that the epoll watches edge-triggered, so nobody needs to read it.
  * `woken` spares the write while one is on its way: it is cleared by the waiter before it returns,
@@ -9,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/time_types.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,7 +25,8 @@ enum { POLLER_BATCH = 64 };
 struct isle__poller {
     int epoll, wake;
     _Atomic bool woken;
-    _Atomic bool coarse; /* the kernel has no epoll_pwait2 */
+    _Atomic bool coarse;              /* the kernel has no epoll_pwait2 */
+    struct isle__plain_poller *plain; /* NULL: by epoll */
 };
 
 static isle_err poller_watch_wake(struct isle__poller *poller)
@@ -53,10 +57,39 @@ isle_err isle__poller_open(struct isle__poller **ret_poller)
     return ISLE_OK;
 }
 
+isle_err isle__poller_open_plain(struct isle__poller **ret_poller)
+{
+    struct isle__poller *poller = isle__memory_alloc(sizeof *poller);
+    if (poller == NULL)
+        return ISLE_ENOMEM;
+    *poller = (struct isle__poller){.epoll = -1, .wake = isle__notifier_open()};
+    isle_err err = ISLE_ESYSTEM;
+    if (poller->wake >= 0)
+        err = isle__plain_poller_open(poller->wake, &poller->plain);
+    if (err != ISLE_OK) {
+        isle__fd_close(poller->wake);
+        isle__memory_free(poller, sizeof *poller);
+        return err;
+    }
+    *ret_poller = poller;
+    return ISLE_OK;
+}
+
+isle_err isle__poller_forked(struct isle__poller *poller)
+{
+    int wake = isle__notifier_open();
+    if (wake < 0)
+        return ISLE_ESYSTEM;
+    poller->wake = wake;
+    isle__plain_poller_set_wake(poller->plain, wake);
+    return ISLE_OK;
+}
+
 void isle__poller_close(struct isle__poller *poller)
 {
     if (poller == NULL)
         return;
+    isle__plain_poller_close(poller->plain);
     isle__fd_close(poller->wake);
     isle__fd_close(poller->epoll);
     isle__memory_free(poller, sizeof *poller);
@@ -88,13 +121,18 @@ static unsigned poller_from_system(uint32_t system)
     return events;
 }
 
-isle_err isle__poller_add(struct isle__poller *poller, int fd, unsigned events, bool once,
-                          uint64_t key)
+isle_err isle__poller_add(struct isle__poller *poller, int fd, unsigned events,
+                          enum isle__poll_mode mode, uint64_t key)
 {
     struct epoll_event event = {.events = poller_to_system(events), .data.u64 = key};
     if (key == POLLER_OWN_KEY)
         return ISLE_EINVAL;
-    event.events |= once ? (uint32_t)EPOLLONESHOT : (uint32_t)EPOLLET;
+    if (poller->plain != NULL)
+        return isle__plain_poller_add(poller->plain, fd, events, mode, key);
+    if (mode == ISLE__POLL_ONCE)
+        event.events |= (uint32_t)EPOLLONESHOT;
+    if (mode == ISLE__POLL_EDGE)
+        event.events |= (uint32_t)EPOLLET;
     if (epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
         return ISLE_OK;
     if (errno == EEXIST && epoll_ctl(poller->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
@@ -106,6 +144,10 @@ void isle__poller_remove(struct isle__poller *poller, int fd)
 {
     int error_number = errno;
     struct epoll_event none = {0};
+    if (poller->plain != NULL) {
+        isle__plain_poller_remove(poller->plain, fd);
+        return;
+    }
     epoll_ctl(poller->epoll, EPOLL_CTL_DEL, fd, &none);
     errno = error_number;
 }
@@ -148,6 +190,12 @@ unsigned isle__poller_wait(struct isle__poller *poller, int64_t timeout_ns,
     unsigned told = 0;
     if (max == 0)
         return 0;
+    if (poller->plain != NULL) {
+        told = isle__plain_poller_wait(poller->plain, timeout_ns, events, max);
+        atomic_exchange_explicit(&poller->woken, false, memory_order_acq_rel);
+        errno = error_number;
+        return told;
+    }
     int count =
         poller_wait_once(poller, batch, max < POLLER_BATCH ? (int)max : POLLER_BATCH, timeout_ns);
     for (int i = 0; i < count; i++) {
@@ -193,12 +241,47 @@ void isle__notifier_clear(int fd)
     errno = error_number;
 }
 
+bool isle__notifier_wait(int fd, int64_t timeout_ns)
+{
+    int error_number = errno;
+    int64_t positive = timeout_ns > 0 ? timeout_ns : 0;
+    struct timespec timeout = {.tv_sec = (time_t)(positive / 1000000000),
+                               .tv_nsec = (long)(positive % 1000000000)};
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    int count = ppoll(&one, 1, timeout_ns == ISLE_FOREVER ? NULL : &timeout, NULL);
+    errno = error_number;
+    return count > 0;
+}
+
 /* Not tried again after EINTR: on Linux the descriptor is gone by then. */
 void isle__fd_close(int fd)
 {
     int error_number = errno;
     if (fd >= 0)
         close(fd);
+    errno = error_number;
+}
+
+/* Numbers end at the hard limit, or above it for what was open before that was lowered; and at the
+ * kernel's usual bound. */
+static int fd_last(int last)
+{
+    enum { USUAL = 65536, MOST = 1 << 20 };
+    struct rlimit limit;
+    int bound = MOST;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < MOST)
+        bound = limit.rlim_max < USUAL ? USUAL : (int)limit.rlim_max;
+    return last < bound ? last : bound;
+}
+
+void isle__fd_close_between(int first, int last)
+{
+    int error_number = errno;
+    if (first <= last && syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0U) != 0) {
+        last = fd_last(last);
+        for (int fd = first; fd <= last; fd++)
+            close(fd);
+    }
     errno = error_number;
 }
 

@@ -25,6 +25,11 @@ bool isle__platform_has(enum isle__feature feature)
     return false;
 }
 
+const char *isle__environment(const char *name)
+{
+    return secure_getenv(name);
+}
+
 static void process_forked(void)
 {
     void (*child)(void) = atomic_load_explicit(&process_child, memory_order_acquire);
@@ -43,6 +48,38 @@ void isle__fork_watch(void (*child)(void))
     /* Pairs with the load in process_forked, which the forking thread runs. */
     atomic_store_explicit(&process_child, child, memory_order_release);
     pthread_once(&process_once, process_watch_forks);
+}
+
+#if ISLE__TSAN
+extern void AnnotateIgnoreReadsEnd(const char *file, int line);
+extern void AnnotateIgnoreSyncEnd(const char *file, int line);
+static bool process_goes_on; /* in its children */
+
+static void process_looked_away(void)
+{
+    if (!process_goes_on || isle__context_fibers == 0) /* then it has not looked away */
+        return;
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+    AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+}
+
+/* After the sanitizer's own handler, which makes it look away, and before those that unlock. */
+__attribute__((constructor)) static void process_watch_looks(void)
+{
+    (void)pthread_atfork(NULL, NULL, process_looked_away);
+}
+#endif
+
+void isle__forks_go_on(void)
+{
+#if ISLE__TSAN
+    process_goes_on = true;
+#endif
+}
+
+unsigned isle__threads_of_tools(void)
+{
+    return ISLE__TSAN;
 }
 
 void isle__report(const char *text)

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,11 +116,12 @@ void isle__signal_unwatch(int signal)
     if (signal <= 0 || signal >= SIGNAL_COUNT)
         return;
     struct signal_entry *entry = &signal_entries[signal];
+    unsigned rounds = 0;
     pthread_mutex_lock(&signal_lock);
     if (atomic_load_explicit(&entry->fd_plus_one, memory_order_relaxed) != 0) {
         signal_restore(signal);
         while (atomic_load_explicit(&entry->inside, memory_order_seq_cst) != 0)
-            sched_yield();
+            isle__thread_give_way(&rounds);
     }
     pthread_mutex_unlock(&signal_lock);
 }

@@ -5,10 +5,11 @@
  *
  *     | page: slab pointer | guard | stack | guard | stack | ...
  *
- * so a stack's slab is found by masking its address. The guard of a stack is made when the stack is
- * first given out: by MADV_GUARD_INSTALL where the kernel has it, which costs no mapping, else by
- * mprotect, which costs two of the 65,530 that a process may have. Below each stack lie 64 KiB of
- * guard, so that a frame with a large local array does not step over it into the neighbour.
+ * so a stack's slab is found by masking its address. In a lean slab nothing can be written to but
+ * the first page and the stacks that were given out. Else the guard of a stack is made when the
+ * stack is first given out: by MADV_GUARD_INSTALL where the kernel has it, which costs no mapping,
+ * else by mprotect, which costs two of the 65,530 that a process may have. Below each stack lie 64
+ * KiB of guard, so that a frame with a large local array does not step over it into the neighbour.
  *
  * Law: stack_lock guards the free lists and the slabs. The list of slab descriptors only ever
  * grows, and its links and ranges are atomic: the fault handler walks it at any moment. A stack
@@ -41,6 +42,7 @@
 enum {
     STACK_GUARD_SIZE = 65536,
     STACKS_IN_SLAB = 64, /* at least */
+    STACKS_IN_LEAN_SLAB = 8,
     STACKS_WHOLE = 256,
     STACKS_TRIMMED = 4096,
     STACK_KEPT_SIZE = 8192
@@ -72,6 +74,7 @@ static struct stack_slab *stack_fresh; /* has unused slots; NULL: none */
 static _Atomic size_t stack_size;      /* 0: no slab yet */
 static _Atomic size_t stack_slab_size;
 static size_t stack_count_in_slab;
+static bool stack_lean; /* under stack_lock */
 static _Atomic uint64_t stack_out;
 
 static size_t stack_page(void)
@@ -90,7 +93,8 @@ static void stack_plan(size_t size)
 {
     size_t stride = size + STACK_GUARD_SIZE;
     size_t slab_size = stack_page();
-    while ((slab_size - stack_page()) / stride < STACKS_IN_SLAB)
+    size_t least = stack_lean ? STACKS_IN_LEAN_SLAB : STACKS_IN_SLAB;
+    while ((slab_size - stack_page()) / stride < least)
         slab_size *= 2;
     stack_count_in_slab = (slab_size - stack_page()) / stride;
     atomic_store_explicit(&stack_slab_size, slab_size, memory_order_relaxed);
@@ -100,7 +104,8 @@ static void stack_plan(size_t size)
 /* A reservation aligned to its size, or NULL. */
 static unsigned char *stack_reserve(size_t size)
 {
-    unsigned char *raw = mmap(NULL, size * 2, PROT_READ | PROT_WRITE,
+    int rights = stack_lean ? PROT_NONE : PROT_READ | PROT_WRITE;
+    unsigned char *raw = mmap(NULL, size * 2, rights,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (raw == MAP_FAILED)
         return NULL;
@@ -145,14 +150,23 @@ static struct stack_slab *stack_slab_open(void)
         free(slab->slots);
         return NULL;
     }
+    if (stack_lean && mprotect(base, stack_page(), PROT_READ | PROT_WRITE) != 0) {
+        munmap(base, atomic_load_explicit(&stack_slab_size, memory_order_relaxed));
+        free(slab->slots);
+        slab->slots = NULL;
+        return NULL;
+    }
     *(struct stack_slab **)(void *)base = slab;
     slab->used = 0;
     atomic_store_explicit(&slab->base, (uintptr_t)base, memory_order_release);
     return slab;
 }
 
-static bool stack_guard(unsigned char *guard)
+/* The stack above it is memory after this, the guard is none. */
+static bool stack_guard(unsigned char *guard, size_t size)
 {
+    if (stack_lean)
+        return mprotect(guard + STACK_GUARD_SIZE, size, PROT_READ | PROT_WRITE) == 0;
     return madvise(guard, STACK_GUARD_SIZE, MADV_GUARD_INSTALL) == 0 ||
            mprotect(guard, STACK_GUARD_SIZE, PROT_NONE) == 0;
 }
@@ -169,7 +183,7 @@ static struct stack_slot *stack_take_fresh(size_t size)
     struct stack_slot *slot = &stack_fresh->slots[stack_fresh->used];
     unsigned char *guard =
         (unsigned char *)base + stack_page() + stack_fresh->used * (size + STACK_GUARD_SIZE);
-    if (!stack_guard(guard))
+    if (!stack_guard(guard, size))
         return NULL;
     slot->low = guard + STACK_GUARD_SIZE;
     slot->valgrind_id = VALGRIND_STACK_REGISTER(slot->low, slot->low + size);
@@ -292,6 +306,13 @@ void isle__stacks_release(void)
         stack_free_lists[level].count = 0;
     }
     atomic_store_explicit(&stack_size, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&stack_lock);
+}
+
+void isle__stacks_be_lean(bool lean)
+{
+    pthread_mutex_lock(&stack_lock);
+    stack_lean = lean;
     pthread_mutex_unlock(&stack_lock);
 }
 

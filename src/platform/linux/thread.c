@@ -24,6 +24,11 @@
 
 enum { PARKER_EMPTY, PARKER_PERMIT, PARKER_PARKED };
 enum { THREAD_NAME_SIZE = 16 };
+enum {
+    YIELD_EVERY = 64,             /* rounds of giving way */
+    NAP_AFTER = 64 * YIELD_EVERY, /* rounds; some 200 us of nobody else's computing */
+    NAP_NS = 50 * 1000,
+};
 
 struct thread_start {
     void (*fn)(void *argument);
@@ -72,6 +77,11 @@ unsigned isle__cpu_count(void)
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned isle__cpu_here(void)
+{
+    return (unsigned)(sched_getcpu() + 1);
 }
 
 /* All but those that an instruction of the thread itself raises. */
@@ -139,6 +149,18 @@ void isle__thread_be_punctual(void)
 void isle__thread_yield(void)
 {
     sched_yield();
+}
+
+void isle__thread_give_way(unsigned *rounds)
+{
+    const struct timespec nap = {.tv_nsec = NAP_NS};
+    unsigned round = ++*rounds;
+    if (round % YIELD_EVERY != 0)
+        isle__cpu_relax();
+    else if (round <= NAP_AFTER)
+        sched_yield();
+    else
+        nanosleep(&nap, NULL);
 }
 
 void isle__cpu_relax(void)

@@ -22,6 +22,11 @@ void isle__stacks_release(void)
 {
 }
 
+void isle__stacks_be_lean(bool lean)
+{
+    (void)lean;
+}
+
 uint64_t isle__stacks_out(void)
 {
     return 0;
@@ -54,6 +59,11 @@ void isle__context_leave(struct isle__context *from, struct isle__context *to)
     isle__context_switch(from, to);
 }
 
+void isle__context_forked(struct isle__context *context)
+{
+    (void)context;
+}
+
 void isle__context_fini(struct isle__context *context)
 {
     *context = (struct isle__context){0};
@@ -83,18 +93,30 @@ isle_err isle__poller_open(struct isle__poller **ret_poller)
     return ISLE_EUNSUPPORTED;
 }
 
+isle_err isle__poller_open_plain(struct isle__poller **ret_poller)
+{
+    (void)ret_poller;
+    return ISLE_EUNSUPPORTED;
+}
+
+isle_err isle__poller_forked(struct isle__poller *poller)
+{
+    (void)poller;
+    return ISLE_EUNSUPPORTED;
+}
+
 void isle__poller_close(struct isle__poller *poller)
 {
     (void)poller;
 }
 
-isle_err isle__poller_add(struct isle__poller *poller, int fd, unsigned events, bool once,
-                          uint64_t key)
+isle_err isle__poller_add(struct isle__poller *poller, int fd, unsigned events,
+                          enum isle__poll_mode mode, uint64_t key)
 {
     (void)poller;
     (void)fd;
     (void)events;
-    (void)once;
+    (void)mode;
     (void)key;
     return ISLE_EUNSUPPORTED;
 }
@@ -133,6 +155,37 @@ void isle__notifier_raise(int fd)
 void isle__notifier_clear(int fd)
 {
     (void)fd;
+}
+
+bool isle__notifier_wait(int fd, int64_t timeout_ns)
+{
+    (void)fd;
+    (void)timeout_ns;
+    return false;
+}
+
+isle_err isle__shared_make(size_t size, bool peer_writes, void **ret_memory, int *ret_fd)
+{
+    (void)size;
+    (void)peer_writes;
+    (void)ret_memory;
+    (void)ret_fd;
+    return ISLE_EUNSUPPORTED;
+}
+
+isle_err isle__shared_map(int fd, size_t size, bool writable, void **ret_memory)
+{
+    (void)fd;
+    (void)size;
+    (void)writable;
+    (void)ret_memory;
+    return ISLE_EUNSUPPORTED;
+}
+
+void isle__shared_unmap(void *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
 }
 
 void isle__fd_close(int fd)
@@ -183,7 +236,42 @@ isle_err isle__library_open(const char *path, const char *symbol, void **ret_lib
     return ISLE_EUNSUPPORTED;
 }
 
+isle_err isle__library_check(const char *path, char *ret_text, size_t text_size)
+{
+    snprintf(ret_text, text_size, "%s: shared objects cannot be loaded on this system", path);
+    return ISLE_EUNSUPPORTED;
+}
+
 void isle__library_close(void *library)
 {
     (void)library;
+}
+
+void isle__image_settle(void)
+{
+}
+
+bool isle__code_place(isle__code *code, struct isle__code_place *ret_place)
+{
+    (void)code;
+    (void)ret_place;
+    return false;
+}
+
+isle__code *isle__code_at(const struct isle__code_place *place)
+{
+    (void)place;
+    return NULL;
+}
+
+bool isle__data_place(const void *data, struct isle__code_place *ret_place)
+{
+    (void)data, (void)ret_place;
+    return false;
+}
+
+const void *isle__data_at(const struct isle__code_place *place)
+{
+    (void)place;
+    return NULL;
 }

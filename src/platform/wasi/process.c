@@ -14,6 +14,11 @@ bool isle__platform_has(enum isle__feature feature)
     return false;
 }
 
+const char *isle__environment(const char *name)
+{
+    return getenv(name);
+}
+
 int64_t isle__clock_now(void)
 {
     struct timespec now;
@@ -49,6 +54,11 @@ static void process_write(const char *text, size_t size)
         text += written;
         size -= (size_t)written;
     }
+}
+
+unsigned isle__threads_of_tools(void)
+{
+    return 0;
 }
 
 void isle__report(const char *text)

@@ -33,6 +33,11 @@ unsigned isle__cpu_count(void)
     return 1;
 }
 
+unsigned isle__cpu_here(void)
+{
+    return 0;
+}
+
 isle_err isle__thread_start(struct isle__thread *thread, const char *name,
                             void (*fn)(void *argument), void *argument)
 {
@@ -59,6 +64,11 @@ void isle__thread_be_punctual(void)
 
 void isle__thread_yield(void)
 {
+}
+
+void isle__thread_give_way(unsigned *rounds)
+{
+    (void)rounds;
 }
 
 void isle__cpu_relax(void)

@@ -16,6 +16,8 @@ isle_value send_object(isle_value args, isle_value message);
 isle_value send_content(isle_value args, isle_value message);
 isle_value echo_once(isle_value args, isle_value message);
 isle_value count_up(isle_value args, isle_value message);
+isle_value count_requests(isle_value args, isle_value message);
+isle_value descend(isle_value args, isle_value message);
 
 isle_value reply(isle_value args, isle_value message)
 {
@@ -171,4 +173,36 @@ isle_value count_up(isle_value args, isle_value message)
     counter++;
     isle_send(isle_as_port(message), isle_int(counter));
     return isle_null();
+}
+
+static isle_value counter_answer(isle_value request, void *context)
+{
+    (void)context;
+    counter += isle_as_int(request);
+    return isle_int(counter);
+}
+
+/* Adds up what it is asked, until null comes. */
+isle_value count_requests(isle_value args, isle_value message)
+{
+    (void)args, (void)message;
+    isle_port_serve(isle_default_port(), counter_answer, NULL);
+    return isle_null();
+}
+
+static int descend_below(volatile char *above)
+{
+    volatile char block[4096];
+
+    block[0] = above[0];
+    return above[0] == 127 ? 0 : descend_below(block) + block[0];
+}
+
+/* Never returns: its stack ends first. */
+isle_value descend(isle_value args, isle_value message)
+{
+    volatile char first[1] = {0};
+
+    (void)args, (void)message;
+    return isle_int(descend_below(first));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the files to count: a computation for isle_run. */
-#ifndef WORDCOUNT_FIND_H
-#define WORDCOUNT_FIND_H
+/* Finds files: a computation for isle_run. */
+#ifndef EXAMPLES_FIND_H
+#define EXAMPLES_FIND_H
 
 #include <isle.h>
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two ends of a stream say to each other (stream.c reads, stream_writer.c writes).
+ *
+ *   sink      [port of the stream, its isolate, items_max, bytes_max]
+ *   to the reader, at the stream's port
+ *     [credit port, OPEN, writer's isolate]    once, first
+ *     [credit port, ITEMS or ITEMS_ASKING, item …]  one item, or up to GATHER_MAX immediates
+ *     [credit port, END]
+ *     [credit port, FAIL, error]
+ *     the monitor's message of the writer's end
+ *   to the writer, at its credit port
+ *     an int >= 0: so many items have been read since the stream began
+ *     an int < 0: an isle_err: the stream is over
+ *     the monitor's message of the reader's end
+ *
+ * A word has the number of items sent before it in the bits above ISLE__STREAM_WORD_BITS, so that
+ * the reader finds out when a message was lost: a writer behind a wall does not know that a mailbox
+ * outside has refused one.
+ *
+ * Credit is given back where the writer asks for it: a message of ITEMS_ASKING is answered
+ * when its last item has been read. The writer asks at each half of its window, in items and in
+ * bytes, so it knows alone what bytes weigh; the reader counts items, and ends a stream whose
+ * writer is further ahead than its window. The counts only ascend, so it does no harm if one is
+ * told twice. */
+#ifndef ISLE_SYSTEMS_STREAM_H
+#define ISLE_SYSTEMS_STREAM_H
+
+enum isle__stream_word {
+    ISLE__STREAM_OPEN = 0,
+    ISLE__STREAM_ITEMS = 1,
+    ISLE__STREAM_ITEMS_ASKING = 2,
+    ISLE__STREAM_END = 3,
+    ISLE__STREAM_FAIL = 4
+};
+enum {
+    ISLE__STREAM_HEAD = 2, /* entries of a message before its items */
+    ISLE__STREAM_WORD_BITS = 3,
+    ISLE__STREAM_GATHER_MAX = 64, /* immediates of one message */
+    ISLE__STREAM_ITEMS_DEFAULT = 1024,
+    ISLE__STREAM_BYTES_DEFAULT = 1 << 20,
+    ISLE__STREAM_ITEMS_MAX = 1 << 20,
+    ISLE__STREAM_RETRY_MS = 1 /* until a full mailbox is tried again */
+};
+
+#endif

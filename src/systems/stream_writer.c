@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer's end of a stream. What the two ends say to each other stands in systems/stream.h.
+ *
+ * Credit. Of items: `taken` (all that the program wrote) may be `items_max` ahead of `was_read`. Of
+ * bytes: what its messages weighed may be `bytes_max` ahead of what of it was read, and one item
+ * over it, for what a message weighs is known when it is sent. A message in which half of a window
+ * begins asks for credit; what had been sent by then is noted in a *mark*, so that the answer,
+ * a count of items, tells the bytes as well. Without credit a mark is always under way: the answer
+ * to it is what the writer waits for.
+ *
+ * Immediates lie in `gathered` until they are sent; another item is sent at once, behind them. If
+ * the isolate ends meanwhile they are sent as its last act, which is before its end is told; but
+ * only to who watches it already, as the reader does when it gives its first credit. So until then
+ * nothing is gathered.
+ *
+ * What
+ * a full mailbox refuses is tried again by a timer, which keeps the isolate alive: the immediates,
+ * the question for credit, the end. The program has no room to write meanwhile. */
+#include <string.h>
+
+#include "isle/bytes.h"
+#include "isle/error.h"
+#include "isle/future.h"
+#include "isle/isolate.h"
+#include "isle/monitor.h"
+#include "isle/port.h"
+#include "isle/scope.h"
+#include "isle/stream.h"
+#include "isle/timer.h"
+#include "isle/value.h"
+#include "systems/handle.h"
+#include "systems/stream.h"
+#include "value/failure.h"
+
+enum { WRITER_MARKS = 8 };
+
+struct writer_mark {
+    uint64_t items, bytes; /* sent by then */
+};
+
+struct writer {
+    isle_writer *handle;
+    isle_receive_port *port; /* of credit; NULL: the stream is over */
+    isle_send_port self;     /* the same */
+    isle_send_port to;
+    isle_isolate reader;
+    isle_future *opening; /* a call that fails if nobody has the port; NULL: somebody has */
+    isle_future *room;    /* complete; made when first asked for */
+    isle_future *waiting; /* until there is room; NULL: nobody waits */
+    isle_timer *retry;
+    isle_err over;        /* why; ISLE_OK: it is not */
+    bool refused;         /* by a full mailbox: nothing is written until the timer */
+    bool flushes;         /* an event that flushes is under way */
+    bool ended;           /* by the program: the last word waits for room in the mailbox */
+    isle_value last_word; /* a cell */
+    uint64_t items_max, bytes_max;
+    uint64_t taken, sent, was_read;
+    uint64_t bytes_sent, bytes_read;
+    size_t mark_count;
+    struct writer_mark marks[WRITER_MARKS]; /* oldest first */
+    size_t gathered_count, gathered_max;
+    size_t quick; /* so many more may be gathered before anything else is to be looked at */
+    isle_value gathered[ISLE__STREAM_GATHER_MAX];
+};
+
+/* --- credit */
+
+static inline bool writer_has_credit(const struct writer *writer)
+{
+    return writer->taken - writer->was_read < writer->items_max &&
+           writer->bytes_sent - writer->bytes_read < writer->bytes_max;
+}
+
+static inline bool writer_has_room(const struct writer *writer)
+{
+    return writer_has_credit(writer) && !writer->refused && !writer->ended &&
+           writer->gathered_count < writer->gathered_max;
+}
+
+/* Since the last question. */
+static bool writer_should_ask(const struct writer *writer, size_t items)
+{
+    struct writer_mark last = {writer->was_read, writer->bytes_read};
+    if (writer->mark_count == WRITER_MARKS)
+        return false;
+    if (writer->mark_count > 0)
+        last = writer->marks[writer->mark_count - 1];
+    return writer->sent + items - last.items >= (writer->items_max + 1) / 2 ||
+           writer->bytes_sent - last.bytes >= writer->bytes_max / 2;
+}
+
+static void writer_mark(struct writer *writer)
+{
+    writer->marks[writer->mark_count++] = (struct writer_mark){writer->sent, writer->bytes_sent};
+}
+
+/* The reader has read so many; false: it cannot have. */
+static bool writer_credit(struct writer *writer, uint64_t was_read)
+{
+    size_t over = 0;
+    if (was_read < writer->was_read || was_read > writer->sent)
+        return false;
+    writer->was_read = was_read;
+    while (over < writer->mark_count && writer->marks[over].items <= was_read)
+        writer->bytes_read = writer->marks[over++].bytes;
+    writer->mark_count -= over;
+    memmove(writer->marks, writer->marks + over, writer->mark_count * sizeof writer->marks[0]);
+    return true;
+}
+
+/* --- who waits for room */
+
+static void writer_ignore(isle_value error, void *context)
+{
+    (void)error, (void)context;
+}
+
+static isle_value writer_throw(isle_value pointer)
+{
+    const struct writer *writer = isle_as_pointer(pointer);
+    static const struct {
+        isle_err code;
+        const char *text;
+    } reasons[] = {
+        {ISLE_ECANCELED, "the stream's reader has closed it"},
+        {ISLE_ECLOSED, "the stream's reader has ended, or had closed it before"},
+        {ISLE_EUSED, "the stream has another writer"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].code == writer->over)
+            isle__throw(writer->over, "%s", reasons[i].text);
+    isle__throw(writer->over, "the stream's reader has refused it");
+}
+
+/* An error of a future that nobody asks for is none: each write tells it again. */
+static void writer_wake(struct writer *writer)
+{
+    isle_future *waiting = writer->waiting;
+    if (waiting == NULL || (writer->over == ISLE_OK && !writer_has_room(writer)))
+        return;
+    writer->waiting = NULL;
+    if (writer->port != NULL)
+        isle_port_set_keep_alive(writer->port, false);
+    if (writer->over == ISLE_OK)
+        isle_future_complete(waiting, isle_null());
+    else if (isle_try(writer_throw, isle_pointer(writer), NULL) != ISLE_OK)
+        isle_future_complete_error(waiting, isle_last_error());
+    isle_future_release(waiting);
+}
+
+/* --- over */
+
+static isle_value writer_unmonitor(isle_value pointer)
+{
+    const struct writer *writer = isle_as_pointer(pointer);
+    isle_unmonitor(writer->reader, isle_port_send_port(writer->port));
+    return isle_null();
+}
+
+static void writer_opened(struct writer *writer)
+{
+    isle_future *opening = writer->opening;
+    writer->opening = NULL;
+    if (opening == NULL)
+        return;
+    isle_future_cancel(opening);
+    isle_future_release(opening);
+}
+
+static void writer_hang_up(struct writer *writer)
+{
+    if (writer->port == NULL)
+        return;
+    writer_opened(writer);
+    isle_err err = isle_try(writer_unmonitor, isle_pointer(writer), NULL);
+    (void)err; /* without memory for it the monitor's message comes to a closed port */
+    isle_port_close(writer->port);
+    writer->port = NULL;
+}
+
+static void writer_free(struct writer *writer)
+{
+    writer_hang_up(writer);
+    isle_timer_cancel(writer->retry);
+    if (writer->room != NULL)
+        isle_future_release(writer->room);
+    isle_cell_set(&writer->last_word, isle_null());
+    isle__system_close(ISLE__SYSTEM_WRITER, writer->handle);
+    isle_free(writer);
+}
+
+/* The reader will take no more. */
+static void writer_is_over(struct writer *writer, isle_err why)
+{
+    writer->over = why;
+    writer->gathered_count = 0;
+    writer->quick = 0;
+    writer_hang_up(writer);
+    writer_wake(writer);
+    if (writer->ended)
+        writer_free(writer);
+}
+
+/* --- sending */
+
+/* What an isle_try is given, and what it made of it. */
+struct writer_message {
+    struct writer *writer;
+    const isle_value *items;
+    size_t count;
+    enum isle__stream_word word;
+    size_t size;
+};
+
+static isle_value writer_make_and_send(isle_value pointer)
+{
+    struct writer_message *message = isle_as_pointer(pointer);
+    const struct writer *writer = message->writer;
+    uint64_t word = (uint64_t)message->word;
+    isle_value values[ISLE__STREAM_HEAD + ISLE__STREAM_GATHER_MAX] = {
+        isle_port(writer->self),
+        isle_int((int64_t)(writer->sent << ISLE__STREAM_WORD_BITS | word)),
+    };
+    memcpy(values + ISLE__STREAM_HEAD, message->items, message->count * sizeof *message->items);
+    isle_value list = isle_list_of(values, ISLE__STREAM_HEAD + message->count);
+    if (isle_try_send_sized(writer->to, list, &message->size) != ISLE_OK)
+        isle_throw(isle_last_error());
+    return isle_null();
+}
+
+static isle_err writer_send(struct writer_message *message)
+{
+    return isle_try(writer_make_and_send, isle_pointer(message), NULL);
+}
+
+static isle_err writer_send_items(struct writer *writer, const isle_value *items, size_t count)
+{
+    bool asks = writer_should_ask(writer, count);
+    struct writer_message message = {
+        .writer = writer,
+        .items = items,
+        .count = count,
+        .word = asks ? ISLE__STREAM_ITEMS_ASKING : ISLE__STREAM_ITEMS,
+    };
+    isle_err err = writer_send(&message);
+    if (err != ISLE_OK)
+        return err;
+    writer->sent += count;
+    writer->bytes_sent += message.size;
+    if (asks)
+        writer_mark(writer);
+    return ISLE_OK;
+}
+
+static isle_err writer_send_gathered(struct writer *writer)
+{
+    writer->quick = 0;
+    if (writer->gathered_count == 0)
+        return ISLE_OK;
+    isle_err err = writer_send_items(writer, writer->gathered, writer->gathered_count);
+    if (err == ISLE_OK)
+        writer->gathered_count = 0;
+    return err;
+}
+
+/* Who has no credit and has not asked for it would wait for ever. */
+static isle_err writer_send_question(struct writer *writer)
+{
+    struct writer_message message = {
+        .writer = writer, .items = writer->gathered, .word = ISLE__STREAM_ITEMS_ASKING};
+    if (writer_has_credit(writer) || writer->mark_count > 0 || writer->ended)
+        return ISLE_OK;
+    isle_err err = writer_send(&message);
+    if (err == ISLE_OK)
+        writer_mark(writer);
+    return err;
+}
+
+static isle_err writer_send_last_word(struct writer *writer)
+{
+    bool fails = !isle_is_null(writer->last_word);
+    isle_value error = fails ? isle_list_get(writer->last_word, 0) : isle_null();
+    struct writer_message message = {
+        .writer = writer,
+        .items = &error,
+        .count = fails,
+        .word = fails ? ISLE__STREAM_FAIL : ISLE__STREAM_END,
+    };
+    isle_err err = writer_send(&message);
+    if (err == ISLE_OK)
+        writer_free(writer);
+    return err;
+}
+
+static isle_err writer_retry_later(struct writer *writer);
+
+/* All that waits to be sent, in order; the writer is gone after its last word. ISLE_ENOMEM: it
+ * could not be sent, and there was no memory for a timer. */
+static isle_err writer_pump(struct writer *writer)
+{
+    isle_err err = writer_send_gathered(writer);
+    if (err == ISLE_OK)
+        err = writer_send_question(writer);
+    if (err == ISLE_OK && writer->ended)
+        err = writer_send_last_word(writer);
+    else if (err == ISLE_OK)
+        writer_wake(writer);
+    return err == ISLE_OK ? ISLE_OK : writer_retry_later(writer);
+}
+
+static void writer_retry(void *context)
+{
+    struct writer *writer = context;
+    writer->retry = NULL;
+    writer->refused = false;
+    if (writer->over == ISLE_OK && writer_pump(writer) != ISLE_OK)
+        isle_throw(isle_last_error());
+}
+
+static isle_value writer_start_timer(isle_value pointer)
+{
+    struct writer *writer = isle_as_pointer(pointer);
+    writer->retry = isle_timer_start(ISLE_MS(ISLE__STREAM_RETRY_MS), writer_retry, writer);
+    return isle_null();
+}
+
+static isle_err writer_retry_later(struct writer *writer)
+{
+    isle_err err = ISLE_OK;
+    if (writer->retry == NULL)
+        err = isle_try(writer_start_timer, isle_pointer(writer), NULL);
+    writer->refused = err == ISLE_OK;
+    return err;
+}
+
+/* --- what comes */
+
+static isle_value writer_hear_end(isle_value message)
+{
+    (void)isle_as_end(message);
+    return isle_null();
+}
+
+static void writer_hear(isle_value message, void *context)
+{
+    struct writer *writer = context;
+    int64_t word;
+    if (isle_get_int(message, &word) && word >= 0) {
+        writer_opened(writer);
+        bool is_news = writer_credit(writer, (uint64_t)word);
+        if (is_news && writer->waiting != NULL && writer_pump(writer) != ISLE_OK)
+            isle_throw(isle_last_error());
+    } else if (isle_get_int(message, &word) && word >= ISLE_EDEADLOCK) {
+        writer_is_over(writer, (isle_err)word);
+    } else if (isle_kind_of(message) == ISLE_OBJECT &&
+               isle_try(writer_hear_end, message, NULL) == ISLE_OK) {
+        writer_is_over(writer, ISLE_ECLOSED);
+    }
+}
+
+static void writer_not_opened(isle_value error, void *context)
+{
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
+    (void)error;
+    if (writer != NULL && writer->opening != NULL)
+        writer_is_over(writer, ISLE_ECLOSED);
+}
+
+/* --- writing */
+
+static void writer_flush_event(void *context)
+{
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
+    if (writer == NULL)
+        return;
+    writer->flushes = false;
+    if (writer->gathered_count > 0 && !writer->refused && writer_pump(writer) != ISLE_OK)
+        isle_throw(isle_last_error());
+}
+
+static isle_value writer_schedule(isle_value pointer)
+{
+    isle_schedule_microtask(writer_flush_event, isle_as_pointer(pointer));
+    return isle_null();
+}
+
+static isle_err writer_flush_later(struct writer *writer)
+{
+    isle_err err = ISLE_OK;
+    if (!writer->flushes)
+        err = isle_try(writer_schedule, isle_pointer(writer->handle), NULL);
+    writer->flushes = err == ISLE_OK;
+    return err;
+}
+
+/* All but the one that completes the batch, or takes the last credit. Credit only grows meanwhile,
+ * and what is sent, which uses up that of bytes, begins anew. */
+static size_t writer_quick(const struct writer *writer)
+{
+    uint64_t credit = writer->items_max - (writer->taken - writer->was_read);
+    size_t room = writer->gathered_max - writer->gathered_count;
+    return (room < credit ? room : (size_t)credit) - 1;
+}
+
+/* The item is taken once it is gathered: what goes wrong with the batch is mended by a timer. */
+static isle_err writer_gather(struct writer *writer, isle_value item)
+{
+    if (writer->gathered_count == 0) {
+        isle_err err = writer_flush_later(writer);
+        if (err != ISLE_OK)
+            return err;
+    }
+    writer->gathered[writer->gathered_count++] = item;
+    writer->taken++;
+    if (writer->gathered_count == writer->gathered_max || !writer_has_credit(writer))
+        (void)writer_pump(writer);
+    else
+        writer->quick = writer_quick(writer);
+    return ISLE_OK;
+}
+
+/* Nearly always: needs nothing that could fail. */
+static inline bool writer_gather_quickly(struct writer *writer, isle_value item)
+{
+    if (writer->quick == 0 || !isle_is_immediate(item))
+        return false;
+    writer->quick--;
+    writer->taken++;
+    writer->gathered[writer->gathered_count++] = item;
+    return true;
+}
+
+/* What no later try would change is the program's to know; a full mailbox is mended by a timer. */
+static isle_err writer_write_now(struct writer *writer, isle_value item)
+{
+    isle_err err = writer_send_gathered(writer);
+    if (err == ISLE_OK)
+        err = writer_send_items(writer, &item, 1);
+    if (err != ISLE_OK) {
+        if (err == ISLE_EFULL)
+            err = writer_retry_later(writer) == ISLE_OK ? ISLE_EFULL : ISLE_ENOMEM;
+        return err;
+    }
+    writer->taken++;
+    if (!writer_has_credit(writer))
+        (void)writer_pump(writer);
+    return ISLE_OK;
+}
+
+static isle_err writer_has_none(struct writer *writer)
+{
+    if (writer->over != ISLE_OK)
+        return isle_try(writer_throw, isle_pointer(writer), NULL);
+    if (!writer->refused && writer_pump(writer) != ISLE_OK)
+        return isle_error_code(isle_last_error());
+    return isle__fail(ISLE_EFULL, "the stream's writer has no credit");
+}
+
+static inline isle_err writer_write(struct writer *writer, isle_value item)
+{
+    if (writer->over != ISLE_OK || !writer_has_room(writer))
+        return writer_has_none(writer);
+    if (isle_is_immediate(item) && writer->opening == NULL)
+        return writer_gather(writer, item);
+    return writer_write_now(writer, item);
+}
+
+static inline struct writer *writer_need(const isle_writer *handle, const char *function)
+{
+    struct writer *writer = isle__system_need(ISLE__SYSTEM_WRITER, handle, function);
+    if (writer->ended)
+        isle__throw(ISLE_ESTALE, "%s: the stream has been ended", function);
+    return writer;
+}
+
+struct writer_writing {
+    isle_writer *handle;
+    isle_value item;
+};
+
+/* What the form that insists throws. */
+static isle_value writer_try_write(isle_value pointer)
+{
+    const struct writer_writing *writing = isle_as_pointer(pointer);
+    struct writer *writer = writer_need(writing->handle, "isle_stream_try_write");
+    if (writer_write(writer, writing->item) != ISLE_OK)
+        isle_throw(isle_last_error());
+    return isle_null();
+}
+
+isle_err isle_stream_try_write(isle_writer *handle, isle_value item)
+{
+    struct writer_writing writing = {handle, item};
+    isle_err err = isle__inside_ask();
+    if (err != ISLE_OK)
+        return err;
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, handle);
+    if (writer != NULL && writer_gather_quickly(writer, item))
+        return ISLE_OK;
+    return isle_try(writer_try_write, isle_pointer(&writing), NULL);
+}
+
+static isle_future *writer_failed_future(struct writer *writer)
+{
+    isle_future *future = isle_future_new();
+    isle_then(future, NULL, writer_ignore, NULL);
+    if (isle_try(writer_throw, isle_pointer(writer), NULL) != ISLE_OK)
+        isle_future_complete_error(future, isle_last_error());
+    return future;
+}
+
+static isle_future *writer_room(struct writer *writer)
+{
+    if (writer->room == NULL) {
+        isle_future *room = isle_future_new();
+        isle_future_complete(room, isle_null());
+        writer->room = isle_future_keep(room);
+    }
+    return writer->room;
+}
+
+/* A question is under way, or is sent. */
+static isle_future *writer_wait(struct writer *writer)
+{
+    isle_future *waiting = writer->waiting;
+    if (waiting == NULL) {
+        waiting = isle_future_new();
+        isle_then(waiting, NULL, writer_ignore, NULL);
+        isle_port_set_keep_alive(writer->port, true);
+        writer->waiting = isle_future_keep(waiting);
+    }
+    if (!writer->refused && writer_pump(writer) != ISLE_OK)
+        isle_throw(isle_last_error());
+    return waiting;
+}
+
+static isle_future *writer_ready(struct writer *writer)
+{
+    if (writer->over != ISLE_OK)
+        return writer_failed_future(writer);
+    return writer_has_room(writer) ? writer_room(writer) : writer_wait(writer);
+}
+
+isle_future *isle_stream_ready(isle_writer *handle)
+{
+    return writer_ready(writer_need(handle, __func__));
+}
+
+isle_future *isle_stream_write(isle_writer *handle, isle_value item)
+{
+    struct writer *writer = writer_need(handle, __func__);
+    if (writer_write(writer, item) != ISLE_OK)
+        isle_throw(isle_last_error());
+    return writer_ready(writer);
+}
+
+/* Without credit, or what is sent at once. */
+static void writer_put(isle_writer *handle, isle_value item)
+{
+    for (;;) {
+        struct writer *writer = writer_need(handle, "isle_stream_put");
+        isle_err err = writer_write(writer, item);
+        if (err == ISLE_OK)
+            return;
+        if (err != ISLE_EFULL || writer->over != ISLE_OK)
+            isle_throw(isle_last_error());
+        ISLE_SCOPE;
+        isle_await(writer_ready(writer));
+    }
+}
+
+void isle_stream_put(isle_writer *handle, isle_value item)
+{
+    struct writer *writer = isle__system_need(ISLE__SYSTEM_WRITER, handle, __func__);
+    if (!writer_gather_quickly(writer, item))
+        writer_put(handle, item);
+}
+
+void isle_stream_flush(isle_writer *handle)
+{
+    struct writer *writer = writer_need(handle, __func__);
+    if (writer->over == ISLE_OK && !writer->refused && writer_pump(writer) != ISLE_OK)
+        isle_throw(isle_last_error());
+}
+
+/* --- life */
+
+static void writer_end(struct writer *writer)
+{
+    if (writer->over != ISLE_OK) {
+        writer_free(writer);
+        return;
+    }
+    writer->ended = true;
+    if (!writer->refused && writer_pump(writer) != ISLE_OK) {
+        writer->ended = false;
+        isle_throw(isle_last_error());
+    }
+}
+
+void isle_stream_end(isle_writer *handle)
+{
+    isle__inside_need(__func__);
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, handle);
+    if (writer != NULL && !writer->ended)
+        writer_end(writer);
+}
+
+static isle_value writer_fail(isle_value pointer)
+{
+    const struct writer_writing *writing = isle_as_pointer(pointer);
+    struct writer *writer = isle__system_need(ISLE__SYSTEM_WRITER, writing->handle, "stream");
+    isle_value list = isle_list_fixed(1);
+    isle_list_set(list, 0, isle_freeze(writing->item));
+    isle_cell_set(&writer->last_word, list);
+    writer_end(writer);
+    return isle_null();
+}
+
+/* It is frozen, which refuses what cannot be sent and keeps it until there is room. */
+void isle_stream_fail(isle_writer *handle, isle_value error)
+{
+    struct writer_writing writing = {handle, error};
+    isle__inside_need(__func__);
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, handle);
+    if (writer == NULL || writer->ended)
+        return;
+    if (isle_try(writer_fail, isle_pointer(&writing), NULL) == ISLE_OK)
+        return;
+    isle_cell_set(&writer->last_word, isle_null());
+    isle_throw(isle_last_error());
+}
+
+/* The isolate ends: what it wrote goes before what is told of its end. */
+static void writer_dropped(void *context)
+{
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
+    if (writer == NULL || writer->over != ISLE_OK || writer->opening != NULL)
+        return;
+    if (writer_send_gathered(writer) == ISLE_OK && writer->ended)
+        (void)writer_send_last_word(writer);
+}
+
+static isle_value writer_begin(isle_value pointer)
+{
+    struct writer *writer = isle_as_pointer(pointer);
+    isle_isolate self = {.control_port = isle_current().control_port};
+    isle_value message = isle_list_fixed(ISLE__STREAM_HEAD + 1);
+    writer->port = isle_port_open();
+    writer->self = isle_port_send_port(writer->port);
+    writer->handle = isle__system_open(ISLE__SYSTEM_WRITER, writer);
+    isle_port_set_keep_alive(writer->port, false);
+    isle_port_listen(writer->port, writer_hear, writer);
+    isle_port_on_drop(writer->port, writer_dropped, writer->handle);
+    isle_monitor(writer->reader, writer->self);
+    isle_list_set(message, 0, isle_port(writer->self));
+    isle_list_set(message, 1, isle_int(ISLE__STREAM_OPEN));
+    isle_list_set(message, ISLE__STREAM_HEAD, isle_isolate_value(self));
+    isle_future *opening = isle_call(writer->to, message, ISLE_FOREVER);
+    writer->opening = isle_future_keep(opening);
+    isle_then(opening, NULL, writer_not_opened, writer->handle);
+    return isle_null();
+}
+
+/* ISLE_ETYPE: it is none. */
+static void writer_read_sink(isle_value sink, struct writer *writer)
+{
+    int64_t items = 0, bytes = 0;
+    bool is_sink = isle_kind_of(sink) == ISLE_LIST && isle_count(sink) == 4 &&
+                   isle_get_port(isle_list_get(sink, 0), &writer->to) &&
+                   isle_kind_of(isle_list_get(sink, 1)) == ISLE_ISOLATE &&
+                   isle_get_int(isle_list_get(sink, 2), &items) && items >= 1 &&
+                   items <= ISLE__STREAM_ITEMS_MAX &&
+                   isle_get_int(isle_list_get(sink, 3), &bytes) && bytes >= 1;
+    if (!is_sink)
+        isle__throw(ISLE_ETYPE, "isle_stream_writer: expected the sink of a stream, got %s",
+                    isle_kind_name(isle_kind_of(sink)));
+    writer->reader.control_port = isle_as_isolate(isle_list_get(sink, 1)).control_port;
+    writer->items_max = (uint64_t)items;
+    writer->bytes_max = (uint64_t)bytes;
+}
+
+isle_writer *isle_stream_writer(isle_value sink)
+{
+    struct writer blank = {0};
+    isle__inside_need(__func__);
+    writer_read_sink(sink, &blank);
+    blank.gathered_max = (size_t)(blank.items_max / 4);
+    if (blank.gathered_max < 1)
+        blank.gathered_max = 1;
+    if (blank.gathered_max > ISLE__STREAM_GATHER_MAX)
+        blank.gathered_max = ISLE__STREAM_GATHER_MAX;
+    struct writer *writer = isle_new(struct writer);
+    *writer = blank;
+    if (isle_try(writer_begin, isle_pointer(writer), NULL) != ISLE_OK) {
+        writer_free(writer);
+        isle_throw(isle_last_error());
+    }
+    return writer->handle;
+}
