@@ -42,9 +42,20 @@ static void forever_sleep(isle_receive_port *own)
     isle_sleep(ISLE_SECONDS(1000));
 }
 
+static void no_entry(isle_value message)
+{
+    (void)message;
+}
+
+static void forever_spawn(isle_receive_port *own)
+{
+    (void)own;
+    isle_spawn(no_entry, isle_null(), NULL);
+}
+
 static void (*const kill_points[])(isle_receive_port *) = {
-    forever_await,     forever_receive,    forever_send,
-    forever_send_only, forever_checkpoint, forever_sleep,
+    forever_await,      forever_receive, forever_send,  forever_send_only,
+    forever_checkpoint, forever_sleep,   forever_spawn,
 };
 
 static void at_point(isle_value message)
@@ -107,6 +118,12 @@ TEST_ROOT(kill_lands_in_a_checkpoint)
 TEST_ROOT(kill_lands_in_sleep)
 {
     check_killed_at(5, ISLE_IMMEDIATE);
+}
+
+TEST_ROOT(kill_lands_in_spawn)
+{
+    check_killed_at(6, ISLE_IMMEDIATE);
+    settle();
 }
 
 static void tick_nothing(void *context)

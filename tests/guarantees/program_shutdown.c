@@ -286,6 +286,83 @@ TEST(processes_that_are_blocked_do_not_hold_the_end_up)
     CHECK_STRING(child.output, "ISLE_OK ");
 }
 
+/* In native code each of them, sleeping or spinning, several for each core: others work, the counts
+ * name them, and the program ends when the time of its root is over. */
+static void spins(isle_value started)
+{
+    isle_send(isle_as_port(started), isle_null());
+    for (volatile unsigned turn = 0;; turn++)
+        continue;
+}
+
+static isle_value next_of(isle_value number)
+{
+    return isle_int(isle_as_int(number) + 1);
+}
+
+static void check_that_others_work(isle_backend backend, int blocked_count)
+{
+    isle_options options = {.backend = backend};
+
+    for (int i = 0; i < 20; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(isle_as_int(isle_await(isle_run(next_of, isle_int(i), &options))), i + 1);
+    }
+    CHECK(stats_now().isolates >= (uint64_t)blocked_count + 1);
+    if (backend == ISLE_THREAD)
+        CHECK(stats_now().threads >= (uint64_t)blocked_count);
+    else
+        CHECK(stats_now().processes >= (uint64_t)blocked_count);
+}
+
+static int blocked_among_others(int argc, char **argv)
+{
+    bool in_processes = !strcmp(child_label(), "process");
+    isle_backend backend = in_processes ? ISLE_PROCESS : ISLE_THREAD;
+    isle_receive_port *port = isle_port_open();
+    isle_options options = {.debug_name = "in native code", .backend = backend};
+    int count = in_processes ? 4 : (int)isle_cpu_count() * 4;
+
+    (void)argc, (void)argv;
+    for (int i = 0; i < count; i++) {
+        isle_spawn(i % 4 == 0 ? spins : blocked, isle_port_value(port), &options);
+        (void)isle_port_receive(port);
+    }
+    check_that_others_work(backend, count);
+    isle_on_shutdown(say_only, "asked ");
+    isle_serve_shutdown(ISLE_MS(10));
+    signal_self(SIGTERM);
+    (void)isle_port_receive(port);
+    return 9;
+}
+
+TEST(others_work_where_all_are_in_native_code_and_the_end_comes_in_time)
+{
+    struct child child;
+
+    if (child_label())
+        exit(isle_main(0, NULL, blocked_among_others));
+    child = child_run(__func__ + 6, "thread");
+    child_exited(&child, 255);
+    child_wrote(&child, "asked ");
+    child_wrote(&child, "in native code");
+}
+TEST_TIMEOUT(others_work_where_all_are_in_native_code_and_the_end_comes_in_time, 60);
+
+TEST(others_work_where_all_processes_are_in_native_code_and_the_end_comes_in_time)
+{
+    struct child child;
+
+    if (child_label())
+        exit(isle_main(0, NULL, blocked_among_others));
+    child = child_run(__func__ + 6, "process");
+    if (strstr(child.output, "Unable to spawn") != NULL)
+        skip("no processes here");
+    child_exited(&child, 255);
+    child_wrote(&child, "asked ");
+}
+TEST_TIMEOUT(others_work_where_all_processes_are_in_native_code_and_the_end_comes_in_time, 60);
+
 static int blocked_root(int argc, char **argv)
 {
     (void)argc, (void)argv;

@@ -471,6 +471,70 @@ TEST_ROOT(two_that_overflow_each_other_do_not_deadlock)
     settle();
 }
 
+/* --- two pairs that know nothing of each other */
+
+static void stuck_consumer(isle_value told)
+{
+    isle_receive_port *port = bounded(1), *go = isle_port_open();
+
+    isle_send(isle_as_port(told), isle_port_value(port));
+    isle_send(isle_as_port(told), isle_port_value(go));
+    check_null(isle_port_receive(go));
+    for (int i = 0; i < ROUNDS; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(receive_int(port), i);
+    }
+    isle_port_close(port);
+    isle_port_close(go);
+    isle_send(isle_as_port(told), isle_bool(true));
+}
+
+static isle_value same(isle_value request, void *context)
+{
+    (void)context;
+    return request;
+}
+
+static void echo(isle_value message)
+{
+    (void)message;
+    isle_port_serve(isle_default_port(), same, NULL);
+}
+
+static void pinging(isle_value message)
+{
+    isle_send_port to = isle_as_port(isle_list_get(message, 0));
+
+    for (int i = 0; i < ROUNDS; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(isle_as_int(isle_await(isle_call(to, isle_int(i), ISLE_FOREVER))), i);
+    }
+    isle_send(isle_as_port(isle_list_get(message, 1)), isle_bool(true));
+}
+
+/* One pair's receiver takes nothing, its sender is over its limit: the other talks as ever. */
+TEST_ROOT(two_pairs_do_not_hold_each_other_up)
+{
+    isle_receive_port *told = isle_port_open();
+    isle_value message = isle_list();
+    isle_send_port narrow, go;
+
+    isle_spawn(stuck_consumer, isle_port_value(told), NULL);
+    narrow = isle_as_port(isle_port_receive(told));
+    go = isle_as_port(isle_port_receive(told));
+    isle_spawn(hasty_producer, isle_port(narrow), NULL);
+    isle_isolate server = isle_spawn(echo, isle_null(), NULL);
+    isle_list_add(message, isle_port(server.default_port));
+    isle_list_add(message, isle_port_value(told));
+    isle_spawn(pinging, message, NULL);
+    CHECK(isle_as_bool(isle_port_receive(told)));
+    isle_send(go, isle_null());
+    CHECK(isle_as_bool(isle_port_receive(told)));
+    isle_kill(server, ISLE_IMMEDIATE);
+    isle_port_close(told);
+    settle();
+}
+
 /* --- through walls, where there are any (the processes' build of this file) */
 
 /* Its port has two places; all that waits there comes, in order. */

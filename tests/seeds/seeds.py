@@ -26,6 +26,7 @@ PROCESSES = {'quick': 2, 'full': 10, 'soak': 1000}[TIER]
 # program: patterns of tests, and why they are left out.
 OUTSIDE = {
     'groups': [('one_that_nothing*', 'a semaphore')],
+    'huge': [('*', 'takes gigabytes')],
     'instances': [('*', 'loads thousands of objects')],
     'alone': [('*', 'a program alone on one thread')],
     'wall': [('*', 'processes')],
