@@ -49,6 +49,8 @@ OUTSIDE = {
     'io': [('ten_thousand*', 'TCP'), ('blocking*', 'isle_blocking'), ('done_is*', 'isle_blocking')],
     'loops': [('*', 'foreign loops')],
     'supervisor_seeds': [('*', 'simulates itself')],
+    'port_seeds': [('*', 'simulates itself')],
+    'link_seeds': [('*', 'simulates itself')],
     'supervisors': [('who_does_not_even*', 'a semaphore'), ('a_crash*', 'processes'),
                     ('thousands*', 'computes for seconds')],
     'threads': [('*', 'threads')],
