@@ -140,7 +140,7 @@ isle_err isle__sandbox_zygote(struct isle__sandbox *sandbox)
     if (!isle__privileges_drop(sandbox->root >= 0 ? CAP_SYS_CHROOT : -1))
         return isle__sandbox_fails(sandbox, "capset");
     if (!isle__privileges_harden())
-        return isle__sandbox_fails(sandbox, "prctl");
+        return isle__sandbox_fails(sandbox, "prctl, setrlimit");
     const char *failed = isle__limits_set_common();
     if (failed != NULL)
         return isle__sandbox_fails(sandbox, failed);
