@@ -19,7 +19,7 @@ static const struct attack_group *const main_groups[] = {
     &attack_others,    &attack_kernel,  &attack_entries, &attack_descriptors,
     &attack_resources, &attack_crashes, &attack_grants,
 };
-enum { MAIN_GROUPS = sizeof(main_groups) / sizeof(main_groups[0]), MAIN_SECONDS = 60 };
+enum { MAIN_GROUPS = sizeof(main_groups) / sizeof(main_groups[0]), MAIN_SECONDS = 240 };
 
 static const struct attack_row *main_row(size_t group, size_t index)
 {

@@ -34,9 +34,9 @@ enum {
                      ISLE_LAYER_IPCNS,
     RUN_NAMES_APART = RUN_NAMESPACES & ~ISLE_LAYER_USERNS, /* root needs no users of its own */
     RUN_LAYERS = ISLE_LAYER_SECCOMP | ISLE_LAYER_LANDLOCK | RUN_NAMESPACES,
-    RUN_DEADLINE_MS = 20000,
-    RUN_DESCRIPTORS = 64, /* the default would be used up by what the world leaks */
-    RUN_BROKEN = 113,     /* the status of a process that could not be locked in */
+    RUN_DEADLINE_MS = 90000, /* some spin for seconds of processor time, on any machine */
+    RUN_DESCRIPTORS = 64,    /* the default would be used up by what the world leaks */
+    RUN_BROKEN = 113,        /* the status of a process that could not be locked in */
 };
 
 /* What a setting is about, and what it leaves out. */
