@@ -14,7 +14,7 @@ static bool is_alive(isle_isolate isolate)
     isle_receive_port *pong = isle_port_open();
     isle_value answer;
     isle_ping(isolate, isle_port_send_port(pong), isle_string("alive"), ISLE_IMMEDIATE);
-    bool alive = isle_port_try_receive(pong, ISLE_MS(500), &answer) == ISLE_OK;
+    bool alive = isle_port_try_receive(pong, ISLE_SECONDS(10), &answer) == ISLE_OK;
     isle_port_close(pong);
     return alive;
 }

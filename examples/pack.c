@@ -27,10 +27,10 @@ static int app(int argc, char **argv)
 
     isle_value request =
         isle_pack("{s:s, s:i, s:f}", "shape", "rectangle", "width", 6, "height", 7.0);
-    isle_value_print(isle_await(isle_call(geometer, request, ISLE_SECONDS(1))), stdout);
+    isle_value_print(isle_await(isle_call(geometer, request, ISLE_SECONDS(9))), stdout);
 
     isle_value bad = isle_pack("{s:s}", "shape", "circle"), reply; /* lacks its width */
-    if (isle_try_await(isle_call(geometer, bad, ISLE_SECONDS(1)), ISLE_FOREVER, &reply) != ISLE_OK)
+    if (isle_try_await(isle_call(geometer, bad, ISLE_SECONDS(9)), ISLE_FOREVER, &reply) != ISLE_OK)
         printf("refused: %s\n", isle_error_text(isle_last_error()));
     return 0;
 }

@@ -52,11 +52,11 @@ static int app(int argc, char **argv)
 
     isle_value put = isle_pack("{s:s, s:s, s:[i,i]}", "verb", "put", "key", "a", "value", 1, 2);
     isle_value get = isle_pack("{s:s, s:s}", "verb", "get", "key", "a");
-    isle_await(isle_call(port, put, ISLE_SECONDS(1)));
-    isle_value_print(isle_await(isle_call(port, get, ISLE_SECONDS(1))), stdout);
+    isle_await(isle_call(port, put, ISLE_SECONDS(9)));
+    isle_value_print(isle_await(isle_call(port, get, ISLE_SECONDS(9))), stdout);
 
     isle_value wrong = isle_pack("{s:s, s:s}", "verb", "burn", "key", "a"), reply;
-    if (isle_try_await(isle_call(port, wrong, ISLE_SECONDS(1)), ISLE_FOREVER, &reply) != ISLE_OK)
+    if (isle_try_await(isle_call(port, wrong, ISLE_SECONDS(9)), ISLE_FOREVER, &reply) != ISLE_OK)
         printf("refused: %s\n", isle_error_text(isle_last_error()));
     isle_kill(worker, ISLE_BEFORE_NEXT_EVENT);
     return 0;
