@@ -37,13 +37,15 @@ SILENCE_S = 120  # so long nothing at all happens: then it never will
 class Room:
     """The program, and the clients' loop."""
 
-    def __init__(self):
+    def __init__(self, descriptors=None):
         if not os.path.exists(PROGRAM):
             skip('chatroom was not built')
         self.selector = selectors.DefaultSelector()
-        self.process = subprocess.Popen([PROGRAM, '--grace', '3600'], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                        text=True)
+        command = [PROGRAM, '-g', '3600']
+        if descriptors is not None:
+            command = ['sh', '-c', f'ulimit -n {descriptors} && exec "$0" "$@"', *command]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        stdin=subprocess.DEVNULL, text=True)
         atexit.register(self.process.kill)  # of a test that fails; else it has ended by then
         begin = self.process.stdout.readline()
         assert begin.startswith('chatroom: 127.0.0.1 port '), begin
@@ -122,7 +124,7 @@ class Client:
     def read(self):
         try:
             data = self.socket.recv(1 << 18)
-        except ConnectionResetError:
+        except ConnectionError:
             data = b''
         except BlockingIOError:
             return
@@ -297,12 +299,30 @@ def who_cannot_be_let_in_is_told_why():
 
 
 @test()
+def who_comes_when_it_is_full_is_told():
+    room = Room(descriptors=96)  # a quarter of them, less 16, is the number of members
+    members = room.enter([f'member-{i}' for i in range(8)])
+    late = Client(room, 'late')
+    room.wait(lambda: late.has_ended, 'the end of who is too many')
+    equal(late.text, b'- the room is full\n')
+    members.pop().reset()
+    while late.has_ended:  # until the door has heard of that
+        late = Client(room, 'late')
+        room.wait(lambda: late.text, 'an answer')
+        if late.text == b'- the room is full\n':
+            room.wait(lambda: late.has_ended, 'the end of who is too many')
+    equal(late.text, b'* welcome\n')
+    room.close()
+    room.wait(lambda: all(client.has_ended for client in (late, *members)), 'the end')
+    equal(room.end()[0], 0, 'status')
+
+
+@test()
 def wrong_usage_is_told():
     if not os.path.exists(PROGRAM):
         skip('chatroom was not built')
-    for arguments in (['--port', '0'], ['--port', '65536'], ['--grace', 'x'], ['--no-such']):
-        assert 'chatroom --help' in run([PROGRAM, *arguments], status=2)
-    assert '--port N' in run([PROGRAM, '--help'])
+    for arguments in (['-p', '0'], ['-p', '65536'], ['-g', 'x'], ['-x'], ['-p'], ['more']):
+        assert 'Usage: chatroom' in run([PROGRAM, *arguments], status=2)
 
 
 main()
