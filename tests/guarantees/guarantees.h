@@ -332,4 +332,18 @@ static inline void child_exited(const struct child *child, int status)
     test_count_check();
 }
 
+/* Runs `app` as a program of Isle in such a process, which has to exit with `status`; gives what it
+ * wrote. */
+static inline struct child child_program(const char *name, int (*app)(int argc, char **argv),
+                                         int status)
+{
+    struct child child;
+
+    if (child_label())
+        exit(isle_main(0, NULL, app));
+    child = child_run(name, "child");
+    child_exited(&child, status);
+    return child;
+}
+
 #endif

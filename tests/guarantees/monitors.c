@@ -250,6 +250,21 @@ TEST(an_end_is_told_without_memory)
 
 /* --- a relation that could not be made leaves nothing */
 
+/* Each allocation of what is done with the isolate fails once. */
+static void fail_each_allocation(isle_computation *op, isle_isolate isolate)
+{
+    isle_value handle = isle_isolate_value(isolate), ignored;
+    uint64_t made, nth = 0;
+
+    do {
+        (void)isle__memory_fail_at(++nth);
+        isle_err err = isle_try(op, handle, &ignored);
+        made = isle__memory_fail_at(0);
+        CHECK(err == ISLE_ENOMEM || err == ISLE_OK); /* not all are needed */
+        CHECK(made >= nth || err == ISLE_OK);
+    } while (made >= nth);
+}
+
 static isle_value op_monitor(isle_value handle)
 {
     isle_receive_port *port = isle_port_open();
@@ -262,16 +277,8 @@ static isle_value op_monitor(isle_value handle)
 TEST_ROOT(out_of_memory_in_monitor)
 {
     isle_isolate isolate = isle_spawn(wait_for_ever, isle_null(), NULL);
-    isle_value handle = isle_isolate_value(isolate), ignored;
-    uint64_t made, nth = 0;
 
-    do {
-        (void)isle__memory_fail_at(++nth);
-        isle_err err = isle_try(op_monitor, handle, &ignored);
-        made = isle__memory_fail_at(0);
-        CHECK(err == ISLE_ENOMEM || err == ISLE_OK); /* not all are needed */
-        CHECK(made >= nth || err == ISLE_OK);
-    } while (made >= nth);
+    fail_each_allocation(op_monitor, isolate);
     isle_kill(isolate, ISLE_IMMEDIATE);
 }
 
@@ -286,16 +293,8 @@ static isle_value op_link(isle_value handle)
 TEST_ROOT(out_of_memory_in_link)
 {
     isle_isolate isolate = isle_spawn(wait_for_ever, isle_null(), NULL);
-    isle_value handle = isle_isolate_value(isolate), ignored;
-    uint64_t made, nth = 0;
 
-    do {
-        (void)isle__memory_fail_at(++nth);
-        isle_err err = isle_try(op_link, handle, &ignored);
-        made = isle__memory_fail_at(0);
-        CHECK(err == ISLE_ENOMEM || err == ISLE_OK);
-        CHECK(made >= nth || err == ISLE_OK);
-    } while (made >= nth);
+    fail_each_allocation(op_link, isolate);
     isle_kill(isolate, ISLE_IMMEDIATE);
     settle();
 }

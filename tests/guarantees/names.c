@@ -426,17 +426,24 @@ TEST_ROOT(a_closed_port_has_no_name)
 
 /* --- bounds and lists */
 
+/* "0", "1" … */
+static void register_numbers(isle_names names, int count, isle_receive_port *port)
+{
+    char name[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        CHECK_ERR(isle_name_register(names, name, isle_port_send_port(port)), ISLE_OK);
+    }
+}
+
 TEST_ROOT(a_registry_has_a_bound)
 {
     enum { MAX = 65536 };
     isle_receive_port *port = isle_port_open();
     isle_names names = isle_names_open();
-    char name[16];
 
-    for (int i = 0; i < MAX; i++) {
-        snprintf(name, sizeof name, "%d", i);
-        CHECK_ERR(isle_name_register(names, name, isle_port_send_port(port)), ISLE_OK);
-    }
+    register_numbers(names, MAX, port);
     CHECK_ERR(isle_name_register(names, "full", isle_port_send_port(port)), ISLE_EFULL);
     isle_name_unregister(names, "100");
     CHECK_ERR(isle_name_register(names, "full", isle_port_send_port(port)), ISLE_OK);
@@ -468,12 +475,8 @@ TEST_ROOT(a_list_has_all_names_in_order)
 {
     isle_receive_port *port = isle_port_open();
     isle_names names = isle_names_open();
-    char name[16];
 
-    for (int i = 0; i < LISTED; i++) {
-        snprintf(name, sizeof name, "%d", i);
-        CHECK_ERR(isle_name_register(names, name, isle_port_send_port(port)), ISLE_OK);
-    }
+    register_numbers(names, LISTED, port);
     list_names(told_of(names, port));
     isle_spawn(list_names, told_of(names, port), NULL);
     CHECK(isle_as_bool(isle_port_receive(port)));

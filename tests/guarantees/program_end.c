@@ -124,12 +124,7 @@ static int throw_from_app(int argc, char **argv)
 
 TEST(an_uncaught_error_of_the_root_is_printed_and_ends_the_program)
 {
-    struct child child;
-
-    if (child_label())
-        exit(isle_main(0, NULL, throw_from_app));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 255);
+    struct child child = child_program(__func__ + 6, throw_from_app, 255);
     child_wrote(&child, "not taken");
 }
 
@@ -171,14 +166,9 @@ static int survive_overflows(int argc, char **argv)
 
 TEST(a_stack_overflow_ends_its_isolate_alone)
 {
-    struct child child;
-
     if (*TEST_SANITIZER)
         skip("a sanitizer has its own idea of stacks");
-    if (child_label())
-        exit(isle_main(0, NULL, survive_overflows));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 3);
+    child_program(__func__ + 6, survive_overflows, 3);
 }
 
 static void write_line(void *context)
@@ -201,10 +191,7 @@ TEST(a_stack_overflow_of_the_main_activity_ends_the_root_by_name)
 
     if (*TEST_SANITIZER)
         skip("a sanitizer has its own idea of stacks");
-    if (child_label())
-        exit(isle_main(0, NULL, overflow_in_app));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 255);
+    child = child_program(__func__ + 6, overflow_in_app, 255);
     child_wrote(&child, "uncaught error in root: Stack Overflow");
     child_wrote(&child, "unwound");
 }

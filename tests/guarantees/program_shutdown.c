@@ -85,12 +85,7 @@ static int without_a_task(int argc, char **argv)
 
 TEST(a_root_without_a_task_ends_and_runs_its_deferred_tasks)
 {
-    struct child child;
-
-    if (child_label())
-        exit(isle_main(0, NULL, without_a_task));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 0);
+    struct child child = child_program(__func__ + 6, without_a_task, 0);
     CHECK_STRING(child.output, "left");
 }
 
@@ -143,12 +138,7 @@ static int drained(int argc, char **argv)
 
 TEST(what_was_accepted_is_finished)
 {
-    struct child child;
-
-    if (child_label())
-        exit(isle_main(0, NULL, drained));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 0);
+    struct child child = child_program(__func__ + 6, drained, 0);
     CHECK_INT(strspn(child.output, "x"), 100);
     CHECK_STRING(child.output + 100, ".");
 }
@@ -169,12 +159,7 @@ static int deaf_root(int argc, char **argv)
 
 TEST(the_root_is_killed_when_its_time_is_over)
 {
-    struct child child;
-
-    if (child_label())
-        exit(isle_main(0, NULL, deaf_root));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 255);
+    struct child child = child_program(__func__ + 6, deaf_root, 255);
     CHECK_STRING(child.output, "asked left isle: isolate terminated by isle_kill\n");
 }
 TEST_WAITS(the_root_is_killed_when_its_time_is_over);
@@ -198,12 +183,7 @@ static int impatient(int argc, char **argv)
 
 TEST(the_second_signal_ends_the_root_at_once)
 {
-    struct child child;
-
-    if (child_label())
-        exit(isle_main(0, NULL, impatient));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 255);
+    struct child child = child_program(__func__ + 6, impatient, 255);
     CHECK_STRING(child.output, "asked isle: isolate terminated by isle_kill\n");
 }
 
@@ -380,12 +360,7 @@ static int blocked_root(int argc, char **argv)
 
 TEST(a_root_that_is_blocked_does_not_hold_the_end_up)
 {
-    struct child child;
-
-    if (child_label())
-        exit(isle_main(0, NULL, blocked_root));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 128 + SIGTERM);
+    struct child child = child_program(__func__ + 6, blocked_root, 128 + SIGTERM);
     child_wrote(&child, "did not stop");
 }
 

@@ -1,213 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Supervisors: who is started, ended and restarted, in which order, how often, and what is told of
  * it. The children are isolates on threads, or, in supervisors_process, in processes; the
- * supervisors are on threads.
- *
- * What happened is known from the supervisor's watch, which tells the changes of its children's
- * states in the order in which they took place. */
-#include "guarantees.h"
-
-#ifdef GUARANTEES_PROCESS
-#define BACKEND ISLE_PROCESS
-#else
-#define BACKEND ISLE_THREAD
-#endif
-
-/* --- children, and what they are told to do */
-
-static isle_send_port births; /* gets the default port of each child, with its name */
-static isle_send_port errors; /* else each would be written to stderr */
-static isle_options there = {.backend = BACKEND}, here;
-
-static void on_order(isle_value order, void *context)
-{
-    const char *what = isle_as_string(order);
-
-    (void)context;
-    if (strcmp(what, "fail") == 0)
-        isle_throwf("told to fail");
-    if (strcmp(what, "return") == 0)
-        isle_exit(isle_send_port_none(), isle_null());
-    if (strcmp(what, "crash") == 0)
-        raise(SIGSEGV);
-    if (strcmp(what, "spin") == 0)
-        for (;;)
-            isle_checkpoint();
-}
-
-static void child(isle_value message)
-{
-    isle_receive_port *port = isle_port_open();
-
-    isle_port_listen(port, on_order, NULL);
-    isle_send(isle_as_port(message),
-              isle_pack("[s,p]", isle_debug_name(), isle_port_send_port(port)));
-}
-
-static isle_value child_message(void)
-{
-    return isle_port(births);
-}
-
-static isle_value no_message(void)
-{
-    isle_throwf("no paper");
-}
-
-/* --- what the tests are given */
-
-enum { PATIENCE_S = 30 };
-
-struct stage {
-    isle_receive_port *births, *errors, *watch, *ends;
-    isle_isolate supervisor;
-};
-
-static struct stage stage_new(void)
-{
-    struct stage stage = {isle_port_open(),
-                          isle_port_open(),
-                          isle_port_open(),
-                          isle_port_open(),
-                          {.control_port = isle_send_port_none()}};
-
-    births = isle_port_send_port(stage.births);
-    errors = isle_port_send_port(stage.errors);
-    there.on_error = here.on_error = errors;
-    return stage;
-}
-
-static isle_value receive(isle_receive_port *port)
-{
-    isle_value message;
-
-    if (isle_port_try_receive(port, ISLE_SECONDS(PATIENCE_S), &message) != ISLE_OK)
-        fail("nothing came within %d s", PATIENCE_S);
-    return message;
-}
-
-static isle_value awaited(isle_future *future)
-{
-    isle_value value;
-
-    if (isle_try_await(future, ISLE_SECONDS(PATIENCE_S), &value) != ISLE_OK)
-        fail("await: %s", isle_error_text(isle_last_error()));
-    return value;
-}
-
-/* The next child that began. */
-static isle_send_port born(const struct stage *stage, const char *name)
-{
-    isle_send_port port;
-    const char *got;
-
-    isle_unpack(receive(stage->births), "[s,p]", &got, &port);
-    CHECK_STRING(got, name);
-    return port;
-}
-
-/* So many children that began, in any order: those at ports[i] have the name names[i]. */
-static void born_all(const struct stage *stage, const char *const *names, isle_send_port *ports,
-                     int count)
-{
-    for (int i = 0; i < count; i++) {
-        isle_send_port port;
-        const char *got;
-        int at = 0;
-
-        isle_unpack(receive(stage->births), "[s,p]", &got, &port);
-        while (at < count && strcmp(names[at], got) != 0)
-            at++;
-        CHECK(at < count);
-        ports[at] = port;
-    }
-}
-
-static const char *const abc[] = {"a", "b", "c"};
-
-static void begin(struct stage *stage, const isle_supervision *supervision, isle_send_port *ports,
-                  int count)
-{
-    isle_options options = {
-        .debug_name = "shop", .on_error = errors, .monitor = isle_port_send_port(stage->ends)};
-
-    stage->supervisor = isle_supervise_with(supervision, &options);
-    awaited(isle_supervisor_watch(stage->supervisor, isle_port_send_port(stage->watch)));
-    if (ports)
-        born_all(stage, abc, ports, count);
-}
-
-static isle_child_info changed(const struct stage *stage, const char *name, isle_child_state state)
-{
-    isle_child_info info = isle_as_child_info(receive(stage->watch));
-
-    if (strcmp(info.name, name) != 0 || info.state != state)
-        fail("%s is %s (%s), expected %s to be %s", info.name, isle_child_state_text(info.state),
-             info.text, name, isle_child_state_text(state));
-    test_count_check();
-    return info;
-}
-
-static isle_child_info info_of(const struct stage *stage, size_t index)
-{
-    return isle_as_child_info(
-        isle_list_get(awaited(isle_supervisor_children(stage->supervisor)), index));
-}
-
-static isle_end ended(const struct stage *stage)
-{
-    return isle_as_end(receive(stage->ends));
-}
-
-/* Ends the supervisor, and nothing is left. */
-static void finish(struct stage *stage)
-{
-    isle_kill(stage->supervisor, ISLE_IMMEDIATE);
-    settle();
-    isle_port_close(stage->births);
-    isle_port_close(stage->errors);
-    isle_port_close(stage->watch);
-    isle_port_close(stage->ends);
-}
-
-#define CHILD(...)                                                                                 \
-    {                                                                                              \
-        .entry = child, .message = child_message, .options = &there, __VA_ARGS__                   \
-    }
-#define THREE                                                                                      \
-    (const isle_child[])                                                                           \
-    {                                                                                              \
-        CHILD(.name = "a"), CHILD(.name = "b"), CHILD(.name = "c"),                                \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
-    }
-
-/* --- the list */
-
-static const isle_supervision three = {.restart_max = 1000, .children = THREE};
-
-TEST_ROOT(children_are_listed_in_the_order_of_the_table)
-{
-    struct stage stage = stage_new();
-    isle_send_port ports[3];
-
-    begin(&stage, &three, ports, 3);
-    isle_value children = awaited(isle_supervisor_children(stage.supervisor));
-    CHECK_UINT(isle_count(children), 3);
-    for (size_t i = 0; i < 3; i++) {
-        isle_child_info info = isle_as_child_info(isle_list_get(children, i));
-
-        CHECK_STRING(info.name, abc[i]);
-        CHECK_INT(info.state, ISLE_CHILD_RUNNING);
-        CHECK(!isle_send_port_is_none(info.isolate.control_port));
-        CHECK(isle_capability_equal(info.isolate.terminate_capability, (isle_capability){0}));
-        CHECK_UINT(info.restarts, 0);
-        CHECK(!info.has_ended);
-        CHECK_STRING(info.text, "");
-    }
-    finish(&stage);
-}
+ * supervisors are on threads. */
+#include "supervisors_help.h"
 
 /* --- strategies */
 
@@ -235,23 +30,6 @@ TEST_ROOT(one_for_one_restarts_who_failed_and_nobody_else)
     CHECK_UINT(info_of(&stage, 2).restarts, 0);
     finish(&stage);
 }
-
-static void restarted(const struct stage *stage, const char *name)
-{
-    changed(stage, name, ISLE_CHILD_STARTING);
-    changed(stage, name, ISLE_CHILD_RUNNING);
-}
-
-static void ended_by_request(const struct stage *stage, const char *name)
-{
-    changed(stage, name, ISLE_CHILD_ENDING);
-    changed(stage, name, ISLE_CHILD_ENDED);
-    changed(stage, name, ISLE_CHILD_WAITING);
-}
-
-static const isle_supervision all_of_three = {
-    .strategy = ISLE_ONE_FOR_ALL, .restart_max = 1000, .children = THREE};
-
 TEST_ROOT(one_for_all_ends_the_others_in_reverse_and_starts_all_in_order)
 {
     struct stage stage = stage_new();
@@ -260,9 +38,7 @@ TEST_ROOT(one_for_all_ends_the_others_in_reverse_and_starts_all_in_order)
     begin(&stage, &all_of_three, ports, 3);
     for (int round = 0; round < 10; round++) {
         ISLE_SCOPE;
-        isle_send(ports[1], isle_string("fail"));
-        changed(&stage, "b", ISLE_CHILD_ENDED);
-        changed(&stage, "b", ISLE_CHILD_WAITING);
+        failed(&stage, "b", ports[1]);
         ended_by_request(&stage, "c");
         ended_by_request(&stage, "a");
         for (int i = 0; i < 3; i++)
@@ -273,10 +49,6 @@ TEST_ROOT(one_for_all_ends_the_others_in_reverse_and_starts_all_in_order)
     CHECK_UINT(info_of(&stage, 1).restarts, 10);
     finish(&stage);
 }
-
-static const isle_supervision rest_of_three = {
-    .strategy = ISLE_REST_FOR_ONE, .restart_max = 1000, .children = THREE};
-
 TEST_ROOT(rest_for_one_restarts_those_after_it)
 {
     static const char *const bc[] = {"b", "c"};
@@ -286,17 +58,13 @@ TEST_ROOT(rest_for_one_restarts_those_after_it)
     begin(&stage, &rest_of_three, ports, 3);
     for (int round = 0; round < 10; round++) {
         ISLE_SCOPE;
-        isle_send(ports[1], isle_string("fail"));
-        changed(&stage, "b", ISLE_CHILD_ENDED);
-        changed(&stage, "b", ISLE_CHILD_WAITING);
+        failed(&stage, "b", ports[1]);
         ended_by_request(&stage, "c");
         restarted(&stage, "b");
         restarted(&stage, "c");
         born_all(&stage, bc, ports + 1, 2);
     }
-    isle_send(ports[2], isle_string("fail"));
-    changed(&stage, "c", ISLE_CHILD_ENDED);
-    changed(&stage, "c", ISLE_CHILD_WAITING);
+    failed(&stage, "c", ports[2]);
     restarted(&stage, "c");
     finish(&stage);
 }
@@ -313,19 +81,6 @@ static const isle_supervision kinds = {
             {0},
         },
 };
-
-static void check_restart(const struct stage *stage, isle_send_port *port, const char *name,
-                          const char *order, bool restarts)
-{
-    isle_send(*port, isle_string(order));
-    CHECK_INT(changed(stage, name, ISLE_CHILD_ENDED).reason,
-              strcmp(order, "fail") == 0 ? ISLE_FAILED : ISLE_RETURNED);
-    if (!restarts)
-        return;
-    changed(stage, name, ISLE_CHILD_WAITING);
-    restarted(stage, name);
-    *port = born(stage, name);
-}
 
 TEST_ROOT(a_reason_decides_who_is_started_again)
 {
@@ -419,13 +174,6 @@ static const isle_supervision broken = {
             {0},
         },
 };
-
-static isle_value supervise(isle_value supervision)
-{
-    isle_supervise(isle_as_pointer(supervision), "shop");
-    return isle_null();
-}
-
 /* With that text, and nothing is left. */
 static void check_refused(const isle_supervision *supervision, const char *text)
 {
@@ -692,249 +440,6 @@ TEST_ROOT(who_does_not_even_end_when_killed_is_given_up_and_named)
     finish(&stage);
 }
 TEST_WAITS(who_does_not_even_end_when_killed_is_given_up_and_named);
-
-/* --- children that come and go */
-
-static const isle_supervision empty = {.restart_max = 1000};
-
-static isle_isolate added(const struct stage *stage, const isle_child *row)
-{
-    return isle_as_isolate(awaited(isle_supervisor_add(stage->supervisor, row, isle_port(births))));
-}
-
-TEST_ROOT(a_child_that_is_added_is_the_last_and_goes_when_it_is_over)
-{
-    const isle_child row = {
-        .name = "d", .entry = child, .options = &there, .restart = ISLE_TRANSIENT};
-    struct stage stage = stage_new();
-    isle_send_port ports[3], port;
-
-    begin(&stage, &rest_of_three, ports, 3);
-    isle_isolate isolate = added(&stage, &row);
-    changed(&stage, "d", ISLE_CHILD_STARTING);
-    changed(&stage, "d", ISLE_CHILD_RUNNING);
-    port = born(&stage, "d");
-    CHECK(isle_send_port_equal(info_of(&stage, 3).isolate.control_port, isolate.control_port));
-    check_restart(&stage, &port, "d", "fail", true);
-    isle_send(ports[2], isle_string("fail")); /* d was started after it */
-    changed(&stage, "c", ISLE_CHILD_ENDED);
-    changed(&stage, "c", ISLE_CHILD_WAITING);
-    ended_by_request(&stage, "d");
-    restarted(&stage, "c");
-    restarted(&stage, "d");
-    static const char *const cd[] = {"c", "d"};
-    born_all(&stage, cd, ports + 1, 2);
-    isle_send(ports[2], isle_string("return"));
-    changed(&stage, "d", ISLE_CHILD_ENDED);
-    CHECK_UINT(isle_count(awaited(isle_supervisor_children(stage.supervisor))), 3);
-    finish(&stage);
-}
-
-static void check_fails(isle_future *future, isle_err code, const char *text)
-{
-    isle_value value;
-
-    CHECK_ERR(isle_try_await(future, ISLE_SECONDS(PATIENCE_S), &value), code);
-    CHECK_STRING(isle_error_text(isle_last_error()), text);
-}
-
-/* It keeps what it is given until it ends. */
-static void holder(isle_value message)
-{
-    isle_receive_port *port = isle_port_open();
-
-    isle_keep(isle_list_get(message, 1));
-    isle_port_listen(port, on_order, NULL);
-    isle_send(isle_as_port(isle_list_get(message, 0)),
-              isle_pack("[s,p]", isle_debug_name(), isle_port_send_port(port)));
-}
-
-TEST_ROOT(what_a_temporary_child_is_given_is_its_own)
-{
-    const isle_child row = {
-        .name = "d", .entry = holder, .options = &there, .restart = ISLE_TEMPORARY};
-    struct stage stage = stage_new();
-    char byte;
-    int ends[2];
-
-    CHECK_INT(pipe(ends), 0);
-    begin(&stage, &empty, NULL, 0);
-    {
-        ISLE_SCOPE;
-        isle_value message = isle_pack("[p,o]", births, isle_resource(ends[1]));
-        awaited(isle_supervisor_add(stage.supervisor, &row, message));
-    }
-    isle_send(born(&stage, "d"), isle_string("return"));
-    awaited(isle_fd_wait(ends[0], ISLE_READABLE)); /* nobody has the other end any more */
-    CHECK_INT(read(ends[0], &byte, 1), 0);
-    close(ends[0]);
-    finish(&stage);
-}
-
-TEST_ROOT(what_cannot_be_added_is_told)
-{
-    const isle_child a = {.name = "a", .entry = child},
-                     no = {.name = "d", .entry = child, .message = no_message},
-                     none = {.name = "e"};
-    struct stage stage = stage_new();
-    isle_send_port ports[3];
-
-    begin(&stage, &three, ports, 3);
-    check_fails(isle_supervisor_add(stage.supervisor, &a, isle_null()), ISLE_EUSED,
-                "a: there is a child of that name");
-    check_fails(isle_supervisor_add(stage.supervisor, &no, isle_null()), ISLE_ESPAWN, "no paper");
-    check_fails(isle_supervisor_add(stage.supervisor, &none, isle_null()), ISLE_EINVAL,
-                "e: a child is one of .entry, .uri and .supervision, not none");
-    CHECK_UINT(isle_count(awaited(isle_supervisor_children(stage.supervisor))), 3);
-    isle_shutdown(stage.supervisor);
-    CHECK_INT(ended(&stage).reason, ISLE_RETURNED);
-    check_fails(isle_supervisor_add(stage.supervisor, &no, isle_null()), ISLE_ECLOSED, "closed");
-    finish(&stage);
-}
-
-TEST_ROOT(children_are_ended_and_started_again_by_name)
-{
-    struct stage stage = stage_new();
-    isle_send_port ports[3];
-
-    begin(&stage, &all_of_three, ports, 3);
-    check_null(awaited(isle_supervisor_end(stage.supervisor, "b")));
-    changed(&stage, "b", ISLE_CHILD_ENDING);
-    changed(&stage, "b", ISLE_CHILD_ENDED);
-    check_null(awaited(isle_supervisor_end(stage.supervisor, "b")));
-    CHECK_INT(info_of(&stage, 1).state, ISLE_CHILD_ENDED);
-    isle_send(ports[0], isle_string("fail")); /* all but b */
-    changed(&stage, "a", ISLE_CHILD_ENDED);
-    changed(&stage, "a", ISLE_CHILD_WAITING);
-    ended_by_request(&stage, "c");
-    restarted(&stage, "a");
-    restarted(&stage, "c");
-    (void)isle_as_isolate(awaited(isle_supervisor_restart(stage.supervisor, "b")));
-    changed(&stage, "b", ISLE_CHILD_WAITING);
-    restarted(&stage, "b");
-    (void)isle_as_isolate(awaited(isle_supervisor_restart(stage.supervisor, "b")));
-    changed(&stage, "b", ISLE_CHILD_ENDING);
-    changed(&stage, "b", ISLE_CHILD_ENDED);
-    changed(&stage, "b", ISLE_CHILD_WAITING);
-    restarted(&stage, "b");
-    CHECK_UINT(info_of(&stage, 1).restarts, 0);
-    check_fails(isle_supervisor_end(stage.supervisor, "z"), ISLE_EINVAL, "there is no child \"z\"");
-    finish(&stage);
-}
-
-TEST_ROOT(thousands_of_children_come_and_go)
-{
-    int64_t many = rounds(BACKEND == ISLE_THREAD ? 2000 : 20, BACKEND == ISLE_THREAD ? 10000 : 40,
-                          BACKEND == ISLE_THREAD ? 50000 : 60);
-    const isle_child row = {.entry = child, .options = &there, .restart = ISLE_TEMPORARY};
-    struct stage stage = stage_new();
-
-    stage.supervisor = isle_supervise(&empty, "shop");
-    for (int64_t i = 0; i < many; i++) {
-        ISLE_SCOPE;
-        added(&stage, &row);
-    }
-    CHECK_INT(isle_count(awaited(isle_supervisor_children(stage.supervisor))), many);
-    for (int64_t i = 0; i < many; i++) {
-        ISLE_SCOPE;
-        isle_value told = receive(stage.births);
-        isle_send_port port = isle_as_port(isle_list_get(told, 1));
-
-        CHECK(strncmp(isle_as_string(isle_list_get(told, 0)), "child-", 6) == 0);
-        if (i % 2 == 0)
-            isle_send(port, isle_string("return"));
-    }
-    while ((int64_t)isle_count(isle_await(isle_supervisor_children(stage.supervisor))) > many / 2) {
-        ISLE_SCOPE;
-        isle_sleep(ISLE_MS(1));
-    }
-    isle_shutdown(stage.supervisor);
-    finish(&stage);
-}
-TEST_TIMEOUT(thousands_of_children_come_and_go, 120);
-
-/* --- who may ask for what */
-
-TEST_ROOT(a_handle_without_the_capability_lists_and_no_more)
-{
-    static const char text[] = "the handle of the supervisor lacks its terminate_capability";
-    const isle_child row = {.name = "d", .entry = child, .options = &there};
-    struct stage stage = stage_new();
-    isle_send_port ports[3];
-
-    begin(&stage, &three, ports, 3);
-    isle_isolate weak = stage.supervisor;
-    weak.terminate_capability = (isle_capability){0};
-    CHECK_UINT(isle_count(awaited(isle_supervisor_children(weak))), 3);
-    check_fails(isle_supervisor_add(weak, &row, isle_null()), ISLE_EINVAL, text);
-    check_fails(isle_supervisor_end(weak, "a"), ISLE_EINVAL, text);
-    check_fails(isle_supervisor_restart(weak, "a"), ISLE_EINVAL, text);
-    check_fails(isle_supervisor_watch(weak, births), ISLE_EINVAL, text);
-    CHECK_INT(info_of(&stage, 0).state, ISLE_CHILD_RUNNING);
-    CHECK(port_is_empty(stage.watch));
-    finish(&stage);
-}
-
-#ifdef GUARANTEES_PROCESS
-static isle_value add_from_inside(isle_value supervisor)
-{
-    const isle_child row = {.name = "d", .entry = child};
-
-    return isle_await(isle_supervisor_add(isle_as_isolate(supervisor), &row, isle_null()));
-}
-#endif
-
-/* With the whole handle: it may do all but name code, and what is no request harms nobody. */
-static void pester(isle_value message)
-{
-    isle_value handle, out, value;
-
-    isle_unpack(message, "[o,o!]", &handle, &out);
-    isle_isolate supervisor = isle_as_isolate(handle);
-    isle_value shapes[] = {isle_null(),
-                           isle_int(3),
-                           isle_list(),
-                           isle_map(),
-                           isle_string("end"),
-                           isle_pack("[i,o,o]", 2, isle_string("x"),
-                                     isle_capability_value(supervisor.terminate_capability)),
-                           isle_pack("[i,o,o]", 77, isle_null(),
-                                     isle_capability_value(supervisor.terminate_capability)),
-                           isle_pack("[i,o,o]", 3, isle_int(1),
-                                     isle_capability_value(supervisor.terminate_capability))};
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        isle_send(supervisor.default_port, shapes[i]);
-        value = isle_await(isle_call(supervisor.default_port, shapes[i], ISLE_FOREVER));
-        CHECK_INT(isle_kind_of(value), ISLE_ERROR);
-    }
-    CHECK_UINT(isle_count(isle_await(isle_supervisor_children(supervisor))), 3);
-    check_null(isle_await(isle_supervisor_end(supervisor, "a")));
-#ifdef GUARANTEES_PROCESS
-    CHECK_ERR(isle_try(add_from_inside, handle, NULL), ISLE_EUNSENDABLE);
-    CHECK_ERR(isle_try(supervise, isle_pointer((void *)(uintptr_t)&three), NULL),
-              ISLE_EUNSUPPORTED);
-#endif
-    isle_send(isle_as_port(out), isle_string("well"));
-}
-
-TEST_ROOT(what_is_no_request_harms_no_supervisor)
-{
-    struct stage stage = stage_new();
-    isle_send_port ports[3];
-    isle_receive_port *out = isle_port_open();
-
-    begin(&stage, &three, ports, 3);
-    isle_spawn(pester,
-               isle_pack("[o,o]", isle_isolate_value(stage.supervisor), isle_port_value(out)),
-               &(isle_options){.on_error = isle_port_send_port(out)});
-    CHECK_STRING(isle_as_string(receive(out)), "well");
-    changed(&stage, "a", ISLE_CHILD_ENDING);
-    changed(&stage, "a", ISLE_CHILD_ENDED);
-    CHECK_INT(info_of(&stage, 1).state, ISLE_CHILD_RUNNING);
-    isle_port_close(out);
-    finish(&stage);
-}
-
 /* --- a wall's ends */
 
 TEST_ROOT(a_crash_is_a_reason_like_any)

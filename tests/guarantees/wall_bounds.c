@@ -404,12 +404,8 @@ static int watch_fail_often(int argc, char **argv)
 
 TEST(errors_that_nobody_listens_to_are_so_many_lines_a_second)
 {
-    struct child child;
+    struct child child = child_program(__func__ + 6, watch_fail_often, 0); /* keeps 16 KiB */
     int lines = 0;
-    if (child_label())
-        exit(isle_main(0, NULL, watch_fail_often));
-    child = child_run(__func__ + 6, "child"); /* keeps 16 KiB */
-    child_exited(&child, 0);
     for (const char *at = child.output; (at = strchr(at, '\n')) != NULL; at++)
         lines++;
     CHECK(lines >= 51);
@@ -447,11 +443,7 @@ static int watch_commands(int argc, char **argv)
 
 TEST(what_it_says_is_no_command_for_a_terminal)
 {
-    struct child child;
-    if (child_label())
-        exit(isle_main(0, NULL, watch_commands));
-    child = child_run(__func__ + 6, "child");
-    child_exited(&child, 0);
+    struct child child = child_program(__func__ + 6, watch_commands, 0);
     child_wrote(&child, "isle: uncaught error in na?me: one?]52;c;AA? two??5m \303\251?isle: "
                         "forged?\tend\n");
 }
