@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pools: many isolates, one function. A job goes to one worker, and its result comes back in a
  * future; a worker that fails, crashes or is stopped costs its job alone and is replaced. Workers
- * are isolates of any backend. */
+ * are isolates of any backend. Python: multiprocessing.Pool. */
 #ifndef ISLE_POOL_H
 #define ISLE_POOL_H
 
@@ -27,7 +27,7 @@ typedef struct isle_pool_options {
                               ended */
     unsigned chunk; /* elements of a list that a worker is given in one message, at most; 0: 1.
                        Many small jobs cost a fraction each; they share their fate if the worker
-                       ends or the results cannot be sent. EINVAL with .uri */
+                       ends or the results cannot be sent. ISLE_EINVAL with .uri */
     const isle_options *workers; /* backend, limits, name … of each worker; deadline_ns counts from
                                     its birth. on_error, if none, is the pool's: errors that end a
                                     worker are told by its job, not on stderr. `monitor` is the

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The orderly end of a program: a signal asks, a time runs, then it ends whatever anybody does. */
+/* The orderly end of a program: a signal asks, a time runs, then it ends whatever anybody does. The
+ * order is a service manager's (SIGTERM, a time, SIGKILL), inside the program. Erlang/OTP:
+ * init:stop. */
 #ifndef ISLE_SHUTDOWN_H
 #define ISLE_SHUTDOWN_H
 

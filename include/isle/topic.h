@@ -10,7 +10,8 @@
  *
  * A message is frozen by who publishes it (isle_freeze): one copy for all subscribers in the
  * program; across each wall it is copied once, as frozen values are. Those of one publisher come in
- * the order in which he published them; all subscribers get all messages in one order. */
+ * the order in which he published them; all subscribers get all messages in one order.
+ * Tokio: sync::broadcast. */
 #ifndef ISLE_TOPIC_H
 #define ISLE_TOPIC_H
 

@@ -11,7 +11,6 @@
 /* What a handle is of. */
 enum isle__system {
     ISLE__SYSTEM_POOL = 1,
-    ISLE__SYSTEM_SUPERVISOR,
     ISLE__SYSTEM_STREAM,
     ISLE__SYSTEM_WRITER,
     ISLE__SYSTEM_SUBSCRIBER, /* in the topic's isolate */
