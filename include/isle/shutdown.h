@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The orderly end of a program: a signal asks, a time runs, then it ends whatever anybody does. The
- * order is a service manager's (SIGTERM, a time, SIGKILL), inside the program. Erlang/OTP:
- * init:stop. */
+/* The orderly end of a program: a signal asks, a time runs, then it ends whatever anybody does. */
 #ifndef ISLE_SHUTDOWN_H
 #define ISLE_SHUTDOWN_H
 
@@ -25,7 +23,7 @@ ISLE_BEGIN
  * The signals are taken by an isolate with a thread of its own, which has them until the program
  * ends; it keeps nothing else alive. Called once more, grace_ns is changed. Returns when the
  * signals are taken. Throws ISLE_ERANGE (negative), ISLE_ESPAWN (no thread can be had) and what
- * isle_signal_port throws; behind a wall ISLE_EUNSUPPORTED. */
+ * isle_signal_port throws; behind a wall ISLE_EUNSUPPORTED. Erlang/OTP: init:stop. */
 ISLE_API ISLE_SUSPENDS void isle_serve_shutdown(int64_t grace_ns);
 
 ISLE_END

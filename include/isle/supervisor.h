@@ -52,7 +52,7 @@ typedef struct isle_child {
     const isle_options *options; /* debug_name and link are not looked at; a supervisor's backend
                                     is ISLE_THREAD */
 } isle_child;
-#define ISLE_SHUTDOWN_KILL (-1)
+#define ISLE_SHUTDOWN_KILL (-1) /* of isle_child.shutdown_ns */
 
 /* A supervisor. All zero but for the children is a good default. */
 typedef struct isle_supervision {
@@ -64,7 +64,7 @@ typedef struct isle_supervision {
     int64_t backoff_max_ns;     /* 0: 30 s */
     const isle_child *children; /* NULL: none at first */
 } isle_supervision;
-#define ISLE_NO_RESTARTS (~0U)
+#define ISLE_NO_RESTARTS (~0U) /* of isle_supervision.restart_max */
 
 /* What a child is doing. Numbers never change. */
 typedef enum isle_child_state {

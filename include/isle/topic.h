@@ -10,8 +10,7 @@
  *
  * A message is frozen by who publishes it (isle_freeze): one copy for all subscribers in the
  * program; across each wall it is copied once, as frozen values are. Those of one publisher come in
- * the order in which he published them; all subscribers get all messages in one order.
- * Tokio: sync::broadcast. */
+ * the order in which he published them; all subscribers get all messages in one order. */
 #ifndef ISLE_TOPIC_H
 #define ISLE_TOPIC_H
 
@@ -30,7 +29,7 @@ typedef struct isle_topic_options {
     size_t max_subscribers; /* 0: 65,536 */
 } isle_topic_options;
 
-/* What becomes of a subscription that is too far behind. */
+/* What becomes of a subscription that is too far behind. Tokio: sync::broadcast, Lagged. */
 typedef enum isle_lag {
     ISLE_LAG_SKIP = 0, /* it misses the oldest; isle_subscription_missed counts them */
     ISLE_LAG_END       /* it ends, with ISLE_EFULL, after what it was sent before */
