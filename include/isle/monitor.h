@@ -10,21 +10,23 @@
 /* Numbers never change. On threads there are ISLE_RETURNED, ISLE_FAILED, ISLE_KILLED, ISLE_MEMORY,
  * ISLE_DEADLINE, ISLE_LOST, ISLE_LINKED and ISLE_OVERFLOWED; the others are a wall's. */
 typedef enum isle_reason {
-    ISLE_RETURNED = 0,   /* nothing kept it alive, or isle_exit */
-    ISLE_FAILED = 1,     /* an uncaught error, that of isle_run's computation too; text has it. Or a
-                            wall's process that ended by itself (exit, _exit), whatever its status:
-                            text is "exit status 3", "exit status 0 without an end" */
-    ISLE_KILLED = 2,     /* by isle_kill, or because the program ended */
-    ISLE_SIGNALED = 3,   /* a wall's inside crashed; text is the signal's name */
-    ISLE_VIOLATION = 4,  /* a forbidden system call; text names it */
-    ISLE_MEMORY = 5,     /* an uncaught "Out of Memory": over memory_max, or the system refused */
-    ISLE_CPU = 6,        /* cpu_time_max_ns is used up */
-    ISLE_DEADLINE = 7,   /* deadline_ns has passed */
-    ISLE_PROTOCOL = 8,   /* it sent what no isolate sends */
-    ISLE_LOST = 9,       /* its connection is gone, or it had ended before the monitor came */
-    ISLE_LINKED = 10,    /* one that it was linked to has ended otherwise than by returning; text is
-                            "NAME: REASON: TEXT" of the one with which it began */
-    ISLE_OVERFLOWED = 11 /* more came to a port of it than ISLE_OVERFLOW_END allows (port.h) */
+    ISLE_RETURNED = 0,  /* nothing kept it alive, or isle_exit */
+    ISLE_FAILED = 1,    /* an uncaught error, that of isle_run's computation too; text has it. Or a
+                           wall's process that ended by itself (exit, _exit), whatever its status:
+                           text is "exit status 3", "exit status 0 without an end" */
+    ISLE_KILLED = 2,    /* by isle_kill, or because the program ended */
+    ISLE_SIGNALED = 3,  /* a wall's inside crashed; text is the signal's name */
+    ISLE_VIOLATION = 4, /* a forbidden system call; text names it */
+    ISLE_MEMORY = 5,    /* an uncaught "Out of Memory": over memory_max, or the system refused */
+    ISLE_CPU = 6,       /* cpu_time_max_ns is used up */
+    ISLE_DEADLINE = 7,  /* deadline_ns has passed */
+    ISLE_PROTOCOL = 8,  /* it sent what no isolate sends */
+    ISLE_LOST = 9,      /* its connection is gone, or it had ended before the monitor came */
+    ISLE_LINKED = 10,   /* one that it was linked to has ended otherwise than by returning; text is
+                           "NAME: REASON: TEXT" of the one with which it began */
+    ISLE_OVERFLOWED = 11, /* more came to a port of it than ISLE_OVERFLOW_END allows (port.h) */
+    ISLE_UNSPAWNED = 12 /* nothing of it ever ran, as a backend may learn only after isle_spawn has
+                           returned; text is "Unable to spawn isolate: …" */
 } isle_reason;
 
 /* Of one end. The texts live as long as the message. Grows at its end only. */

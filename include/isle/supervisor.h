@@ -85,7 +85,7 @@ typedef struct isle_child_info {
     bool has_ended;       /* once at least; if so, the last time: */
     isle_reason reason;
     const char *text; /* the first KiB; what isle_reason's comment says, "" otherwise. Of a failed
-                         start, ISLE_FAILED: why */
+                         start, ISLE_UNSPAWNED: why */
 } isle_child_info;
 
 ISLE_BEGIN

@@ -348,6 +348,7 @@ static int run_status(isle_reason reason)
         return 11;
     case ISLE_LOST:
     case ISLE_LINKED:
+    case ISLE_UNSPAWNED: /* which is said otherwise */
         break;
     }
     return 10;
@@ -391,28 +392,13 @@ static void run_hear_error(isle_value notice, void *context)
     (void)notice, (void)context;
 }
 
-/* What a backend learns late. ISLE_ECLOSED: it was over before it could be asked. */
-static isle_err run_stands(const struct run *run)
-{
-    return isle_try_await(isle_spawn_wait(run->isolate), ISLE_FOREVER, NULL);
-}
-
-/* The end's text does not tell, since it may be the isolate's own, but where nothing else can. */
-static bool run_was_unborn(isle_err stood, const isle_end *end)
-{
-    static const char text[] = "Unable to spawn isolate: ";
-    return end->reason == ISLE_FAILED &&
-           (stood == ISLE_ESPAWN ||
-            (stood == ISLE_ECLOSED && strncmp(end->text, text, sizeof text - 1) == 0));
-}
-
-static int run_until_end(struct run *run, isle_receive_port *ends, isle_err stood)
+static int run_until_end(struct run *run, isle_receive_port *ends)
 {
     isle_end end = isle_as_end(isle_port_receive(ends));
     run->is_over = true;
     if (run->waiting != NULL)
         isle_future_cancel(run->waiting);
-    if (run_was_unborn(stood, &end)) {
+    if (end.reason == ISLE_UNSPAWNED) {
         fputs("isle: run: ", stderr);
         run_put_tame(stderr, end.text, "\t");
         fputc('\n', stderr);
@@ -438,10 +424,10 @@ static int run_app(int argc, char **argv)
         isle__cli_trouble("run: %s", isle_error_text(isle_last_error()));
         status = CLI_TROUBLE;
     } else {
-        isle_err stood = run_stands(run);
-        if (stood != ISLE_ESPAWN)
+        /* What is over before it could be asked may have stood. */
+        if (isle_try_await(isle_spawn_wait(run->isolate), ISLE_FOREVER, NULL) != ISLE_ESPAWN)
             isle_schedule_microtask(run_input, run);
-        status = run_until_end(run, ends, stood);
+        status = run_until_end(run, ends);
     }
     isle_port_close(ends);
     isle_port_close(errors);

@@ -24,7 +24,7 @@
 static bool end_is_valid(const void *object)
 {
     const isle_end *end = object;
-    return (int)end->reason >= ISLE_RETURNED && (int)end->reason <= ISLE_OVERFLOWED &&
+    return (int)end->reason >= ISLE_RETURNED && (int)end->reason <= ISLE_UNSPAWNED &&
            end->text != NULL && end->debug_name != NULL;
 }
 
@@ -132,6 +132,7 @@ const char *isle_reason_text(isle_reason reason)
         [ISLE_LOST] = "lost",
         [ISLE_LINKED] = "linked",
         [ISLE_OVERFLOWED] = "overflowed",
+        [ISLE_UNSPAWNED] = "not spawned",
     };
     size_t index = (size_t)(int)reason;
     bool is_known = index < sizeof texts / sizeof texts[0] && texts[index] != NULL;

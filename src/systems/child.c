@@ -63,7 +63,7 @@ void isle__child_describe(const struct isle__child *child, char *text, size_t si
     const char *why = child->info.text, *reason = isle_reason_text(child->info.reason);
     if (strncmp(why, prefix, sizeof prefix - 1) == 0)
         why += sizeof prefix - 1;
-    if (child->info.reason == ISLE_FAILED && !child->has_stood)
+    if (child->info.reason == ISLE_UNSPAWNED)
         snprintf(text, size, "%s", why);
     else
         snprintf(text, size, "%s%s%s", reason, *why == '\0' ? "" : ": ", why);
@@ -448,7 +448,7 @@ void isle__child_start(struct isle__child *child)
     isle__child_become(child, ISLE_CHILD_STARTING);
     ISLE_SCOPE;
     if (isle_try(child_spawn, isle_pointer(child), NULL) != ISLE_OK) {
-        isle__child_over(child, ISLE_FAILED, isle__thrown_text(isle_last_error()));
+        isle__child_over(child, ISLE_UNSPAWNED, isle__thrown_text(isle_last_error()));
         return;
     }
     table_put_port(child);
@@ -524,8 +524,17 @@ void isle__child_refused(struct isle__child *child, const char *text)
     child->was_refused = true;
 }
 
+/* It may have ended before it could be asked whether it stands, and did, if anything of it ran. A
+ * supervisor says itself that it stands, before it ends. */
+static void child_stood_unasked(struct isle__child *child, isle_reason reason)
+{
+    if (child->row.supervision == NULL && reason != ISLE_UNSPAWNED)
+        isle__child_stood(child);
+}
+
 void isle__child_over(struct isle__child *child, isle_reason reason, const char *text)
 {
+    child_stood_unasked(child, reason);
     isle_child_state was = child->info.state;
     isle__child_rest(child);
     if (child->start != NULL)
@@ -535,7 +544,7 @@ void isle__child_over(struct isle__child *child, isle_reason reason, const char 
     memset(&child->isolate, 0, sizeof child->isolate);
     memset(&child->info.isolate, 0, sizeof child->info.isolate);
     child->info.has_ended = true;
-    child->info.reason = child->was_refused ? ISLE_FAILED : reason;
+    child->info.reason = child->was_refused ? ISLE_UNSPAWNED : reason;
     if (!child->was_refused)
         child_set_text(child, text);
     child->was_refused = false;

@@ -317,7 +317,8 @@ TEST(monitor_reasons_have_texts)
                          isle_reason_text((isle_reason)other)) != 0);
     }
     CHECK_STRING(isle_reason_text(ISLE_OVERFLOWED), "overflowed");
-    CHECK_STRING(isle_reason_text((isle_reason)(ISLE_OVERFLOWED + 1)), "unknown reason");
+    CHECK_STRING(isle_reason_text(ISLE_UNSPAWNED), "not spawned");
+    CHECK_STRING(isle_reason_text((isle_reason)(ISLE_UNSPAWNED + 1)), "unknown reason");
     CHECK_STRING(isle_reason_text((isle_reason)-1), "unknown reason");
 }
 

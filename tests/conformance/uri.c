@@ -128,8 +128,10 @@ TEST_ROOT(spawn_uri_missing_from_isolate)
 static void check_cannot_load(isle_value uri)
 {
     isle_receive_port *errors = isle_port_open(), *exits = isle_port_open();
+    isle_receive_port *ends = isle_port_open();
     isle_options options = {.on_error = isle_port_send_port(errors),
-                            .on_exit = isle_port_send_port(exits)};
+                            .on_exit = isle_port_send_port(exits),
+                            .monitor = isle_port_send_port(ends)};
     const char *text;
     isle_value stack;
 
@@ -141,9 +143,13 @@ static void check_cannot_load(isle_value uri)
         isle_unpack(isle_port_receive(errors), "[s,o!]", &text, &stack);
         CHECK(!strncmp(text, "Unable to spawn isolate: ", 25));
         CHECK(isle_is_null(isle_port_receive(exits)));
+        isle_end end = isle_as_end(isle_port_receive(ends));
+        CHECK_INT(end.reason, ISLE_UNSPAWNED);
+        CHECK_STRING(end.text, text);
     }
     isle_port_close(errors);
     isle_port_close(exits);
+    isle_port_close(ends);
 }
 
 /* What is there and no shared object fails the spawn; an object without that entry is loaded first.

@@ -66,7 +66,7 @@ static struct {
     struct place places[PLACES];
     bool stopping;
     int64_t deaths, echoes;
-    int64_t reasons[ISLE_LOST + 1];
+    int64_t reasons[ISLE_UNSPAWNED + 1];
 } chaos;
 
 /* --- chance */
@@ -136,11 +136,12 @@ static bool reason_is_caused(const struct place *place)
         return place->kill_asked;
     case ISLE_SIGNALED:
         return blows && !strcmp(place->text, "SIGKILL");
-    case ISLE_FAILED:
+    case ISLE_UNSPAWNED:
         return blows && chaos.plan.kills_zygotes &&
                !strncmp(place->text, "Unable to spawn isolate: ", 25);
     case ISLE_LOST:
         return blows && chaos.plan.kills_zygotes;
+    case ISLE_FAILED:
     case ISLE_VIOLATION:
     case ISLE_MEMORY:
     case ISLE_CPU:
@@ -162,7 +163,7 @@ static void on_end(isle_value message, void *context)
     snprintf(place->text, sizeof place->text, "%s", end.text);
     CHAOS_CHECK(place->ends_told == 1, place);
     CHAOS_CHECK(isle_send_port_equal(end.isolate.control_port, place->isolate.control_port), place);
-    CHAOS_CHECK(end.reason >= ISLE_RETURNED && end.reason <= ISLE_LOST, place);
+    CHAOS_CHECK(end.reason >= ISLE_RETURNED && end.reason <= ISLE_UNSPAWNED, place);
     CHAOS_CHECK(place->hostile || reason_is_caused(place), place);
     chaos.reasons[end.reason]++;
 }
@@ -570,7 +571,7 @@ static void measured(int64_t deaths, const struct grown *before, const struct gr
                      int64_t bytes)
 {
     printf("measured: %" PRId64 " deaths", deaths);
-    for (int i = 0; i <= ISLE_LOST; i++)
+    for (int i = 0; i <= ISLE_UNSPAWNED; i++)
         if (chaos.reasons[i] > 0)
             printf(", %" PRId64 " %s", chaos.reasons[i], isle_reason_text((isle_reason)i));
     printf("; %" PRId64 " messages in and back, %" PRIu64 " blows, %" PRIu64 " zygotes; %" PRId64

@@ -190,6 +190,87 @@ TEST_ROOT(a_failed_start_is_told_and_the_earlier_children_end)
     check_refused(&broken, "Unable to spawn isolate: shop: b: no paper");
 }
 
+static void over_at_once(isle_value how)
+{
+    if (isle_as_bool(how))
+        isle_throwf("at once");
+}
+
+static isle_value fails(void)
+{
+    return isle_bool(true);
+}
+
+static isle_value returns(void)
+{
+    return isle_bool(false);
+}
+
+static const isle_supervision hopeless = {
+    .restart_max = 1,
+    .children =
+        (const isle_child[]){
+            {.name = "a", .entry = over_at_once, .message = fails, .options = &there},
+            {0},
+        },
+};
+
+/* Though it may be over before it could be asked whether it stands. */
+TEST_ROOT(a_child_that_fails_at_once_has_been_started)
+{
+    for (int i = 0; i < 10; i++) {
+        struct stage stage = stage_new();
+        isle_options options = {
+            .debug_name = "shop", .on_error = errors, .monitor = isle_port_send_port(stage.ends)};
+
+        stage.supervisor = isle_supervise_with(&hopeless, &options);
+        isle_end end = isle_as_end(receive(stage.ends));
+        CHECK_INT(end.reason, ISLE_FAILED);
+        CHECK_STRING(end.text, "a: failed: at once; more than 1 restarts within 5 s");
+        settle();
+        finish(&stage);
+    }
+}
+
+static const isle_supervision contented = {
+    .restart_max = ISLE_NO_RESTARTS,
+    .children =
+        (const isle_child[]){
+            {.name = "a",
+             .entry = over_at_once,
+             .message = returns,
+             .options = &there,
+             .restart = ISLE_TRANSIENT},
+            {.name = "b",
+             .entry = over_at_once,
+             .message = returns,
+             .options = &there,
+             .restart = ISLE_TEMPORARY},
+            {0},
+        },
+};
+
+TEST_ROOT(a_transient_child_that_returns_at_once_is_not_restarted)
+{
+    for (int i = 0; i < 10; i++) {
+        struct stage stage = stage_new();
+        isle_options options = {
+            .debug_name = "shop", .on_error = errors, .monitor = isle_port_send_port(stage.ends)};
+
+        stage.supervisor = isle_supervise_with(&contented, &options);
+        awaited(isle_supervisor_watch(stage.supervisor, isle_port_send_port(stage.watch)));
+        while (info_of(&stage, 0).state != ISLE_CHILD_ENDED ||
+               info_of(&stage, 1).state != ISLE_CHILD_ENDED)
+            receive(stage.watch);
+        CHECK_UINT(info_of(&stage, 0).restarts, 0);
+        CHECK_INT(info_of(&stage, 0).reason, ISLE_RETURNED);
+        isle_shutdown(stage.supervisor);
+        CHECK_INT(isle_as_end(receive(stage.ends)).reason, ISLE_RETURNED);
+        settle();
+        finish(&stage);
+    }
+}
+
 static const isle_supervision no_file = {
     .children =
         (const isle_child[]){

@@ -422,12 +422,14 @@ static void tell_reply(uint64_t reply, isle_err err)
 }
 
 /* Nobody knows its handle here. */
-static void tell_monitor(uint64_t port)
+static void tell_monitor(uint64_t port, const char *text)
 {
     struct isle__listener *listener = port == 0 ? NULL : isle__monitor_make(0, port);
     if (listener == NULL)
         return;
-    isle__mail_post_reserved(listener->mail); /* as it was made: lost */
+    isle_end end = {.reason = ISLE_UNSPAWNED, .text = text, .debug_name = ""};
+    isle__end_tell(&listener->mail, &end);
+    isle__mail_post_reserved(listener->mail);
     listener->mail = NULL;
     isle__listener_free(listener);
 }
@@ -451,7 +453,7 @@ static void asking_refused(struct asking *asking, isle_err err)
             : isle__mail_make(isle_null(), ISLE__MAIL_DATA, options->on_exit.id);
     if (exit != NULL)
         tell_port(options->on_exit.id, exit);
-    tell_monitor(options->monitor.id);
+    tell_monitor(options->monitor.id, text);
     if (asking->record.link != 0)
         isle__link_lost(asking->wall->proxy, 0);
 }

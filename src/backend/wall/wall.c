@@ -340,7 +340,7 @@ static void wall_fail(struct isle__wall *wall, const char *text)
         wall->proxy->run_mail = mail_refused(wall->proxy->run_mail, ISLE_ESPAWN, line);
     isle__wall_tell_waiting(wall, ISLE_ESPAWN, line);
     isle__uncaught_told(wall->proxy, line, NULL, true);
-    isle__isolate_end_as(wall->proxy, ISLE_FAILED, line);
+    isle__isolate_end_as(wall->proxy, ISLE_UNSPAWNED, line);
     wall->proxy->ending = wall->proxy->failed = true;
 }
 
@@ -352,7 +352,8 @@ static void wall_end_as(struct isle__wall *wall)
         isle__isolate_end_as(proxy, wall->lacks_memory ? ISLE_MEMORY : ISLE_PROTOCOL,
                              wall->violation);
     else if (wall->has_end)
-        isle__isolate_end_as(proxy, (isle_reason)wall->end_reason, wall->end_text);
+        isle__isolate_end_as(proxy, wall->stands ? (isle_reason)wall->end_reason : ISLE_UNSPAWNED,
+                             wall->end_text);
     else if (!proxy->ending && wall->death.reason == ISLE_FAILED && wall->channel != NULL &&
              isle__channel_marked(wall->channel) == ISLE__WALL_MARK_MEMORY)
         isle__isolate_end_as(proxy, ISLE_MEMORY, "Out of Memory");
