@@ -5,11 +5,12 @@
  *
  * A supervisor runs on threads, in the program itself (ISLE_EUNSUPPORTED behind a wall); its
  * children run wherever their options say. Children are started in the order of the table, each
- * when the one before it stands (its thread or wall is there; a supervisor: all its children have
- * started), and ended in the reverse order, each when the one after it is over. To end one is to
- * ask it (isle_shutdown) and, when its time is up, to kill it at once. One that does not end even
- * then, as only an isolate on threads can that reaches no kill point, is given up after as long
- * again, 5 s at least: it is ISLE_CHILD_STUCK, and its supervisor fails.
+ * when the one before it stands (its thread or wall is there, its code may have yet to begin; a
+ * supervisor: all its children have started), and ended in the reverse order, each when the one
+ * after it is over. To end one is to ask it (isle_shutdown) and, when its time is up, to kill it at
+ * once. One that does not end even then, as only an isolate on threads can that reaches no kill
+ * point, is given up after as long again, 5 s at least: it is ISLE_CHILD_STUCK, and its supervisor
+ * fails.
  *
  * isle_shutdown ends a supervisor's children in order, and then it. One that is killed leaves
  * nobody behind either, but waits for nobody: its children are linked to it, and killed, the last

@@ -55,7 +55,19 @@ void isle__control_refuse(struct isle__control *control)
 static bool control_has_target(const struct isle__slot *slot)
 {
     int kind = atomic_load_explicit(&slot->kind, memory_order_relaxed);
-    return kind == ISLE__SLOT_ISOLATE || kind == ISLE__SLOT_REMOTE;
+    return kind == ISLE__SLOT_ISOLATE || kind == ISLE__SLOT_REMOTE || kind == ISLE__SLOT_PROXY;
+}
+
+/* An isolate that is here stands since it was spawned; it may never come to say so itself. */
+static bool control_is_answered(const struct isle__slot *slot, struct isle__control *control)
+{
+    if (control->kind != ISLE__CONTROL_STARTED ||
+        atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE)
+        return false;
+    isle__mail_post_reserved(control->mail);
+    control->mail = NULL;
+    isle__control_free(control);
+    return true;
 }
 
 /* Of a relation, which has room for it. */
@@ -90,6 +102,8 @@ isle_err isle__control_post(struct isle__control *control)
         isle__control_refuse(control);
         return ISLE_ECLOSED;
     }
+    if (control_is_answered(slot, control))
+        return ISLE_OK;
     struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
     if (!control_enter(isolate, control)) {
         bool is_gone = isle__slot_changed(slot, control->target & ~ISLE__ID_CONTROL);
@@ -249,10 +263,12 @@ static void control_do(struct isle__isolate *isolate, struct isle__control *cont
             isle__pauses_remove(isolate, control->key);
         break;
     case ISLE__CONTROL_PING:
-    case ISLE__CONTROL_STARTED:
         control->mail = NULL;
         isle__mail_post_reserved(mail);
         break;
+    case ISLE__CONTROL_STARTED: /* a proxy that is ending: else its backend would have it */
+        isle__control_refuse(control);
+        return;
     case ISLE__CONTROL_KILL:
         if (may_end)
             control_kill(isolate);

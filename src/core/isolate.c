@@ -247,6 +247,8 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     isolate->backend = (uint8_t)options->backend;
     if (isle__backend_of(isolate)->turn != NULL)
         isolate->task.run = isle__backend_of(isolate)->turn;
+    if (isle__backend_of(isolate)->control != NULL)
+        isle__slot_be_proxy(isolate->id);
     isle_err err = isolate_configure(isolate, options, mailbox);
     if (err == ISLE_OK)
         err = isolate_listen(isolate, options);

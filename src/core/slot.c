@@ -206,6 +206,12 @@ uint64_t isle__slot_live(struct isle__isolate *isolate, uint64_t last)
     return slot_next(last);
 }
 
+void isle__slot_be_proxy(uint64_t id)
+{
+    struct isle__slot *slot = isle__slot_at((uint32_t)(id & INDEX_MASK));
+    atomic_store_explicit(&slot->kind, ISLE__SLOT_PROXY, memory_order_relaxed);
+}
+
 void isle__slot_rest(uint64_t id)
 {
     struct isle__slot *slot = isle__slot_at((uint32_t)(id & INDEX_MASK));

@@ -17,8 +17,9 @@ enum isle__slot_kind {
     ISLE__SLOT_PORT,
     ISLE__SLOT_REPLY,
     ISLE__SLOT_ENDED,
-    ISLE__SLOT_REMOTE /* an isolate behind a wall, of its proxy's body: control port and default
-                         port */
+    ISLE__SLOT_REMOTE, /* an isolate behind a wall, of its proxy's body: control port and default
+                          port */
+    ISLE__SLOT_PROXY   /* as ISOLATE, of a body that stands for an isolate elsewhere */
 };
 
 struct isle__slot {
@@ -40,7 +41,8 @@ void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate e
 /* The id of an isolate's next life, in the slot of its last one (0: it had none), or another when
  * the generations of that are used up. 0: as NULL above. */
 uint64_t isle__slot_live(struct isle__isolate *isolate, uint64_t last);
-void isle__slot_rest(uint64_t id); /* the isolate ends; the slot remains its body's */
+void isle__slot_be_proxy(uint64_t id); /* in that life, before anybody else has the id */
+void isle__slot_rest(uint64_t id);     /* the isolate ends; the slot remains its body's */
 /* Nobody has this id because its isolate has ended; false as well once the slot is in use again.
  * Any thread. */
 bool isle__slot_ended(uint64_t id);

@@ -140,6 +140,27 @@ TEST_ROOT(a_spawned_handle_is_valid_at_once)
     isle_port_close(port);
 }
 
+static sem_t entered, released;
+
+static void blocked_entry(isle_value unused)
+{
+    (void)unused;
+    sem_post(&entered);
+    semaphore_wait(&released);
+}
+
+TEST_ROOT(one_that_is_blocked_stands)
+{
+    needs_shared_program();
+    sem_init(&entered, 0, 0);
+    sem_init(&released, 0, 0);
+    isle_isolate isolate = isle_spawn(blocked_entry, isle_null(), NULL);
+    semaphore_wait(&entered);
+    isle_await(isle_spawn_wait(isolate));
+    sem_post(&released);
+}
+TEST_WAITS(one_that_is_blocked_stands);
+
 /* --- isle_protect: nothing unwinds past it */
 
 static void protected_loop(void *context)

@@ -242,7 +242,7 @@ TEST_ROOT(a_monitor_is_told_of_a_spawn_that_the_outside_refuses)
 {
     isle_receive_port *port = isle_port_open();
     isle_isolate other = isle_spawn(monitor_the_refused, isle_port_value(port), &walled);
-    CHECK_INT(isle_as_end(receive(port)).reason, ISLE_LOST);
+    CHECK_INT(isle_as_end(receive(port)).reason, ISLE_UNSPAWNED);
     isle_kill(other, ISLE_IMMEDIATE);
     isle_port_close(port);
     settle();
