@@ -217,6 +217,8 @@ void isle__reply_closed(uint64_t reply)
     if (!isle__reply_waits(reply))
         return;
     struct isle__mail *mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, reply);
+    if (mail == NULL) /* who has just ended has given memory back meanwhile */
+        mail = isle__mail_make(isle_null(), ISLE__MAIL_REPLY_ERROR, reply);
     if (mail == NULL)
         return; /* the call's own timeout tells */
     mail->code = ISLE_ECLOSED;

@@ -215,6 +215,7 @@ static void send_all(isle_value message)
 
 static isle_receive_port *ends, *told;
 static isle_options quiet;
+static isle_isolate receiver;
 
 static isle_end next_end(void)
 {
@@ -259,7 +260,7 @@ static void play(isle_send_port to, isle_send_port stop)
     while (senders > 0) {
         ISLE_SCOPE;
         isle_end end = next_end();
-        bool is_receivers = strcmp(end.debug_name, "receiver") == 0;
+        bool is_receivers = isle_send_port_equal(end.isolate.control_port, receiver.control_port);
 
         receiver_is_over = receiver_is_over || is_receivers;
         senders -= !is_receivers;
@@ -292,14 +293,12 @@ static int app(int argc, char **argv)
     draw_bounds();
     ends = isle_port_open();
     told = isle_port_open();
-    quiet = (isle_options){.debug_name = "receiver",
-                           .on_error = isle_port_send_port(errors),
+    quiet = (isle_options){.on_error = isle_port_send_port(errors),
                            .monitor = isle_port_send_port(ends),
                            .mailbox_max_messages = 60};
-    if (isle_try_spawn(receive_all, isle_port_value(told), &quiet, NULL) == ISLE_OK) {
+    if (isle_try_spawn(receive_all, isle_port_value(told), &quiet, &receiver) == ISLE_OK) {
         isle_receive_port *const both[] = {told, ends};
 
-        quiet.debug_name = "sender";
         if (isle_port_receive_any(both, 2, ISLE_FOREVER, &message) == told) {
             isle_unpack(message, "[p,p!]", &to, &stop);
             play(to, stop);

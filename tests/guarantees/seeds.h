@@ -84,8 +84,10 @@ static inline void under_seeds(int (*app)(int argc, char **argv))
         run_seed(app, strtoull(only, NULL, 10));
         return;
     }
+    whole = 0;
     for (uint64_t seed = 1; seed <= count; seed++)
         failed += !run_seed(app, seed);
+    CHECK_INT(unsetenv("ISLE_SEED"), 0);
     CHECK(whole > count / 4);
     printf("measured: %" PRIu64 " seeds, %" PRIu64 " whole, %" PRIu64
            " roots without memory, %" PRIu64 " bytes at most\n",
