@@ -34,6 +34,7 @@ static inline isle_simulation faults_of(uint64_t seed)
     return (isle_simulation){
         .seed = seed,
         .late = 0.02,
+        .silence_ns = ISLE_SECONDS(60), /* of a machine that is busy */
         .kill = seed & 1 ? 0.004 : 0,
         .spawn = seed & 2 ? 0.05 : 0,
         .alloc = seed & 4 ? 0.0005 : 0,
