@@ -63,7 +63,9 @@ ISLE_API ISLE_MUST_CHECK isle_err isle_try_send_sized(isle_send_port port, isle_
                                                       size_t *ret_size);
 
 /* Sends with a reply port and completes with the first reply; ISLE_ETIMEDOUT after timeout_ns
- * (ISLE_FOREVER: no limit), ISLE_ECLOSED when the receiver is known to have ended. A later reply is
+ * (ISLE_FOREVER: no limit), ISLE_ECLOSED when the receiver is known to have ended: before it took
+ * the request, while it served it, or once it had received or listened to it, which answers nobody
+ * (a reply port of isle_port_on_receive may have been passed on: that call waits). A later reply is
  * dropped. An error thrown by isle_port_serve completes it with that error. Throws what isle_send
  * throws. Keeps the isolate alive while pending. Dart 2012: SendPort.call. */
 ISLE_API isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns);

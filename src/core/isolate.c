@@ -9,7 +9,8 @@
  *
  * An end, in order: suspended activities are unwound, newest first; the last message is posted
  * (isle_exit, a run's result); the id is given up; ports, timers, futures and heap are returned,
- * the mailbox is closed and what waits there dropped; its names are free; then the exit listeners,
+ * calls that it has taken and not answered are told, the mailbox is closed and what waits there
+ * dropped; its names are free; then the exit listeners,
  * the monitors and the links are told. */
 #include "core/isolate.h"
 
@@ -33,6 +34,7 @@
 #include "core/shelf.h"
 #include "core/simulate.h"
 #include "core/slot.h"
+#include "core/taken.h"
 #include "core/timer.h"
 #include "core/uncaught.h"
 
@@ -343,6 +345,7 @@ static struct isle__mail *mailbox_close(struct isle__isolate *isolate)
 
 static void isolate_close_mailbox(struct isle__isolate *isolate)
 {
+    isle__taken_close(isolate);
     mails_refuse(isolate, isolate->inbox);
     struct isle__mail *last;
     mails_refuse(isolate, isle__orphans_take(isolate, &last));

@@ -74,6 +74,12 @@ struct isle__shutdown {
     struct isle__microtask event;
 };
 
+/* Calls that it has taken and cannot answer (taken.c). */
+struct isle__taken {
+    uint64_t *replies;
+    uint32_t count, capacity;
+};
+
 /* What few isolates have, or only those that do more than wait for mail: made on first use
  * (isle__isolate_cold), freed with the life. Bookkeeping like the body: not charged. */
 struct isle__cold {
@@ -88,6 +94,7 @@ struct isle__cold {
     struct isle__listeners exit_listeners, error_listeners, monitors;
     struct isle__links links;
     uint64_t trap; /* the port that is told instead of ending with a link; 0: none */
+    struct isle__taken taken;
     struct isle__ending ending;
     struct isle__shutdown shutdown;
     struct isle__mail *final_mail; /* isle_exit's */

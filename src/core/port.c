@@ -19,6 +19,7 @@
 #include "core/promise.h"
 #include "core/reactor.h"
 #include "core/slot.h"
+#include "core/taken.h"
 
 /* --- life */
 
@@ -290,10 +291,13 @@ static inline void delivery_run(struct isle__isolate *isolate, const struct isle
 {
     uint64_t reply = mail->reply;
     uint32_t due = mail->due;
+    if (port->style == ISLE__PORT_LISTEN) {
+        port->fn.listen(isle__mail_open_raw(isolate, mail, isle__event_scope(isolate)),
+                        port->context);
+        return;
+    }
     isle_value message = isle__mail_open(isolate, mail, isle__event_scope(isolate));
-    if (port->style == ISLE__PORT_LISTEN)
-        port->fn.listen(message, port->context);
-    else if (port->style == ISLE__PORT_CLASSIC)
+    if (port->style == ISLE__PORT_CLASSIC)
         classic_request(isolate, port, message, reply, due);
     else if (port->style == ISLE__PORT_SERVE && reply == 0)
         (void)port->fn.serve(message, port->context);

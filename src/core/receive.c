@@ -13,6 +13,7 @@
 #include "core/mail.h"
 #include "core/port.h"
 #include "core/simulate.h"
+#include "core/taken.h"
 #include "core/timer.h"
 
 struct reception {
@@ -124,8 +125,8 @@ static bool reception_take(struct reception *reception)
         mail = isle__port_take(port);
     if (mail == NULL)
         return false;
-    reception->message =
-        isle__mail_open(reception->isolate, mail, isle__scope_current(&reception->isolate->heap));
+    reception->message = isle__mail_open_raw(reception->isolate, mail,
+                                             isle__scope_current(&reception->isolate->heap));
     return true;
 }
 
@@ -223,7 +224,7 @@ static bool single_take(struct single *single, struct isle__port *port)
         mail = isle__loop_take_next(isolate, port->id);
     if (mail == NULL)
         return false;
-    single->message = isle__mail_open(isolate, mail, isle__scope_current(&isolate->heap));
+    single->message = isle__mail_open_raw(isolate, mail, isle__scope_current(&isolate->heap));
     return true;
 }
 

@@ -54,6 +54,129 @@ TEST_ROOT(a_service_that_ends_answers_all_who_call)
     settle();
 }
 
+enum reading { RECEIVES, TRIES, CHOOSES, RECEIVES_ANY, LISTENS, READINGS };
+
+static bool is_anything(isle_value message, void *context)
+{
+    (void)message, (void)context;
+    return true;
+}
+
+struct reader {
+    isle_send_port to;
+    bool returns;
+};
+ISLE_LOCAL(struct reader, reader);
+
+/* Says that it has read a request, and ends if it is to. */
+static void has_read(void)
+{
+    isle_send(reader()->to, isle_null());
+    if (!reader()->returns)
+        isle_sleep(ISLE_SECONDS(1000));
+    isle_port_close(isle_default_port());
+}
+
+static void listens(isle_value message, void *context)
+{
+    (void)message, (void)context;
+    isle_port_listen(isle_default_port(), NULL, NULL);
+    has_read();
+}
+
+static void reads_one(isle_receive_port *port, enum reading how)
+{
+    isle_value message;
+
+    if (how == RECEIVES)
+        (void)isle_port_receive(port);
+    else if (how == TRIES)
+        CHECK_ERR(isle_port_try_receive(port, ISLE_FOREVER, NULL), ISLE_OK);
+    else if (how == CHOOSES)
+        (void)isle_port_receive_if(port, is_anything, NULL);
+    else
+        CHECK(isle_port_receive_any(&port, 1, ISLE_FOREVER, &message) == port);
+}
+
+static void reads(isle_value arguments)
+{
+    isle_receive_port *port = isle_default_port();
+    int64_t how;
+
+    isle_unpack(arguments, "[p,i,b]", &reader()->to, &how, &reader()->returns);
+    if (how == LISTENS) {
+        isle_port_listen(port, listens, NULL);
+        return;
+    }
+    reads_one(port, (enum reading)how);
+    has_read();
+}
+
+/* Nobody can answer it, but while its reader lives the call waits. The second one is still in the
+ * mailbox. */
+TEST_ROOT(a_call_that_was_only_read_ends_with_its_reader)
+{
+    isle_receive_port *port = isle_port_open();
+
+    for (int64_t how = 0; how < READINGS * 2; how++) {
+        ISLE_SCOPE;
+        bool returns = how >= READINGS;
+        isle_isolate isolate =
+            isle_spawn(reads, isle_pack("[p,i,b]", port_of(port), how % READINGS, returns), NULL);
+        isle_future *first = isle_call(isolate.default_port, isle_int(1), ISLE_FOREVER);
+        isle_future *second = isle_call(isolate.default_port, isle_string("two"), ISLE_FOREVER);
+
+        check_null(isle_port_receive(port));
+        if (!returns) {
+            CHECK_ERR(isle_try_await(first, ISLE_MS(1), NULL), ISLE_ETIMEDOUT);
+            isle_kill(isolate, ISLE_IMMEDIATE);
+        }
+        CHECK_ERR(isle_try_await(first, ISLE_FOREVER, NULL), ISLE_ECLOSED);
+        CHECK_ERR(isle_try_await(second, ISLE_FOREVER, NULL), ISLE_ECLOSED);
+    }
+    isle_port_close(port);
+    settle();
+}
+
+static void reads_all(isle_value to)
+{
+    for (;;) {
+        ISLE_SCOPE;
+        if (isle_is_null(isle_port_receive(isle_default_port())))
+            isle_send(isle_as_port(to), isle_null());
+    }
+}
+
+/* A few wait, ever the same, among very many that nobody waits for any more. */
+TEST_ROOT(calls_that_are_over_take_nothing_of_who_read_them)
+{
+    enum { WAIT = 5, ROUNDS = 20000 };
+    needs_exact_memory();
+    isle_receive_port *port = isle_port_open();
+    isle_isolate isolate = isle_spawn(reads_all, isle_port_value(port), NULL);
+    isle_future *waits[WAIT];
+
+    for (int i = 0; i < WAIT; i++)
+        waits[i] = isle_call(isolate.default_port, isle_int(i), ISLE_FOREVER);
+    isle_send(isolate.default_port, isle_null());
+    check_null(isle_port_receive(port));
+    uint64_t before = memory_held();
+    for (int i = 0; i < ROUNDS; i++) {
+        ISLE_SCOPE;
+        isle_future_cancel(isle_call(isolate.default_port, isle_int(i), ISLE_FOREVER));
+        if (i % 100 == 0) {
+            isle_send(isolate.default_port, isle_null());
+            check_null(isle_port_receive(port));
+        }
+    }
+    CHECK(memory_held() < before + (size_t)ROUNDS);
+    isle_kill(isolate, ISLE_IMMEDIATE);
+    for (int i = 0; i < WAIT; i++)
+        CHECK_ERR(isle_try_await(waits[i], ISLE_FOREVER, NULL), ISLE_ECLOSED);
+    isle_port_close(port);
+    settle();
+}
+
 TEST_ROOT(a_reply_after_the_timeout_is_late)
 {
     isle_isolate isolate = isle_spawn(serves, isle_null(), &(isle_options){.paused = true});
