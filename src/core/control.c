@@ -59,9 +59,12 @@ static bool control_has_target(const struct isle__slot *slot)
 }
 
 /* An isolate that is here stands since it was spawned; it may never come to say so itself. */
-static bool control_is_answered(const struct isle__slot *slot, struct isle__control *control)
+static bool control_is_answered(struct isle__control *control)
 {
-    if (control->kind != ISLE__CONTROL_STARTED ||
+    if (control->kind != ISLE__CONTROL_STARTED)
+        return false;
+    const struct isle__slot *slot = isle__slot_find(control->target & ~ISLE__ID_CONTROL);
+    if (slot == NULL ||
         atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ISOLATE)
         return false;
     isle__mail_post_reserved(control->mail);
@@ -93,20 +96,40 @@ static void control_leave(struct isle__isolate *isolate, const struct isle__cont
         atomic_fetch_sub_explicit(&isolate->control_count, 1, memory_order_relaxed);
 }
 
+/* Who asks to be told of an end: one that has begun is told after all that it says. */
+static bool control_awaits_end(const struct isle__control *control)
+{
+    return control->kind == ISLE__CONTROL_MONITOR || control->kind == ISLE__CONTROL_LINK;
+}
+
+/* The body that may still do it; NULL: none. An isolate that ends has given its id up, and its
+ * stack is open until it has said everything. The body may have begun another life by then, which
+ * finds that it is not meant (isle__control_run). */
+static struct isle__isolate *control_receiver(const struct isle__control *control)
+{
+    uint64_t id = control->target & ~ISLE__ID_CONTROL;
+    if ((control->target & ISLE__ID_CONTROL) == 0)
+        return NULL;
+    const struct isle__slot *slot = isle__slot_find(id);
+    if (slot == NULL)
+        return control_awaits_end(control) ? isle__slot_ender(id) : NULL;
+    return control_has_target(slot) ? atomic_load_explicit(&slot->isolate, memory_order_relaxed)
+                                    : NULL;
+}
+
 isle_err isle__control_post(struct isle__control *control)
 {
     if (isle__simulating())
         isle__trace_control(control);
-    struct isle__slot *slot = isle__slot_find(control->target & ~ISLE__ID_CONTROL);
-    if (slot == NULL || (control->target & ISLE__ID_CONTROL) == 0 || !control_has_target(slot)) {
+    struct isle__isolate *isolate = control_receiver(control);
+    if (isolate == NULL) {
         isle__control_refuse(control);
         return ISLE_ECLOSED;
     }
-    if (control_is_answered(slot, control))
+    if (control_is_answered(control))
         return ISLE_OK;
-    struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
     if (!control_enter(isolate, control)) {
-        bool is_gone = isle__slot_changed(slot, control->target & ~ISLE__ID_CONTROL);
+        bool is_gone = isle__slot_find(control->target & ~ISLE__ID_CONTROL) == NULL;
         if (is_gone)
             isle__control_refuse(control);
         else
@@ -167,16 +190,34 @@ static struct isle__control *deferred_take(struct isle__isolate *isolate)
     return control;
 }
 
-void isle__control_drop_all(struct isle__isolate *isolate)
+static bool control_is_for(const struct isle__isolate *isolate, const struct isle__control *control)
 {
+    return (control->target & ~ISLE__ID_CONTROL) == isolate->id;
+}
+
+/* A monitor is one of this end still. */
+static void control_end(struct isle__isolate *isolate, struct isle__control *control,
+                        struct isle__listeners *late)
+{
+    if (control->kind == ISLE__CONTROL_MONITOR && control_is_for(isolate, control)) {
+        isle__listener_put(late, control->listener);
+        control->listener = NULL;
+        isle__control_free(control);
+    } else {
+        isle__control_refuse(control);
+    }
+}
+
+void isle__control_drop_all(struct isle__isolate *isolate, struct isle__listeners *ret_late)
+{
+    while (isolate->deferred != NULL)
+        control_end(isolate, deferred_take(isolate), ret_late);
     struct isle__control *list = control_take(isolate, &control_closed);
     while (list != NULL) {
         struct isle__control *next = list->next;
-        isle__control_refuse(list);
+        control_end(isolate, list, ret_late);
         list = next;
     }
-    while (isolate->deferred != NULL)
-        isle__control_refuse(deferred_take(isolate));
 }
 
 /* --- what each does, in the target */
@@ -393,8 +434,10 @@ void isle__control_run(struct isle__isolate *isolate, bool running)
         if (control_passes_on(isolate, list))
             continue;
         /* Of another id: posted while this body began a new life. */
-        if (isolate->ending || (list->target & ~ISLE__ID_CONTROL) != isolate->id)
+        if (!control_is_for(isolate, list) || (isolate->ending && !control_awaits_end(list)))
             isle__control_refuse(list);
+        else if (isolate->ending)
+            control_defer(isolate, list); /* the end answers it */
         else if (list->priority == ISLE_BEFORE_NEXT_EVENT)
             control_defer(isolate, list);
         else

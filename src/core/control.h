@@ -74,7 +74,8 @@ void isle__control_send(const char *function, struct isle__control *control);
 /* Does what has come. Inside an event (`running`) only what is immediate; the rest waits for the
  * loop. Sets isolate->ending. */
 void isle__control_run(struct isle__isolate *isolate, bool running);
-void isle__control_drop_all(struct isle__isolate *isolate); /* and refuses what still comes */
+/* Refuses what waits and what still comes, but for monitors, which are the caller's to tell. */
+void isle__control_drop_all(struct isle__isolate *isolate, struct isle__listeners *ret_late);
 void isle__control_open(struct isle__isolate *isolate);
 void isle__control_init_body(struct isle__isolate *isolate);
 void isle__control_free(struct isle__control *control);

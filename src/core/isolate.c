@@ -361,7 +361,9 @@ void isle__isolate_destroy(struct isle__isolate *isolate)
 {
     isolate_release(isolate);
     isolate_close_mailbox(isolate);
-    isle__control_drop_all(isolate);
+    struct isle__listeners late = {0};
+    isle__control_drop_all(isolate, &late); /* nobody knows it yet: there are none */
+    isle__listeners_free(&late);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
     if (cold != NULL) {
         isle__listeners_free(&cold->exit_listeners);
@@ -437,6 +439,16 @@ static void listeners_tell(struct isle__listeners *listeners)
     isle__listeners_free(listeners);
 }
 
+/* Those that asked while it ended, with how it did. */
+static struct isle__listeners isolate_close_control(struct isle__isolate *isolate)
+{
+    struct isle__listeners late = {0};
+    isle__control_drop_all(isolate, &late);
+    if (ISLE__UNLIKELY(late.first != NULL))
+        isle__monitors_complete(isolate, &late);
+    return late;
+}
+
 /* What the system lent to it. */
 static void isolate_return(struct isle__isolate *isolate)
 {
@@ -492,9 +504,11 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
         mails_refuse(isolate, mail);
     isle__mail_show(isolate);
     isle__names_ended(isolate);
-    isle__control_drop_all(isolate);
+    struct isle__listeners late = isolate_close_control(isolate);
     isle__heap_set_current(NULL);
     isle__body_give(isolate);
+    if (ISLE__UNLIKELY(late.first != NULL))
+        listeners_tell(&late);
     isle__tally_add(ISLE__TALLY_ENDED);
     return true;
 }
@@ -518,7 +532,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     isolate_post_final(isolate); /* of an isle_exit in what isolate_release ran */
     isolate_close_mailbox(isolate);
     isle__names_ended(isolate);
-    isle__control_drop_all(isolate);
+    struct isle__listeners late = isolate_close_control(isolate);
     isle__heap_set_current(NULL);
     struct isle__links links =
         isle__links_take(isolate); /* what isolate_release ran may have made some */
@@ -534,6 +548,7 @@ void isle__isolate_finish(struct isle__isolate *isolate)
     isle__mail_post_reserved(no_result);
     listeners_tell(&listeners);
     listeners_tell(&monitors);
+    listeners_tell(&late);
     isle__links_tell(&links);
     if (classic)
         isle__classic_idle();

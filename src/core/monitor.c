@@ -170,10 +170,10 @@ static bool ending_is_wanted(const struct isle__isolate *isolate)
     return isle__is_monitored(isolate) || isle__reports_wanted();
 }
 
+/* The reason is noted for whoever may yet ask (isle__monitors_complete), the text for those who
+ * have. */
 static void ending_note(struct isle__isolate *isolate, isle_reason reason, const char *text)
 {
-    if (!ending_is_wanted(isolate))
-        return;
     struct isle__cold *cold = isle__isolate_cold(isolate);
     if (cold == NULL)
         return;
@@ -182,7 +182,9 @@ static void ending_note(struct isle__isolate *isolate, isle_reason reason, const
     ending->is_known = true;
     ending->reason = reason;
     size_t most = isle__is_monitored(isolate) ? SIZE_MAX - 1 : ISLE__REPORT_TEXT + 1;
-    ending->text = ending_copy(text, most, &ending->text_size);
+    ending->text = NULL;
+    if (ending_is_wanted(isolate))
+        ending->text = ending_copy(text, most, &ending->text_size);
 }
 
 void isle__ends_with_stack(struct isle__isolate *isolate, const char *stack)
@@ -212,7 +214,7 @@ void isle__isolate_cost(struct isle__isolate *isolate, int64_t cpu_time_ns, size
 void isle__ends_by_error(struct isle__isolate *isolate, isle_value error, const char *text)
 {
     const struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (!ending_is_wanted(isolate) || (cold != NULL && cold->ending.is_known))
+    if (cold != NULL && cold->ending.is_known)
         return;
     bool memory = isle__failure_code(error) == ISLE_ENOMEM;
     ending_note(isolate, memory ? ISLE_MEMORY : ISLE_FAILED, text);
@@ -230,7 +232,9 @@ isle_reason isle__ending_reason(const struct isle__isolate *isolate)
 
 isle_end isle__ending_read(const struct isle__isolate *isolate, char *name, size_t name_size)
 {
-    const struct isle__ending *ending = &isle__isolate_has_cold(isolate)->ending;
+    static const struct isle__ending nothing;
+    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    const struct isle__ending *ending = cold == NULL ? &nothing : &cold->ending;
     const char *given = isle__isolate_given_name(isolate);
     isle__isolate_name(isolate, name, name_size);
     return (isle_end){
@@ -245,15 +249,21 @@ isle_end isle__ending_read(const struct isle__isolate *isolate, char *name, size
 
 struct isle__listeners isle__monitors_take(struct isle__isolate *isolate)
 {
-    char name[40];
     struct isle__listeners monitors = {0};
-    if (!isle__is_monitored(isolate))
-        return monitors;
-    isle_end end = isle__ending_read(isolate, name, sizeof name);
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL || cold->monitors.first == NULL)
+        return monitors;
     monitors = cold->monitors;
     cold->monitors = (struct isle__listeners){0};
-    for (struct isle__listener *at = monitors.first; at != NULL; at = at->next) {
+    isle__monitors_complete(isolate, &monitors);
+    return monitors;
+}
+
+void isle__monitors_complete(const struct isle__isolate *isolate, struct isle__listeners *monitors)
+{
+    char name[40];
+    isle_end end = isle__ending_read(isolate, name, sizeof name);
+    for (struct isle__listener *at = monitors->first; at != NULL; at = at->next) {
         struct isle__mail *mail = end_mail(at->port, &end);
         if (mail == NULL) {
             end_rewrite(at->mail, &end);
@@ -262,7 +272,6 @@ struct isle__listeners isle__monitors_take(struct isle__isolate *isolate)
         isle__mail_drop(at->mail);
         at->mail = mail;
     }
-    return monitors;
 }
 
 /* --- the callers' side */

@@ -22,11 +22,12 @@ struct isle__mail *isle__end_make(uint64_t control_port, uint64_t port);
 /* Another in its place that says all; without memory the numbers are written into the one. */
 void isle__end_tell(struct isle__mail **mail, const isle_end *end);
 const isle_end *isle__end_of(const struct isle__mail *mail); /* what it says, while it lives */
-/* How it ends. Its texts are borrowed; `name` is for one that it was not given. It has a cold part.
- */
+/* How it ends. Its texts are borrowed; `name` is for one that it was not given. */
 isle_end isle__ending_read(const struct isle__isolate *isolate, char *name, size_t name_size);
 /* Takes the monitors; their mails say how the isolate ends. */
 struct isle__listeners isle__monitors_take(struct isle__isolate *isolate);
+/* The same for some that asked when it had begun to end. */
+void isle__monitors_complete(const struct isle__isolate *isolate, struct isle__listeners *monitors);
 void isle__ending_fini(struct isle__ending *ending);
 /* Somebody will be told how it ends. */
 static inline bool isle__is_monitored(const struct isle__isolate *isolate)

@@ -243,3 +243,14 @@ bool isle__slot_ended(uint64_t id)
     return slot != NULL && slot_is_free(slot) &&
            atomic_load_explicit(&slot->kind, memory_order_relaxed) == ISLE__SLOT_ENDED;
 }
+
+struct isle__isolate *isle__slot_ender(uint64_t id)
+{
+    struct isle__slot *slot = isle__slot_at((uint32_t)(id & INDEX_MASK));
+    /* Acquire: who finds the id finds the isolate. */
+    if (slot == NULL ||
+        atomic_load_explicit(&slot->id, memory_order_acquire) != (id | ISLE__SLOT_FREE) ||
+        atomic_load_explicit(&slot->kind, memory_order_relaxed) != ISLE__SLOT_ENDED)
+        return NULL;
+    return atomic_load_explicit(&slot->isolate, memory_order_relaxed);
+}

@@ -43,6 +43,9 @@ void isle__slot_end(struct isle__slot *slot); /* the same, because its isolate e
 uint64_t isle__slot_live(struct isle__isolate *isolate, uint64_t last);
 void isle__slot_be_proxy(uint64_t id); /* in that life, before anybody else has the id */
 void isle__slot_rest(uint64_t id);     /* the isolate ends; the slot remains its body's */
+/* The body whose last life had this id; NULL: nobody knows it any more. What it says may be old at
+ * once. Any thread. */
+struct isle__isolate *isle__slot_ender(uint64_t id);
 /* Nobody has this id because its isolate has ended; false as well once the slot is in use again.
  * Any thread. */
 bool isle__slot_ended(uint64_t id);

@@ -190,8 +190,10 @@ void isle__run_failed(struct isle__isolate *isolate, isle_value error)
 {
     struct telling telling = {isolate, error, isle_null(), isle_null()};
     struct isle__catch catch;
-    if (!isle__is_monitored(isolate) && !isle__reports_wanted())
+    if (!isle__is_monitored(isolate) && !isle__reports_wanted()) {
+        isle__ends_by_error(isolate, error, NULL);
         return;
+    }
     bool readable = isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_PROTECT, telling_read,
                                    &telling) == ISLE__UNWIND_NONE;
     isle__ends_by_error(isolate, error, readable ? isle_as_string(telling.text) : "Out of Memory");

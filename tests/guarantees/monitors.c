@@ -187,6 +187,82 @@ TEST_ROOT(an_end_passes_a_full_mailbox)
     isle_port_close(over);
 }
 
+/* --- one that comes while it ends */
+
+static sem_t ending, monitored;
+
+enum place { IN_A_DEFER, IN_A_DROP, PLACES };
+enum how { BY_RETURNING, BY_AN_ERROR, BY_A_KILL, OUT_OF_MEMORY, HOWS };
+
+ISLE_LOCAL(isle_send_port, told);
+
+/* The end has begun: it says something more, once a monitor is on its way. */
+static void say_last(void *unused)
+{
+    (void)unused;
+    sem_post(&ending);
+    semaphore_wait(&monitored);
+    isle_send(*told(), isle_string("first"));
+    isle_send(*told(), isle_string("last"));
+}
+
+static void ends_slowly(isle_value arguments)
+{
+    isle_receive_port *port = isle_port_open();
+    int64_t place, how;
+
+    isle_unpack(arguments, "[p,i,i]", told(), &place, &how);
+    if (place == IN_A_DEFER)
+        isle_defer(say_last, NULL);
+    else
+        isle_port_on_drop(port, say_last, NULL);
+    if (how == BY_AN_ERROR)
+        isle_throwf("it fails");
+    if (how == OUT_OF_MEMORY)
+        isle_throw(isle_error(ISLE_ENOMEM, "no more", NULL));
+    if (how == BY_A_KILL)
+        isle_kill(isle_current(), ISLE_IMMEDIATE);
+    isle_port_close(place == IN_A_DROP ? NULL : port);
+    if (place == IN_A_DROP)
+        isle_port_set_keep_alive(port, false);
+}
+
+TEST_ROOT(an_end_that_has_begun_is_told_after_all_that_it_says)
+{
+    static const isle_reason reasons[HOWS] = {ISLE_RETURNED, ISLE_FAILED, ISLE_KILLED, ISLE_MEMORY};
+    isle_receive_port *port = isle_port_open();
+    isle_send_port to = isle_port_send_port(port);
+
+    sem_init(&ending, 0, 0);
+    sem_init(&monitored, 0, 0);
+    for (int64_t round = 0; round < PLACES * HOWS; round++) {
+        ISLE_SCOPE;
+        int64_t place = round % PLACES, how = round / PLACES;
+        isle_isolate isolate =
+            isle_spawn(ends_slowly, isle_pack("[o,i,i]", isle_port_value(port), place, how),
+                       &(isle_options){.debug_name = "slow", .on_error = to});
+
+        semaphore_wait(&ending);
+        isle_monitor(isolate, to);
+        sem_post(&monitored);
+        isle_value message = isle_port_receive(port);
+        while (isle_kind_of(message) == ISLE_LIST) /* the notice of its error */
+            message = isle_port_receive(port);
+        CHECK_STRING(isle_as_string(message), "first");
+        CHECK_STRING(isle_as_string(isle_port_receive(port)), "last");
+        message = isle_port_receive(port);
+        while (isle_kind_of(message) == ISLE_LIST)
+            message = isle_port_receive(port);
+        isle_end end = isle_as_end(message);
+        CHECK_INT(end.reason, reasons[how]);
+        CHECK_STRING(end.debug_name, "slow");
+        CHECK(isle_send_port_equal(end.isolate.control_port, isolate.control_port));
+    }
+    settle();
+    CHECK(port_is_empty(port));
+    isle_port_close(port);
+}
+
 /* --- without memory: alone on one thread, the nth allocation from the end's beginning on fails */
 
 static uint64_t failing;
