@@ -168,6 +168,43 @@ TEST_ROOT(a_handle_goes_out_and_home)
     settle();
 }
 
+/* Each message is a control port by itself, or a handle with it. */
+static void tell_controls(isle_value to)
+{
+    isle_receive_port *port = isle_default_port();
+    isle_send_port plain = isle_as_port(isle_port_receive(port));
+    isle_send(isle_as_port(to), isle_port(plain));
+    isle_isolate handle = isle_as_isolate(isle_port_receive(port));
+    isle_send(isle_as_port(to), isle_isolate_value(handle));
+    isle_ping(handle, isle_as_port(to), isle_string("pong"), ISLE_IMMEDIATE);
+    isle_send(isle_as_port(to), isle_bool(isle_send_port_equal(plain, handle.control_port)));
+    (void)isle_port_receive(port); /* till when the ping's answer is here */
+    isle_port_close(port);
+}
+
+TEST_ROOT(a_control_port_may_come_before_its_handle)
+{
+    isle_receive_port *port = isle_port_open(), *ends = isle_port_open();
+    isle_options options = walled;
+    options.monitor = isle_port_send_port(ends);
+    isle_isolate named = isle_spawn(wait_for_ever, isle_null(), NULL);
+    isle_isolate other = isle_spawn(tell_controls, isle_port_value(port), &options);
+    isle_send(other.default_port, isle_port(named.control_port));
+    CHECK(isle_send_port_equal(isle_as_port(receive(port)), named.control_port));
+    isle_send(other.default_port, isle_isolate_value(named));
+    isle_isolate told = isle_as_isolate(receive(port));
+    CHECK(isle_send_port_equal(told.control_port, named.control_port));
+    isle_value first = receive(port), second = receive(port);
+    CHECK(isle_as_bool(isle_kind_of(first) == ISLE_BOOL ? first : second));
+    CHECK_STRING(isle_as_string(isle_kind_of(first) == ISLE_BOOL ? second : first), "pong");
+    isle_send(other.default_port, isle_null());
+    CHECK_INT(isle_as_end(receive(ends)).reason, ISLE_RETURNED);
+    isle_kill(named, ISLE_IMMEDIATE);
+    isle_port_close(ends);
+    isle_port_close(port);
+    settle();
+}
+
 static void relay(isle_value ports)
 {
     isle_receive_port *own = isle_port_open();

@@ -52,6 +52,26 @@ TEST(names_that_were_never_given_are_forged)
     isle__exports_fini(&exports);
 }
 
+TEST(the_name_of_a_control_port_says_so)
+{
+    struct isle__exports exports = {.max = 8, .fixed = 1};
+    unsigned controls = ISLE__NAME_BIT(ISLE__NAME_CONTROL);
+    uint64_t own = given(&exports, ISLE__NAME_CONTROL, 1000 | ISLE__ID_CONTROL);
+    uint64_t other = given(&exports, ISLE__NAME_CONTROL, 1001 | ISLE__ID_CONTROL);
+    uint64_t port = given(&exports, ISLE__NAME_PORT, 1001);
+    CHECK(!isle__name_is_control(own)); /* both sides have it */
+    CHECK(isle__name_is_control(other));
+    CHECK(!isle__name_is_control(port));
+    CHECK_INT(state_of(&exports, own, controls), ISLE__NAME_KNOWN);
+    CHECK_INT(state_of(&exports, other, controls), ISLE__NAME_KNOWN);
+    CHECK_INT(state_of(&exports, isle__name_of(1, 1), controls), ISLE__NAME_FORGED);
+    uint64_t forged = port | ISLE__NAME_OF_CONTROL << ISLE__NAME_SLOT_BITS;
+    CHECK_INT(state_of(&exports, forged, PORTS), ISLE__NAME_FORGED);
+    isle__export_free(&exports, other);
+    CHECK_INT(state_of(&exports, other, controls), ISLE__NAME_STALE);
+    isle__exports_fini(&exports);
+}
+
 TEST(a_name_that_was_freed_is_stale_and_its_slot_has_another)
 {
     struct isle__exports exports = {.max = 8};

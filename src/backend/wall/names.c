@@ -73,6 +73,18 @@ static void export_slot_back(struct isle__exports *exports, uint32_t slot)
     exports->free = slot + 1;
 }
 
+static uint64_t export_mark(const struct isle__exports *exports, uint32_t slot)
+{
+    bool is_marked = exports->entries[slot].kind == ISLE__NAME_CONTROL && slot >= exports->fixed;
+    return is_marked ? ISLE__NAME_OF_CONTROL : 0;
+}
+
+/* The name of an entry in use. */
+static uint64_t export_name(const struct isle__exports *exports, uint32_t slot)
+{
+    return isle__name_of(slot, exports->entries[slot].generation | export_mark(exports, slot));
+}
+
 static isle_err export_add(struct isle__exports *exports, enum isle__name_kind kind, uint64_t id,
                            uint64_t owner, uint64_t *ret_name)
 {
@@ -91,7 +103,7 @@ static isle_err export_add(struct isle__exports *exports, enum isle__name_kind k
     entry->id = id;
     entry->owner = owner;
     exports->used++;
-    *ret_name = isle__name_of(slot, entry->generation);
+    *ret_name = export_name(exports, slot);
     return ISLE_OK;
 }
 
@@ -102,7 +114,7 @@ isle_err isle__export_give(struct isle__exports *exports, enum isle__name_kind k
     if (found == 0)
         return export_add(exports, kind, id, owner, ret_name);
     uint32_t slot = (uint32_t)(found - 1);
-    *ret_name = isle__name_of(slot, exports->entries[slot].generation);
+    *ret_name = export_name(exports, slot);
     return ISLE_OK;
 }
 
@@ -111,7 +123,7 @@ uint64_t isle__export_name_of(const struct isle__exports *exports, enum isle__na
 {
     uintptr_t found = isle__index_find(&exports->by_id, export_key(kind, id));
     uint32_t slot = (uint32_t)(found - 1);
-    return found == 0 ? 0 : isle__name_of(slot, exports->entries[slot].generation);
+    return found == 0 ? 0 : export_name(exports, slot);
 }
 
 isle_err isle__export_answer(struct isle__exports *exports, struct isle__mail *mail,
@@ -150,9 +162,10 @@ enum isle__name_state isle__export_find(const struct isle__exports *exports, uin
                                         unsigned kinds, const struct isle__export **ret_export)
 {
     uint32_t slot = isle__name_slot(name);
-    uint64_t generation = isle__name_generation(name);
+    uint64_t generation = isle__name_generation(name), mark = generation & ISLE__NAME_OF_CONTROL;
     if ((generation & ISLE__NAME_ALIAS) != 0)
         return alias_find(exports, name, kinds, ret_export);
+    generation -= mark;
     if (slot >= exports->count || generation == 0)
         return ISLE__NAME_FORGED;
     const struct isle__export *entry = &exports->entries[slot];
@@ -160,7 +173,7 @@ enum isle__name_state isle__export_find(const struct isle__exports *exports, uin
         return ISLE__NAME_FORGED;
     if (generation < entry->generation || entry->kind == ISLE__NAME_FREE)
         return ISLE__NAME_STALE;
-    if ((ISLE__NAME_BIT(entry->kind) & kinds) == 0)
+    if ((ISLE__NAME_BIT(entry->kind) & kinds) == 0 || export_mark(exports, slot) != mark)
         return ISLE__NAME_FORGED;
     *ret_export = entry;
     return ISLE__NAME_KNOWN;
@@ -207,7 +220,7 @@ void isle__exports_sweep(struct isle__exports *exports, void (*told)(void *conte
     for (uint32_t slot = exports->fixed; slot < exports->count; slot++) {
         if (!export_is_gone(&exports->entries[slot]))
             continue;
-        uint64_t name = isle__name_of(slot, exports->entries[slot].generation);
+        uint64_t name = export_name(exports, slot);
         isle__export_free(exports, name);
         told(context, name);
     }

@@ -2,9 +2,9 @@
 /* Names across a wall: what of ours the other side may name (exports), and what of theirs we may
  * (imports) (names.c).
  *
- * A name is a slot (24 bits) and a generation (40 bits) of the exporter's table. It is all that the
- * other side has: ids never cross. So what a side can name is what it was given, and an id of this
- * program cannot be guessed from there.
+ * A name is a slot (24 bits) and a generation (38 bits) of the exporter's table, and two marks: it
+ * is a control port's, it is an alias. It is all that the other side has: ids never cross. So what
+ * a side can name is what it was given, and an id of this program cannot be guessed from there.
  *
  * Laws. A name that was never given out (a slot beyond the table, a generation from the future, a
  * kind that does not fit the place) is FORGED: a violation of the protocol. One that was given out
@@ -34,7 +34,7 @@ enum { ISLE__NAME_SLOT_BITS = 24 };
 #ifndef ISLE__NAME_GENERATION_BITS
 #define ISLE__NAME_GENERATION_BITS 40
 #endif
-#define ISLE__NAME_GENERATION_MAX (((uint64_t)1 << (ISLE__NAME_GENERATION_BITS - 1)) - 1)
+#define ISLE__NAME_GENERATION_MAX (((uint64_t)1 << (ISLE__NAME_GENERATION_BITS - 2)) - 1)
 static inline uint64_t isle__name_of(uint32_t slot, uint64_t generation)
 {
     return generation << ISLE__NAME_SLOT_BITS | slot;
@@ -60,6 +60,15 @@ enum isle__name_self {
  * set, the rest of it is the number of the spawn. They stand for exports that have names of their
  * own (isle__export_alias). */
 #define ISLE__NAME_ALIAS ((uint64_t)1 << (ISLE__NAME_GENERATION_BITS - 1))
+/* A control port's name says so by the next bit, wherever it stands: it may come as a plain port
+ * before it comes in a handle. Those that both sides have from the begin, and aliases, need none.
+ */
+#define ISLE__NAME_OF_CONTROL ((uint64_t)1 << (ISLE__NAME_GENERATION_BITS - 2))
+static inline bool isle__name_is_control(uint64_t name)
+{
+    return (isle__name_generation(name) & (ISLE__NAME_ALIAS | ISLE__NAME_OF_CONTROL)) ==
+           ISLE__NAME_OF_CONTROL;
+}
 /* A port of this id is nobody's, and never will be: what a stale name becomes. */
 #define ISLE__NAME_GONE (((uint64_t)1 << 60) - 1)
 

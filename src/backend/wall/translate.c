@@ -104,9 +104,11 @@ static isle_err import_port(struct isle__wall *wall, bool is_control, uint64_t n
                             uint64_t *ret_id)
 {
     struct isle__import *import = isle__import_of_name(&wall->imports, name);
-    enum isle__name_kind kind = is_control ? ISLE__NAME_CONTROL : ISLE__NAME_PORT;
-    /* The name of a call may come once more, as a port in a message; so may that of a control port,
-     * which stands so in the end of its isolate. */
+    enum isle__name_kind kind = ISLE__NAME_PORT;
+    if (is_control || isle__name_is_control(name))
+        kind = ISLE__NAME_CONTROL;
+    /* The name of a call may come once more, as a port in a message; so may that of a control port
+     * that both sides have from the begin. */
     if (import != NULL && !is_control &&
         (import->kind == ISLE__NAME_REPLY || import->kind == ISLE__NAME_CONTROL))
         kind = (enum isle__name_kind)import->kind;
