@@ -142,13 +142,25 @@ static void telling_caller(void *argument)
     telling->isolate->run_mail = NULL;
 }
 
-static void telling_print(struct telling *telling, bool readable)
+/* The controls of ASCII, new lines among them; and the next 32, which UTF-8 begins with C2. */
+void isle__line_tame(char *line)
 {
-    char line[1024];
-    const char *text = readable ? isle_as_string(telling->text) : "Out of Memory";
-    char name[64];
-    isle__isolate_name(telling->isolate, name, sizeof name);
+    for (unsigned char *at = (unsigned char *)line; *at != '\0'; at++) {
+        bool is_wide = at[0] == 0xc2 && (at[1] & 0xe0) == 0x80;
+        if ((*at < ' ' && *at != '\t') || *at == 0x7f || is_wide)
+            *at = '?';
+        if (is_wide)
+            *++at = '?';
+    }
+}
+
+/* On stderr, which may be a terminal: the name and the text may come from anybody. */
+static void uncaught_print(const struct isle__isolate *isolate, const char *text)
+{
+    char line[1024], name[64];
+    isle__isolate_name(isolate, name, sizeof name);
     (void)snprintf(line, sizeof line, "isle: uncaught error in %s: %s", name, text);
+    isle__line_tame(line);
     isle__report(line);
 }
 
@@ -181,7 +193,7 @@ void isle__uncaught(struct isle__isolate *isolate, isle_value error)
     if (cold != NULL && cold->error_listeners.first != NULL)
         telling_listeners(&telling, readable);
     else if (isolate->entry_kind != ISLE__ENTRY_RUN)
-        telling_print(&telling, readable);
+        uncaught_print(isolate, readable ? isle_as_string(telling.text) : "Out of Memory");
 }
 
 /* --- of a computation, whose caller is told */
@@ -240,31 +252,14 @@ bool isle__uncaught_is_printed(const struct isle__isolate *isolate)
     return told_listeners(isolate) == NULL && isolate->entry_kind != ISLE__ENTRY_RUN;
 }
 
-/* The controls of ASCII, new lines among them; and the next 32, which UTF-8 begins with C2. */
-void isle__line_tame(char *line)
-{
-    for (unsigned char *at = (unsigned char *)line; *at != '\0'; at++) {
-        bool is_wide = at[0] == 0xc2 && (at[1] & 0xe0) == 0x80;
-        if ((*at < ' ' && *at != '\t') || *at == 0x7f || is_wide)
-            *at = '?';
-        if (is_wide)
-            *++at = '?';
-    }
-}
-
 void isle__uncaught_told(struct isle__isolate *isolate, const char *text, const char *stack,
                          bool surely)
 {
     struct told told = {text, stack};
-    char line[1024], name[64];
     if (stack != NULL)
         isle__ends_with_stack(isolate, stack);
     for (struct isle__listener *at = told_listeners(isolate); at != NULL; at = at->next)
         told_post(&told, at, surely);
-    if (!isle__uncaught_is_printed(isolate))
-        return;
-    isle__isolate_name(isolate, name, sizeof name);
-    (void)snprintf(line, sizeof line, "isle: uncaught error in %s: %s", name, text);
-    isle__line_tame(line);
-    isle__report(line);
+    if (isle__uncaught_is_printed(isolate))
+        uncaught_print(isolate, text);
 }

@@ -196,6 +196,37 @@ TEST(a_stack_overflow_of_the_main_activity_ends_the_root_by_name)
     child_wrote(&child, "unwound");
 }
 
+static void fail_with_commands(isle_value message)
+{
+    (void)message;
+    isle_throwf("one\033]52;c;AA\007 two\302\2335m \303\251\nisle: forged\177\tend");
+}
+
+static int app_with_commands(int argc, char **argv)
+{
+    isle_receive_port *ends = isle_port_open();
+
+    (void)argc, (void)argv;
+    isle_spawn(fail_with_commands, isle_null(),
+               &(isle_options){.debug_name = "na\033me", .monitor = isle_port_send_port(ends)});
+    (void)isle_port_receive(ends);
+    isle_throwf("root\033[2J");
+}
+
+/* Of an isolate, and of the root itself. */
+TEST(an_error_that_is_printed_has_no_commands_of_a_terminal)
+{
+    struct child child;
+
+    if (child_label())
+        exit(isle_main(0, NULL, app_with_commands));
+    child = child_run(__func__ + 6, "child");
+    child_exited(&child, 255);
+    child_wrote(&child, "isle: uncaught error in na?me: one?]52;c;AA? two??5m \303\251?isle: "
+                        "forged?\tend\n");
+    child_wrote(&child, "isle: uncaught error in root: root?[2J\n");
+}
+
 /* --- the program's own options */
 
 static int deep_sum(int blocks, volatile const char *above)
