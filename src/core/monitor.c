@@ -149,6 +149,8 @@ void isle__ending_fini(struct isle__ending *ending)
     ending->text_size = ending->stack_size = 0;
 }
 
+#define ENDING_TEXT_MAX ((size_t)PTRDIFF_MAX - 1) /* no text is longer */
+
 /* At most so many bytes of it; NULL: there are none, or no memory. */
 static char *ending_copy(const char *text, size_t most, size_t *ret_size)
 {
@@ -181,7 +183,7 @@ static void ending_note(struct isle__isolate *isolate, isle_reason reason, const
     isle__memory_free(ending->text, ending->text_size);
     ending->is_known = true;
     ending->reason = reason;
-    size_t most = isle__is_monitored(isolate) ? SIZE_MAX - 1 : ISLE__REPORT_TEXT + 1;
+    size_t most = isle__is_monitored(isolate) ? ENDING_TEXT_MAX : ISLE__REPORT_TEXT + 1;
     ending->text = NULL;
     if (ending_is_wanted(isolate))
         ending->text = ending_copy(text, most, &ending->text_size);
