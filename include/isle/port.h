@@ -69,6 +69,9 @@ ISLE_API ISLE_MUST_CHECK isle_err isle_try_send_sized(isle_send_port port, isle_
  * dropped. An error thrown by isle_port_serve completes it with that error. Throws what isle_send
  * throws. Keeps the isolate alive while pending. Dart 2012: SendPort.call. */
 ISLE_API isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns);
+/* The same without a deadline, that of a request which is served here included: for what is to
+ * outlive it. The library's own. */
+ISLE_API isle_future *isle__call_apart(isle_send_port port, isle_value message);
 /* Until when the caller of the request waits that the running handler serves (isle_port_serve,
  * isle_port_on_receive), on isle_now_ns's clock; ISLE_FOREVER if nobody said, and elsewhere. It
  * travels with calls, across walls too, as a quarter of a millisecond exactly or earlier; one of

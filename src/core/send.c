@@ -186,28 +186,47 @@ static uint32_t call_due(const struct isle__promise *promise, int64_t timeout_ns
     return is_far ? 0 : isle__due_of(promise->timeout.deadline);
 }
 
-isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns)
+static struct isle__promise *call_begin(struct isle__isolate *isolate, const char *function,
+                                        isle_send_port port)
 {
-    struct isle__isolate *isolate = isle__isolate_need(__func__);
     isle__attend(isolate);
     if (isle_send_port_is_none(port))
-        isle__throw(ISLE_EINVAL, "isle_call: the port is none");
+        isle__throw(ISLE_EINVAL, "%s: the port is none", function);
     struct isle__promise *promise = isle__promise_new(isolate);
     isle__promise_expect(promise);
-    isle__promise_set_timeout(promise, timeout_ns);
+    return promise;
+}
+
+static isle_future *call_send(struct isle__promise *promise, const char *function,
+                              isle_send_port port, isle_value message, uint32_t due)
+{
     struct sending sending = {
-        .isolate = isolate,
-        .function = __func__,
+        .isolate = promise->isolate,
+        .function = function,
         .target = port.id,
         .reply = atomic_load_explicit(&promise->slot->id, memory_order_relaxed),
         .message = message,
-        .due = call_due(promise, timeout_ns),
+        .due = due,
     };
     if (sending_run(&sending) != ISLE_OK) {
         isle__promise_discard(promise);
         isle_throw(isle_last_error());
     }
     return isle__promise_future(promise);
+}
+
+isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_ns)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    struct isle__promise *promise = call_begin(isolate, __func__, port);
+    isle__promise_set_timeout(promise, timeout_ns);
+    return call_send(promise, __func__, port, message, call_due(promise, timeout_ns));
+}
+
+isle_future *isle__call_apart(isle_send_port port, isle_value message)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    return call_send(call_begin(isolate, __func__, port), __func__, port, message, 0);
 }
 
 /* --- replies */

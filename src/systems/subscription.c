@@ -318,7 +318,7 @@ static isle_value subscribe(isle_value pointer)
     isle_list_add(request, isle_port_value(self->port));
     isle_list_add(request, isle_int((int64_t)self->at)); /* of the options, until now */
     isle_list_add(request, isle_int(self->end_told ? ISLE_LAG_END : ISLE_LAG_SKIP));
-    self->arrival = isle_call(self->topic.subscribe, request, ISLE_FOREVER);
+    self->arrival = isle__call_apart(self->topic.subscribe, request);
     isle_then(self->arrival, on_welcome, on_no_welcome, self->handle);
     return isle_null();
 }

@@ -279,6 +279,60 @@ TEST_ROOT(subscribers_that_die_leave)
     isle_port_close(port);
 }
 
+/* --- within a request */
+
+ISLE_LOCAL(isle_send_port, teller);
+
+static void hosts_one(isle_value to)
+{
+    isle_topic topic = isle_topic_open(NULL);
+
+    isle_send(isle_as_port(to), isle_topic_value(topic));
+    wait_for_subscribers(topic, 1);
+    isle_topic_publish(topic, isle_string("heard"));
+}
+
+static void hears(isle_value message, void *context)
+{
+    (void)context;
+    isle_send(*teller(), message);
+}
+
+static isle_value subscribes(isle_value topic, void *context)
+{
+    isle_subscription *subscription = isle_topic_subscribe(isle_as_topic(topic), NULL);
+
+    (void)context;
+    isle_subscription_listen(subscription, hears, hears, NULL);
+    return isle_null();
+}
+
+static void serves_subscribing(isle_value to)
+{
+    *teller() = isle_as_port(to);
+    isle_port_serve(isle_default_port(), subscribes, NULL);
+}
+
+/* The topic answers when the request's time is over. */
+TEST_ROOT(a_subscription_outlives_the_request_that_it_was_made_in)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate host = isle_spawn(hosts_one, isle_port_value(port), NULL);
+    isle_value topic = isle_port_receive(port);
+    isle_isolate subscriber = isle_spawn(serves_subscribing, isle_port_value(port), NULL);
+    isle_capability key = isle_pause(host, (isle_capability){0});
+    isle_future *called = isle_call(subscriber.default_port, topic, ISLE_MS(40));
+
+    isle_sleep(ISLE_MS(60));
+    (void)!isle_try_await(called, 0, NULL);
+    isle_resume(host, key);
+    CHECK_STRING(isle_as_string(isle_port_receive(port)), "heard");
+    isle_kill(subscriber, ISLE_IMMEDIATE);
+    isle_kill(host, ISLE_IMMEDIATE);
+    isle_port_close(port);
+    settle();
+}
+
 TEST_ROOT(the_dead_take_nobodys_place)
 {
     isle_receive_port *port = isle_port_open();
