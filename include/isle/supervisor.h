@@ -150,7 +150,8 @@ ISLE_API isle_future *isle_supervisor_restart(isle_isolate supervisor, const cha
 ISLE_API isle_future *isle_supervisor_children(isle_isolate supervisor);
 /* Sends such a map at every change of a child's state from now on; what does not fit into the
  * port's mailbox is left out. Completes with null. 64 ports at most (ISLE_ERANGE); one that is
- * there already is told once. Needs terminate_capability. */
+ * there already is told once, and one that is found closed has left its place (of a supervisor
+ * behind a wall it keeps that). Needs terminate_capability. */
 ISLE_API isle_future *isle_supervisor_watch(isle_isolate supervisor, isle_send_port port);
 ISLE_API isle_future *isle_supervisor_unwatch(isle_isolate supervisor, isle_send_port port);
 

@@ -321,9 +321,25 @@ isle_value isle__child_map(const struct isle__child *child)
     return map;
 }
 
+struct telling {
+    isle_send_port watcher;
+    isle_value map;
+};
+
+/* Throws ISLE_ECLOSED: nobody has that port any more. What finds no room is left out. */
+static isle_value watcher_tell(isle_value pointer)
+{
+    const struct telling *telling = isle_as_pointer(pointer);
+    isle_future *told = isle_send_wait(telling->watcher, telling->map, ISLE_FOREVER);
+    if (isle_future_is_complete(told))
+        return isle_await(told);
+    isle_future_cancel(told);
+    return isle_null();
+}
+
 void isle__child_become(struct isle__child *child, isle_child_state state)
 {
-    const struct isle__supervisor *supervisor = child->supervisor;
+    struct isle__supervisor *supervisor = child->supervisor;
     if (child->info.state == state)
         return;
     child->info.state = state;
@@ -331,9 +347,11 @@ void isle__child_become(struct isle__child *child, isle_child_state state)
         return;
     ISLE_SCOPE;
     isle_value map = isle__child_map(child);
-    for (size_t i = 0; i < supervisor->watcher_count; i++)
-        if (isle_try_send(supervisor->watchers[i], map) != ISLE_OK)
-            continue; /* its mailbox is full: left out */
+    for (size_t i = supervisor->watcher_count; i-- > 0;) {
+        struct telling telling = {supervisor->watchers[i], map};
+        if (isle_try(watcher_tell, isle_pointer(&telling), NULL) == ISLE_ECLOSED)
+            supervisor->watchers[i] = supervisor->watchers[--supervisor->watcher_count];
+    }
 }
 
 void isle__child_answer(isle_future **future, isle_value value)

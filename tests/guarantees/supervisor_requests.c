@@ -203,6 +203,36 @@ TEST_ROOT(a_handle_without_the_capability_lists_and_no_more)
     finish(&stage);
 }
 
+/* There are 64 places. */
+TEST_ROOT(a_watcher_that_is_gone_leaves_its_place)
+{
+    enum { PLACES = 64 };
+    struct stage stage = stage_new();
+    isle_send_port ports[3];
+
+    begin(&stage, &three, ports, 3);
+    for (int round = 0; round < 3; round++) {
+        isle_receive_port *watchers[PLACES];
+        for (int i = 1; i < PLACES; i++) {
+            watchers[i] = isle_port_open();
+            awaited(isle_supervisor_watch(stage.supervisor, isle_port_send_port(watchers[i])));
+        }
+        check_fails(isle_supervisor_watch(stage.supervisor, births), ISLE_ERANGE,
+                    "a supervisor has 64 watchers at most");
+        for (int i = 2; i < PLACES; i++)
+            isle_port_close(watchers[i]);
+        awaited(isle_supervisor_end(stage.supervisor, "a"));
+        awaited(isle_supervisor_restart(stage.supervisor, "a"));
+        CHECK_STRING(isle_as_child_info(receive(watchers[1])).name, "a");
+        awaited(isle_supervisor_unwatch(stage.supervisor, isle_port_send_port(watchers[1])));
+        isle_port_close(watchers[1]);
+        (void)born(&stage, "a");
+    }
+    while (!port_is_empty(stage.watch))
+        ;
+    finish(&stage);
+}
+
 #ifdef GUARANTEES_PROCESS
 static isle_value add_from_inside(isle_value supervisor)
 {
