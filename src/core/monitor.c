@@ -166,14 +166,7 @@ static char *ending_copy(const char *text, size_t most, size_t *ret_size)
     return copy;
 }
 
-/* Whom it would be told to. */
-static bool ending_is_wanted(const struct isle__isolate *isolate)
-{
-    return isle__is_monitored(isolate) || isle__reports_wanted();
-}
-
-/* The reason is noted for whoever may yet ask (isle__monitors_complete), the text for those who
- * have. */
+/* Noted for those who have asked, and for whoever may yet (isle__monitors_complete). */
 static void ending_note(struct isle__isolate *isolate, isle_reason reason, const char *text)
 {
     struct isle__cold *cold = isle__isolate_cold(isolate);
@@ -184,9 +177,7 @@ static void ending_note(struct isle__isolate *isolate, isle_reason reason, const
     ending->is_known = true;
     ending->reason = reason;
     size_t most = isle__is_monitored(isolate) ? ENDING_TEXT_MAX : ISLE__REPORT_TEXT + 1;
-    ending->text = NULL;
-    if (ending_is_wanted(isolate))
-        ending->text = ending_copy(text, most, &ending->text_size);
+    ending->text = ending_copy(text, most, &ending->text_size);
 }
 
 void isle__ends_with_stack(struct isle__isolate *isolate, const char *stack)
