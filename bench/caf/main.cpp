@@ -47,6 +47,8 @@ static const std::vector<std::pair<std::string, std::function<void()>>> workload
     {"million", million},
     {"big", [] { big("big"); }},
     {"chameneos", [] { chameneos("chameneos"); }},
+    {"supervised-call", supervised_call},
+    {"monitor-down", monitor_down},
     {"savina-pingpong", [] { round_trip("savina-pingpong", 40'000); }},
     {"savina-count", count},
     {"savina-fjthrput", [] { fork_join("savina-fjthrput"); }},

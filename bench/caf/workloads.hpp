@@ -38,4 +38,8 @@ void million();
 void big(const char *name);
 void chameneos(const char *name);
 
+/* systems.cpp: what heals, and what ends. */
+void supervised_call();
+void monitor_down();
+
 } // namespace bench

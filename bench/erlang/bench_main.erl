@@ -31,7 +31,7 @@ run(Name) ->
 
 all() ->
     bench_meetings:workloads() ++ bench_floods:workloads() ++ bench_copies:workloads()
-        ++ bench_crowds:workloads() ++ bench_savina:workloads().
+        ++ bench_crowds:workloads() ++ bench_systems:workloads() ++ bench_savina:workloads().
 
 scale() ->
     case os:getenv("BENCH_SCALE") of

@@ -123,7 +123,7 @@ func list(all []workload) {
 
 func main() {
 	var all []workload
-	for _, part := range [][]workload{meetings, floods, copies, crowds, pools, savina} {
+	for _, part := range [][]workload{meetings, floods, copies, crowds, pools, systems, savina} {
 		all = append(all, part...)
 	}
 	if len(os.Args) != 2 {

@@ -61,6 +61,8 @@ LINES = [
     Workload('chameneos', 'ns', 'chameneos: 100 creatures, a meeting'),
     Workload('pool', '/s', 'a list through a pool, a job; 256 a message'),
     Workload('pool-single', '/s', 'a list through a pool, a job a message', against='pool'),
+    Workload('supervised-call', 'ns', "call to a supervisor's child"),
+    Workload('monitor-down', 'ns', 'spawn, monitored; its end'),
     *[Workload(f'echo-copy-{key}', 'ns', f'echo of {size}, copied')
       for key, size in SIZES.items()],
     *[Workload(f'echo-move-{key}', 'ns', f'echo of {size}, moved')
@@ -105,9 +107,9 @@ OWN = [
     Workload('waiting', 'ns', 'processor time a second while 2,000 wait', group='own'),
     Workload('parallel', 'x', 'two that compute at once, in times of one alone', group='own'),
     Workload('run', 'ns', 'a computation in an isolate of its own, awaited', group='own'),
-    Workload('pool', 'ns', 'calls to a pool of four, 64 under way', group='own'),
+    Workload('calls', 'ns', 'calls to four servers, 64 under way', group='own'),
     Workload('run-root', 'ns', 'the same from the root', group='own'),
-    Workload('pool-root', 'ns', 'the same from the root', group='own'),
+    Workload('calls-root', 'ns', 'the same from the root', group='own'),
 ]
 
 # Isolates in sandboxed processes; the peers have processes of their own. The limits are what

@@ -22,8 +22,8 @@ struct workload {
 /* Each ends with an entry without a name. */
 extern const struct workload bytes_workloads[], dart_life_workloads[], dart_workloads[],
     memory_workloads[], messages_workloads[], patterns_workloads[], pool_workloads[],
-    scaling_workloads[], spawn_workloads[], stream_workloads[], tree_workloads[],
-    wall_large_workloads[], wall_workloads[];
+    scaling_workloads[], spawn_workloads[], stream_workloads[], systems_workloads[],
+    tree_workloads[], wall_large_workloads[], wall_workloads[];
 
 /* Not the memory of isolates that nobody but root may look at. */
 bool wall_may_be_measured(const struct workload *workload);

@@ -4,10 +4,10 @@
 #include "bench.h"
 
 static const struct workload *const tables[] = {
-    spawn_workloads,      messages_workloads,  bytes_workloads,  tree_workloads,
-    memory_workloads,     patterns_workloads,  pool_workloads,   scaling_workloads,
-    dart_workloads,       dart_life_workloads, stream_workloads, wall_workloads,
-    wall_large_workloads,
+    spawn_workloads,  messages_workloads,   bytes_workloads,  tree_workloads,
+    memory_workloads, patterns_workloads,   pool_workloads,   scaling_workloads,
+    dart_workloads,   dart_life_workloads,  stream_workloads, systems_workloads,
+    wall_workloads,   wall_large_workloads,
 };
 enum { TABLE_COUNT = sizeof tables / sizeof *tables };
 

@@ -13,6 +13,7 @@ mod messages;
 mod pools;
 mod savina;
 mod spawn;
+mod systems;
 
 use std::process::exit;
 
@@ -46,6 +47,8 @@ const WORKLOADS: &[(&str, fn())] = &[
     ("memory-suspended", memory::suspended),
     ("million", memory::million),
     ("pool", pools::pool),
+    ("supervised-call", systems::supervised_call),
+    ("monitor-down", systems::monitor_down),
     ("big", savina::big),
     ("chameneos", savina::chameneos),
 ];
