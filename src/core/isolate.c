@@ -578,22 +578,43 @@ const char *isle__isolate_given_name(const struct isle__isolate *isolate)
     return cold == NULL ? NULL : atomic_load_explicit(&cold->debug_name, memory_order_acquire);
 }
 
+size_t isle__default_name(uint64_t id, char *text)
+{
+    static const char word[] = "isolate-";
+    char digits[20];
+    size_t count = 0, length = sizeof word - 1;
+    do
+        digits[count++] = (char)('0' + id % 10);
+    while ((id /= 10) != 0);
+    memcpy(text, word, length);
+    while (count > 0)
+        text[length++] = digits[--count];
+    text[length] = '\0';
+    return length;
+}
+
 void isle__isolate_name(const struct isle__isolate *isolate, char *text, size_t size)
 {
+    char made[ISLE__DEFAULT_NAME_MAX];
     const char *name = isle__isolate_given_name(isolate);
-    if (name != NULL)
+    if (name != NULL) {
         (void)snprintf(text, size, "%s", name);
-    else
-        (void)snprintf(text, size, "isolate-%llu", (unsigned long long)isolate->id);
+        return;
+    }
+    size_t length = isle__default_name(isolate->id, made);
+    if (length >= size)
+        length = size - 1;
+    memcpy(text, made, length);
+    text[length] = '\0';
 }
 
 const char *isle_debug_name(void)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     if (isle__isolate_given_name(isolate) == NULL) {
-        char text[40];
-        int length = snprintf(text, sizeof text, "isolate-%llu", (unsigned long long)isolate->id);
-        if (!isolate_set_name(isolate, text, (size_t)length))
+        char text[ISLE__DEFAULT_NAME_MAX];
+        size_t length = isle__default_name(isolate->id, text);
+        if (!isolate_set_name(isolate, text, length))
             isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
     return isle__isolate_given_name(isolate);

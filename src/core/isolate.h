@@ -277,6 +277,9 @@ static inline void isle__isolate_entering(struct isle__isolate *isolate)
 /* For a backend's turn: it is entered from here on, and this is its first message, counted off, the
  * caller's; NULL: an immediate value, in *ret_bare. */
 struct isle__mail *isle__first_take(struct isle__isolate *isolate, isle_value *ret_bare);
+#define ISLE__DEFAULT_NAME_MAX 32
+/* What one without a name is called, into ISLE__DEFAULT_NAME_MAX bytes; how long it is. */
+size_t isle__default_name(uint64_t id, char *text);
 const char *isle__isolate_given_name(const struct isle__isolate *isolate); /* NULL: none */
 void isle__isolate_name(const struct isle__isolate *isolate, char *text,
                         size_t size); /* as isle_debug_name, cut to fit */

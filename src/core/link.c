@@ -305,13 +305,13 @@ void isle__link_refuse(struct isle__control *control)
 /* "NAME: REASON: TEXT" of where it began, however many links it has come through. */
 static void end_describe(const isle_end *end, char *text, size_t size)
 {
-    char number[40];
+    char number[ISLE__DEFAULT_NAME_MAX];
     const char *name = end->debug_name, *said = end->text;
     if (end->reason == ISLE_LINKED) {
         (void)snprintf(text, size, "%s", said);
     } else {
         uint64_t id = end->isolate.control_port.id & ~ISLE__ID_CONTROL;
-        (void)snprintf(number, sizeof number, "isolate-%llu", (unsigned long long)id);
+        (void)isle__default_name(id, number);
         (void)snprintf(text, size, "%s: %s%s%s", *name == '\0' ? number : name,
                        isle_reason_text(end->reason), *said == '\0' ? "" : ": ", said);
     }
@@ -378,12 +378,11 @@ void isle__link_lost(struct isle__isolate *self, uint64_t peer)
 
 struct isle__links isle__links_take(struct isle__isolate *isolate)
 {
-    char name[40];
     struct isle__links links = {0};
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
     if (cold == NULL || cold->links.first == NULL)
         return links;
-    isle_end end = isle__ending_read(isolate, name, sizeof name);
+    isle_end end = isle__ending_read(isolate);
     links = cold->links;
     cold->links = (struct isle__links){0};
     for (struct isle__link *at = links.first; at != NULL; at = at->next)

@@ -2,9 +2,10 @@
 /* Monitors: who is told how an isolate ended.
  *
  * The relation is a listener of the isolate (listener.c) whose mail was made with it, a whole end
- * message without texts, so that telling needs no memory. At the end a message with the texts is
- * made in its place, if there is memory for them; else the numbers are written into the one that is
- * there. What nobody can tell any more keeps what it was made with: lost.
+ * message, so that telling needs no memory: the numbers are written into it. The only text that it
+ * has room for is the name of who was given none, which it does not show before. Where there is
+ * more to say, a message with the texts is made in its place, if there is memory for them. What
+ * nobody can tell any more keeps what it was made with: lost, and no name.
  *
  * A message is an object of the type isle_end, which any isolate may make: whoever has the port of
  * a monitor can say what he likes there, as on any port. */
@@ -16,6 +17,7 @@
 #include "core/mail.h"
 #include "core/report.h"
 #include "value/cell.h"
+#include "value/copy.h"
 #include "value/failure.h"
 #include "value/type.h"
 
@@ -54,31 +56,57 @@ static struct isle__mail *end_mail(uint64_t port, isle_end *end)
     return isle__mail_of(&parcel, ISLE__MAIL_DATA, port);
 }
 
+static isle_end *end_in(const struct isle__mail *mail)
+{
+    return ((const struct isle__object_cell *)isle__cell_of(mail->root))->object;
+}
+
 /* What needs no memory. */
 static void end_rewrite(struct isle__mail *mail, const isle_end *end)
 {
-    const struct isle__object_cell *cell =
-        (const struct isle__object_cell *)isle__cell_of(mail->root);
-    isle_end *written = cell->object;
+    isle_end *written = end_in(mail);
     written->reason = end->reason;
     written->cpu_time_ns = end->cpu_time_ns;
     written->memory_peak = end->memory_peak;
 }
 
+/* The name lacks its first letter until it may be shown: that is END_NAME_BEGIN, of any. */
+#define END_NAME_BEGIN 'i'
+
 struct isle__mail *isle__end_make(uint64_t control_port, uint64_t port)
 {
+    char name[ISLE__DEFAULT_NAME_MAX];
     isle_end end = {
         .isolate.control_port = {control_port},
         .reason = ISLE_LOST,
         .text = "",
-        .debug_name = "",
+        .debug_name = name,
     };
-    return end_mail(port, &end);
+    (void)isle__default_name(control_port & ~ISLE__ID_CONTROL, name);
+    struct isle__parcel parcel;
+    isle_err err;
+    if (!isle__parcel_struct(NULL, &isle__end_type, &end, sizeof(struct isle__mail), &parcel,
+                             &err) ||
+        err != ISLE_OK)
+        return NULL;
+    struct isle__mail *mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, port);
+    *(char *)(uintptr_t)end_in(mail)->debug_name = '\0';
+    return mail;
 }
 
 void isle__end_tell(struct isle__mail **mail, const isle_end *end)
 {
+    char name[ISLE__DEFAULT_NAME_MAX];
     isle_end said = *end;
+    if (end->debug_name == NULL && end->text[0] == '\0') {
+        *(char *)(uintptr_t)end_in(*mail)->debug_name = END_NAME_BEGIN;
+        end_rewrite(*mail, end);
+        return;
+    }
+    if (end->debug_name == NULL) {
+        (void)isle__default_name(end->isolate.control_port.id & ~ISLE__ID_CONTROL, name);
+        said.debug_name = name;
+    }
     struct isle__mail *whole = end_mail((*mail)->target, &said);
     if (whole == NULL) {
         end_rewrite(*mail, end);
@@ -90,7 +118,7 @@ void isle__end_tell(struct isle__mail **mail, const isle_end *end)
 
 const isle_end *isle__end_of(const struct isle__mail *mail)
 {
-    return ((const struct isle__object_cell *)isle__cell_of(mail->root))->object;
+    return end_in(mail);
 }
 
 struct isle__listener *isle__monitor_make(uint64_t control_port, uint64_t port)
@@ -223,18 +251,16 @@ isle_reason isle__ending_reason(const struct isle__isolate *isolate)
     return isolate->failed ? ISLE_FAILED : ISLE_RETURNED;
 }
 
-isle_end isle__ending_read(const struct isle__isolate *isolate, char *name, size_t name_size)
+isle_end isle__ending_read(const struct isle__isolate *isolate)
 {
     static const struct isle__ending nothing;
     const struct isle__cold *cold = isle__isolate_has_cold(isolate);
     const struct isle__ending *ending = cold == NULL ? &nothing : &cold->ending;
-    const char *given = isle__isolate_given_name(isolate);
-    isle__isolate_name(isolate, name, name_size);
     return (isle_end){
         .isolate.control_port = {isolate->id | ISLE__ID_CONTROL},
         .reason = isle__ending_reason(isolate),
         .text = ending->text == NULL ? "" : ending->text,
-        .debug_name = given == NULL ? name : given,
+        .debug_name = isle__isolate_given_name(isolate),
         .cpu_time_ns = ending->cpu_time_ns,
         .memory_peak = ending->memory_peak,
     };
@@ -254,17 +280,9 @@ struct isle__listeners isle__monitors_take(struct isle__isolate *isolate)
 
 void isle__monitors_complete(const struct isle__isolate *isolate, struct isle__listeners *monitors)
 {
-    char name[40];
-    isle_end end = isle__ending_read(isolate, name, sizeof name);
-    for (struct isle__listener *at = monitors->first; at != NULL; at = at->next) {
-        struct isle__mail *mail = end_mail(at->port, &end);
-        if (mail == NULL) {
-            end_rewrite(at->mail, &end);
-            continue;
-        }
-        isle__mail_drop(at->mail);
-        at->mail = mail;
-    }
+    isle_end end = isle__ending_read(isolate);
+    for (struct isle__listener *at = monitors->first; at != NULL; at = at->next)
+        isle__end_tell(&at->mail, &end);
 }
 
 /* --- the callers' side */

@@ -19,11 +19,12 @@ void isle__ends_with_stack(struct isle__isolate *isolate, const char *stack);
 isle_reason isle__ending_reason(const struct isle__isolate *isolate);
 /* The message, as it is made with a relation: lost. NULL: no memory. Any thread. */
 struct isle__mail *isle__end_make(uint64_t control_port, uint64_t port);
-/* Another in its place that says all; without memory the numbers are written into the one. */
+/* What isle__ending_read read, in it, or in another in its place that has room for the texts;
+ * without memory for that the numbers are written into the one. At most once. */
 void isle__end_tell(struct isle__mail **mail, const isle_end *end);
 const isle_end *isle__end_of(const struct isle__mail *mail); /* what it says, while it lives */
-/* How it ends. Its texts are borrowed; `name` is for one that it was not given. */
-isle_end isle__ending_read(const struct isle__isolate *isolate, char *name, size_t name_size);
+/* How it ends. Its texts are borrowed; debug_name is NULL if it was given none. */
+isle_end isle__ending_read(const struct isle__isolate *isolate);
 /* Takes the monitors; their mails say how the isolate ends. */
 struct isle__listeners isle__monitors_take(struct isle__isolate *isolate);
 /* The same for some that asked when it had begun to end. */

@@ -193,7 +193,9 @@ TEST_ROOT(monitor_of_the_dead)
 
     check_end(receive_end(ends), isolate, ISLE_RETURNED, "");
     isle_monitor(isolate, isle_port_send_port(late));
-    check_end(receive_end(late), isolate, ISLE_LOST, "");
+    isle_end end = receive_end(late);
+    check_end(end, isolate, ISLE_LOST, "");
+    CHECK_STRING(end.debug_name, "");
     isle_monitor(none, isle_port_send_port(late));
     check_end(receive_end(late), none, ISLE_LOST, "");
     isle_unmonitor(isolate, isle_port_send_port(late));
@@ -230,6 +232,14 @@ static void tell_name(isle_value to)
     isle_send(isle_as_port(to), isle_string(isle_debug_name()));
 }
 
+static bool is_number_name(const char *name)
+{
+    static const char word[] = "isolate-";
+    size_t length = sizeof word - 1;
+    return strncmp(name, word, length) == 0 && name[length] != '\0' &&
+           name[length + strspn(name + length, "0123456789")] == '\0';
+}
+
 TEST_ROOT(monitor_name)
 {
     isle_receive_port *ends = isle_port_open(), *names = isle_port_open();
@@ -239,6 +249,16 @@ TEST_ROOT(monitor_name)
     spawn(tell_name, isle_port_value(names), &options);
     name = isle_as_string(isle_port_receive(names));
     CHECK_STRING(receive_end(ends).debug_name, name);
+    /* Nobody asks these for theirs. */
+    spawn(return_at_once, isle_null(), &options);
+    isle_end end = receive_end(ends);
+    CHECK_STRING(end.text, "");
+    CHECK(is_number_name(end.debug_name));
+    options.on_error = isle_port_send_port(names);
+    spawn(say_and_fail, isle_port_value(names), &options);
+    end = receive_end(ends);
+    CHECK_STRING(end.text, "the reason is here");
+    CHECK(is_number_name(end.debug_name));
     isle_port_close(ends);
     isle_port_close(names);
 }
