@@ -35,24 +35,39 @@ static void worker_orphaned(isle_value end, void *context)
     isle_exit(isle_send_port_none(), isle_null());
 }
 
+struct chunk {
+    isle_computation *work;
+    isle_value arguments, results;
+    size_t count, next; /* the one that runs or is to run */
+};
+
+/* Until one fails; what it used meanwhile is freed with each. */
+static isle_value chunk_run(isle_value pointer)
+{
+    struct chunk *chunk = isle_as_pointer(pointer);
+    for (; chunk->next < chunk->count; chunk->next++) {
+        ISLE_SCOPE;
+        isle_checkpoint();
+        isle_value result = chunk->work(isle_list_get(chunk->arguments, chunk->next));
+        isle_list_set(chunk->results, chunk->next, result);
+    }
+    return isle_null();
+}
+
 /* Each fails for itself. */
 static isle_value worker_answer_chunk(isle_value arguments, void *context)
 {
     (void)context;
-    isle_computation *work = worker_self()->work;
     size_t count = isle_count(arguments);
     isle_value answer = isle_list_fixed(2), results = isle_list_fixed(count);
+    struct chunk chunk = {worker_self()->work, arguments, results, count, 0};
     isle_list_set(answer, 0, results);
-    for (size_t i = 0; i < count; i++) {
-        isle_value result;
-        isle_checkpoint();
-        if (isle_try(work, isle_list_get(arguments, i), &result) != ISLE_OK) {
-            result = isle_last_error();
-            if (isle_is_null(isle_list_get(answer, 1)))
-                isle_list_set(answer, 1, isle_list());
-            isle_list_add(isle_list_get(answer, 1), isle_int((int64_t)i));
-        }
-        isle_list_set(results, i, result);
+    for (; isle_try(chunk_run, isle_pointer(&chunk), NULL) != ISLE_OK; chunk.next++) {
+        isle_value error = isle_last_error();
+        if (isle_is_null(isle_list_get(answer, 1)))
+            isle_list_set(answer, 1, isle_list());
+        isle_list_add(isle_list_get(answer, 1), isle_int((int64_t)chunk.next));
+        isle_list_set(results, chunk.next, error);
     }
     return answer;
 }
