@@ -401,6 +401,67 @@ TEST_ROOT(a_chunk_that_is_cancelled_is_stopped)
     settle();
 }
 
+/* --- a plug-in instead of a function */
+
+static isle_pool *open_plug_in(unsigned workers)
+{
+    const char *folder = getenv("ISLE_TEST_PLUGINS");
+    const char *uri = isle_as_string(isle_stringf("file:%s/basics.so#double_numbers",
+                                                  folder != NULL ? folder : CONFORMANCE_PLUGINS));
+    isle_pool_options options = {.worker_count = workers, .uri = uri, .workers = &there};
+    return isle_pool_open(NULL, &options);
+}
+
+TEST_ROOT(a_plug_in_does_the_work)
+{
+    isle_pool *pool = open_plug_in(2);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(isle_as_int(awaited(isle_pool_run(pool, isle_int(i)))), 2 * i);
+    check_fails(isle_pool_run(pool, isle_string("no number")), ISLE_ETYPE, NULL);
+    CHECK_VALUE(isle_pool_map(pool, isle_pack("[i,i,i]", 1, 2, 3)), isle_pack("[i,i,i]", 2, 4, 6));
+    CHECK_UINT(stats_of(pool).done, 24);
+    isle_pool_close(pool);
+    settle();
+}
+
+static void own_a_plug_in(isle_value unused)
+{
+    (void)unused;
+    CHECK_INT(isle_as_int(awaited(isle_pool_run(open_plug_in(1), isle_int(1)))), 2);
+}
+
+/* Its code knows nothing of the pool, and does not watch it. */
+TEST_ROOT(a_plug_in_ends_with_the_pools_isolate)
+{
+    isle_receive_port *ends = isle_port_open();
+    isle_spawn(own_a_plug_in, isle_null(), &(isle_options){.monitor = isle_port_send_port(ends)});
+    CHECK_INT(isle_as_end(isle_port_receive(ends)).reason, ISLE_RETURNED);
+    isle_port_close(ends);
+    settle();
+}
+
+#ifdef POOLS_OF_PROCESSES
+TEST_ROOT(a_plug_in_that_crashes_costs_its_job_alone)
+{
+    enum { JOBS = 40 };
+    isle_pool *pool = open_plug_in(2);
+    isle_future *jobs[JOBS];
+    for (int i = 0; i < JOBS; i++)
+        jobs[i] = isle_pool_run(pool, i % 8 == 3 ? isle_string("crash") : isle_int(i));
+    for (int i = 0; i < JOBS; i++)
+        if (i % 8 == 3)
+            check_fails(jobs[i], ISLE_ENORESULT, "SIGSEGV");
+        else
+            CHECK_INT(isle_as_int(awaited(jobs[i])), 2 * i);
+    isle_pool_stats stats = stats_of(pool);
+    CHECK_UINT(stats.lost, 5);
+    CHECK_UINT(stats.done, 35);
+    CHECK(stats.births > 5); /* and who did the last one */
+    isle_pool_close(pool);
+    settle();
+}
+#endif
+
 /* --- bounds, cancelling, closing */
 
 static isle_value run_one(isle_value pool)

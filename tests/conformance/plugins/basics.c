@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plug-in of the conformance suite: entries that the tests of uri.c name after the "#". The entry
  * takes the arguments of the spawn and its message; what it returns nobody reads. */
+#include <signal.h>
+#include <string.h>
+
 #include "isle.h"
 
 isle_value reply(isle_value args, isle_value message);
@@ -18,6 +21,7 @@ isle_value echo_once(isle_value args, isle_value message);
 isle_value count_up(isle_value args, isle_value message);
 isle_value count_requests(isle_value args, isle_value message);
 isle_value descend(isle_value args, isle_value message);
+isle_value double_numbers(isle_value args, isle_value message);
 
 isle_value reply(isle_value args, isle_value message)
 {
@@ -205,4 +209,22 @@ isle_value descend(isle_value args, isle_value message)
 
     (void)args, (void)message;
     return isle_int(descend_below(first));
+}
+
+/* What a pool of guarantees/pools has for its work. */
+static isle_value double_number(isle_value number, void *context)
+{
+    const char *what;
+
+    (void)context;
+    if (isle_get_string(number, &what, NULL) && strcmp(what, "crash") == 0)
+        (void)raise(SIGSEGV);
+    return isle_int(2 * isle_as_int(number));
+}
+
+isle_value double_numbers(isle_value args, isle_value message)
+{
+    (void)args, (void)message;
+    isle_port_serve(isle_default_port(), double_number, NULL);
+    return isle_null();
 }
