@@ -3,7 +3,7 @@
  * the peers' bounded channels hold. */
 #include "bench.h"
 
-enum { WINDOW = 512, STREAM_TEXT_SIZE = 64 };
+enum { WINDOW = 512, STREAM_TEXT_SIZE = 64, SCOPE_ITEMS = 64 };
 
 static int64_t stream_count(void)
 {
@@ -75,7 +75,7 @@ static isle_value stream_handler_drive(isle_value parameter)
     return isle_null();
 }
 
-/* Items that need memory: each travels alone. */
+/* Items that need memory. */
 static int64_t stream_text_count(void)
 {
     return stream_count() / 10;
@@ -87,9 +87,10 @@ static void stream_put_texts(isle_value sink)
     char line[STREAM_TEXT_SIZE];
     isle_writer *writer = isle_stream_writer(sink);
     memset(line, 'x', sizeof line);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t left = count; left > 0; left -= SCOPE_ITEMS) {
         ISLE_SCOPE;
-        isle_stream_put(writer, isle_string_sized(line, sizeof line));
+        for (int i = 0; i < SCOPE_ITEMS && i < left; i++)
+            isle_stream_put(writer, isle_string_sized(line, sizeof line));
     }
     isle_stream_end(writer);
 }
@@ -100,12 +101,11 @@ static isle_value stream_text_drive(isle_value parameter)
     int64_t count = stream_text_count(), size = 0;
     int64_t start = bench_now_ns();
     isle_stream *stream = stream_open(stream_put_texts);
-    for (;;) {
+    isle_value item;
+    for (bool more = true; more;) {
         ISLE_SCOPE;
-        isle_value item;
-        if (!isle_stream_read(stream, &item))
-            break;
-        size += (int64_t)isle_count(item);
+        for (int i = 0; i < SCOPE_ITEMS && (more = isle_stream_read(stream, &item)); i++)
+            size += (int64_t)isle_count(item);
     }
     int64_t time = bench_now_ns() - start;
     bench_require(size == count * STREAM_TEXT_SIZE, "size of the texts");

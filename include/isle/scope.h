@@ -56,6 +56,8 @@ typedef struct isle_local {
     uint32_t slot; /* the runtime's, 0 at first */
 } isle_local;
 ISLE_API void *isle__local(isle_local *local);
+/* NULL: outside an isolate, or not used yet in this one. */
+ISLE_API ISLE_PLAIN void *isle__local_find(const isle_local *local);
 
 /* Runs fn(argument) as a boundary that no unwinding passes, for callbacks that another library
  * calls: errors, kill and exit stop here. ISLE_OK, or the code, with *ret_error (may be NULL) the

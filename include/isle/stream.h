@@ -18,11 +18,13 @@
  * One stream has one writer, the first that opens the sink; to a second one it says ISLE_EUSED. Who
  * has many writers opens many streams and listens to each.
  *
- * All items come in the order written, each at most once, then the end or the error. Items that
- * need no memory (isle_is_immediate: ints, bools, ports …) are gathered: up to 64 travel as one
- * message, at the latest when the writer's event ends or suspends, or its isolate ends (but for a
- * wall's that is killed or crashes); isle_stream_flush sends them at once. So between a stream's
- * items and other messages of its writer no order is promised.
+ * All items come in the order written, each at most once, then the end or the error. Small items
+ * (null, bools, ints, doubles, ports, capabilities, texts of up to 1,024 bytes) are copied when
+ * they are written and gathered: up to 128, or 8 KiB, and a quarter of the window at most, travel
+ * as one message, at the latest when the writer's event ends or suspends, or its isolate ends (but
+ * for a wall's that is killed or crashes); isle_stream_flush sends them at once. Others travel
+ * alone, behind those. So between a stream's items and other messages of its writer no order is
+ * promised.
  *
  * Handles belong to the isolate that opened them: one that is over, or another isolate's, throws
  * ISLE_ESTALE. */

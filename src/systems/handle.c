@@ -24,9 +24,11 @@ struct handle_table {
     struct handle_place *places;
     uint32_t capacity;
     uint32_t free; /* index and 1 more; 0: none */
-    /* What was asked for last, which is nearly always what is asked for next. */
-    const void *recent; /* NULL: none */
-    void *recent_body;
+    /* Of each kind what was asked for last, which is nearly always what is asked for next. */
+    struct {
+        const void *handle; /* NULL: none */
+        void *body;
+    } recent[ISLE__SYSTEM_COUNT];
 };
 
 ISLE_LOCAL(struct handle_table, handle_table);
@@ -72,11 +74,6 @@ void *isle__system_open(enum isle__system system, void *body)
     return (void *)handle_pack(system, index, place->generation);
 }
 
-static inline bool handle_is_of(enum isle__system system, const void *handle)
-{
-    return (uintptr_t)handle >> (HANDLE_INDEX_BITS + HANDLE_GENERATION_BITS) == (uintptr_t)system;
-}
-
 /* NULL: it leads nowhere. */
 static inline struct handle_place *handle_place(enum isle__system system, const void *handle)
 {
@@ -98,16 +95,17 @@ void isle__system_close(enum isle__system system, const void *handle)
     if (place == NULL)
         return;
     place->body = NULL;
-    table->recent = NULL;
+    table->recent[system].handle = table->recent[system].body = NULL;
     place->next_free = table->free;
     table->free = (uint32_t)(place - table->places) + 1;
 }
 
-static inline void *handle_recent(const struct handle_table *table, enum isle__system system,
-                                  const void *handle)
+/* NULL: it was not the last, or nobody has asked in this isolate yet. */
+static inline void *handle_recent(enum isle__system system, const void *handle)
 {
-    bool is_it = handle == table->recent && handle != NULL && handle_is_of(system, handle);
-    return is_it ? table->recent_body : NULL;
+    const struct handle_table *table = isle__local_find(&handle_table_isle_local);
+    return table != NULL && table->recent[system].handle == handle ? table->recent[system].body
+                                                                   : NULL;
 }
 
 /* Apart, so that it costs its callers' quick path nothing. */
@@ -117,20 +115,21 @@ static __attribute__((noinline)) void *handle_seek(enum isle__system system, con
     const struct handle_place *place = handle_place(system, handle);
     if (place == NULL)
         return NULL;
-    table->recent = handle;
-    table->recent_body = place->body;
+    table->recent[system].handle = handle;
+    table->recent[system].body = place->body;
     return place->body;
 }
 
 void *isle__system_find(enum isle__system system, const void *handle)
 {
-    void *body = handle_recent(handle_table(), system, handle);
+    void *body = handle_recent(system, handle);
     return body != NULL ? body : handle_seek(system, handle);
 }
 
 static __attribute__((noinline)) void *handle_insist(enum isle__system system, const void *handle,
                                                      const char *function)
 {
+    isle__inside_need(function);
     if (handle == NULL)
         isle__throw(ISLE_EINVAL, "%s: NULL", function);
     void *body = handle_seek(system, handle);
@@ -141,7 +140,6 @@ static __attribute__((noinline)) void *handle_insist(enum isle__system system, c
 
 void *isle__system_need(enum isle__system system, const void *handle, const char *function)
 {
-    isle__inside_need(function);
-    void *body = handle_recent(handle_table(), system, handle);
+    void *body = handle_recent(system, handle);
     return body != NULL ? body : handle_insist(system, handle, function);
 }

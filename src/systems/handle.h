@@ -15,7 +15,8 @@ enum isle__system {
     ISLE__SYSTEM_WRITER,
     ISLE__SYSTEM_SUBSCRIBER, /* in the topic's isolate */
     ISLE__SYSTEM_SUBSCRIPTION,
-    ISLE__SYSTEM_GROUP
+    ISLE__SYSTEM_GROUP,
+    ISLE__SYSTEM_COUNT
 };
 
 /* A handle that leads to `body`, which is not NULL, until it is closed. Throws ISLE_ENOMEM, having

@@ -4,8 +4,8 @@
  * Law: whatever comes is checked before it is believed, and nothing of it can make the reader hold
  * more than its window. What is not of the writer, by the credit port that stands in each message,
  * is dropped. The port is bounded, so that a flood does not wait in the mailbox until it is looked
- * at. Immediates of a batch lie in `held`, which is as large as a batch may be, so taking
- * them in needs no memory; any other item is handed over in the scope that its message came in.
+ * at. A batch lies in `held`, from which one item after the other is made in the scope of
+ * who reads it; an item that travelled alone is handed over in the scope that its message came in.
  *
  * The port is quiet while code in direct style reads, while a handler runs, and while the stream is
  * paused: what comes then waits in it, in order. */
@@ -22,6 +22,7 @@
 #include "isle/value.h"
 #include "systems/handle.h"
 #include "systems/stream.h"
+#include "systems/stream_batch.h"
 #include "value/failure.h"
 
 /* Messages without items that a writer may have under way: it opens, asks, ends; and some that find
@@ -53,8 +54,7 @@ struct stream {
     isle_handler *on_item, *on_error; /* on_item NULL: direct style */
     isle_task *on_end;
     void *context;
-    size_t held_at, held_count;
-    isle_value held[ISLE__STREAM_GATHER_MAX];
+    struct isle__batch held;
 };
 
 /* --- what the writer is told */
@@ -64,13 +64,14 @@ static void stream_retry(void *context);
 static void stream_free(struct stream *stream)
 {
     isle_timer_cancel(stream->retry);
+    isle__batch_free(&stream->held);
     isle_cell_set(&stream->error, isle_null());
     isle_free(stream);
 }
 
 static uint64_t stream_was_read(const struct stream *stream)
 {
-    return stream->came - stream->held_count;
+    return stream->came - stream->held.count;
 }
 
 /* A mailbox that is full is tried again: the writer waits for this. */
@@ -102,7 +103,7 @@ static void stream_retry(void *context)
 /* All that was held has been read. */
 static void stream_settle(struct stream *stream)
 {
-    if (stream->owes && stream->held_count == 0 && stream->state == STREAM_RUNS)
+    if (stream->owes && stream->held.count == 0 && stream->state == STREAM_RUNS)
         stream_tell(stream);
 }
 
@@ -234,39 +235,41 @@ static void stream_take_opening(struct stream *stream, isle_send_port writer, is
         stream_refuse(stream, err, "the end of the stream's writer cannot be watched");
 }
 
-/* Up to so many immediates; false: they are none. */
-static bool stream_hold(struct stream *stream, isle_value message, size_t count)
+/* False: the writer may not be so far ahead. */
+static bool stream_count(struct stream *stream, size_t count, bool asks)
 {
-    if (count > ISLE__STREAM_GATHER_MAX)
-        return false;
-    isle_list_read(message, ISLE__STREAM_HEAD, count, stream->held);
-    for (size_t i = 0; i < count; i++)
-        if (!isle_is_immediate(stream->held[i]))
-            return false;
-    stream->held_at = 0;
-    stream->held_count = count;
-    return true;
-}
-
-/* True: *ret_item is its one item, that is no immediate. */
-static bool stream_take_items(struct stream *stream, isle_value message, bool asks,
-                              isle_value *ret_item)
-{
-    size_t count = isle_count(message) - ISLE__STREAM_HEAD;
     if (stream->came + count - stream->granted > stream->items_max) {
         stream_refuse(stream, ISLE_EFULL, "the stream's writer has sent more than it may");
         return false;
     }
     stream->came += count;
     stream->owes |= asks;
-    if (stream_hold(stream, message, count))
-        return false;
-    if (count == 1) {
-        *ret_item = stream->held[0];
+    return true;
+}
+
+/* An item that travels alone, or none. True: *ret_item is it. */
+static bool stream_take_item(struct stream *stream, isle_value message, bool asks,
+                             isle_value *ret_item)
+{
+    size_t count = isle_count(message) - ISLE__STREAM_HEAD;
+    if (count > 1)
+        stream_refuse_malformed(stream);
+    else if (stream_count(stream, count, asks) && count == 1) {
+        *ret_item = isle_list_get(message, ISLE__STREAM_HEAD);
         return true;
     }
-    stream_refuse_malformed(stream);
     return false;
+}
+
+static void stream_take_batch(struct stream *stream, isle_value message, bool asks)
+{
+    isle_err err = isle__batch_take(&stream->held, message, ISLE__STREAM_HEAD);
+    if (err == ISLE_ENOMEM)
+        stream_refuse(stream, err, "there is no memory for a batch of the stream");
+    else if (err != ISLE_OK)
+        stream_refuse_malformed(stream);
+    else if (!stream_count(stream, stream->held.count, asks))
+        isle__batch_clear(&stream->held);
 }
 
 /* The writer's last words. */
@@ -292,8 +295,10 @@ static bool stream_take_next(struct stream *stream, int64_t numbered, isle_value
         stream_refuse_malformed(stream);
     else if ((uint64_t)numbered >> ISLE__STREAM_WORD_BITS != stream->came)
         stream_refuse(stream, ISLE_EFULL, "the reader's mailbox has refused items of the stream");
-    else if (word == ISLE__STREAM_ITEMS || word == ISLE__STREAM_ITEMS_ASKING)
-        return stream_take_items(stream, message, word == ISLE__STREAM_ITEMS_ASKING, ret_item);
+    else if (word == ISLE__STREAM_BATCH || word == ISLE__STREAM_BATCH_ASKING)
+        stream_take_batch(stream, message, word == ISLE__STREAM_BATCH_ASKING);
+    else if (word == ISLE__STREAM_ITEM || word == ISLE__STREAM_ITEM_ASKING)
+        return stream_take_item(stream, message, word == ISLE__STREAM_ITEM_ASKING, ret_item);
     else
         stream_take_word(stream, word, message);
     return false;
@@ -334,10 +339,9 @@ static bool stream_take(struct stream *stream, isle_value message, isle_value *r
 
 static inline bool stream_next_held(struct stream *stream, isle_value *ret_item)
 {
-    if (stream->held_count == 0)
+    if (stream->held.count == 0)
         return false;
-    *ret_item = stream->held[stream->held_at++];
-    stream->held_count--;
+    *ret_item = isle__batch_next(&stream->held);
     return true;
 }
 
@@ -406,7 +410,7 @@ static inline struct stream *stream_need_quiet(const isle_stream *handle, const 
     return stream;
 }
 
-static bool stream_read_next(isle_stream *handle, isle_value *ret_item)
+static __attribute__((noinline)) bool stream_read_next(isle_stream *handle, isle_value *ret_item)
 {
     struct stream *stream = stream_need_quiet(handle, "isle_stream_read");
     if (ret_item == NULL)
@@ -479,7 +483,7 @@ static void stream_go_on(struct stream *stream)
 {
     if (stream->busy || stream->paused || stream->on_item == NULL)
         return;
-    if (stream->held_count == 0 && stream->state == STREAM_RUNS) {
+    if (stream->held.count == 0 && stream->state == STREAM_RUNS) {
         stream_settle(stream);
         stream_listen(stream, stream_hear);
     } else if (!stream->draining) {
@@ -499,27 +503,28 @@ static void stream_served(void *context)
     stream_go_on(stream);
 }
 
-static bool stream_serve_one(isle_stream *handle, isle_value *item)
+/* The item that is given, or else the next one that is held. True: there is another for it. */
+static bool stream_serve_one(isle_stream *handle, const isle_value *given)
 {
     struct stream *stream = isle__system_find(ISLE__SYSTEM_STREAM, handle);
     ISLE_SCOPE;
-    stream->on_item(*item, stream->context);
+    isle_value item = given != NULL ? *given : isle__batch_next(&stream->held);
+    stream->on_item(item, stream->context);
     stream = isle__system_find(ISLE__SYSTEM_STREAM, handle);
-    return stream != NULL && !stream->paused && stream->on_item != NULL &&
-           stream_next_held(stream, item);
+    return stream != NULL && !stream->paused && stream->on_item != NULL && stream->held.count > 0;
 }
 
-/* The item, and all that is held, one after the other, unless the handler pauses or closes the
- * stream; its errors leave from here. */
-static void stream_serve(struct stream *stream, isle_value item)
+/* The item (NULL: none), and all that is held, one after the other, unless the handler pauses or
+ * closes the stream; its errors leave from here. */
+static void stream_serve(struct stream *stream, const isle_value *given)
 {
     isle_stream *handle = stream->handle;
     ISLE_SCOPE;
     stream_listen(stream, NULL);
     isle_defer(stream_served, handle);
     stream->busy = true;
-    while (stream_serve_one(handle, &item))
-        ;
+    while (stream_serve_one(handle, given))
+        given = NULL;
 }
 
 static void stream_error_event(isle_value error, void *context)
@@ -546,9 +551,9 @@ static void stream_hear(isle_value message, void *context)
 {
     struct stream *stream = context;
     isle_value item;
-    bool is_there = stream_take(stream, message, &item) || stream_next_held(stream, &item);
-    if (is_there)
-        stream_serve(stream, item);
+    bool is_alone = stream_take(stream, message, &item);
+    if (is_alone || stream->held.count > 0)
+        stream_serve(stream, is_alone ? &item : NULL);
     else if (stream->state == STREAM_RUNS)
         stream_settle(stream);
     else
@@ -558,14 +563,13 @@ static void stream_hear(isle_value message, void *context)
 static void stream_drain(void *context)
 {
     struct stream *stream = isle__system_find(ISLE__SYSTEM_STREAM, context);
-    isle_value item;
     if (stream == NULL)
         return;
     stream->draining = false;
     if (stream->busy || stream->paused || stream->on_item == NULL)
         return;
-    if (stream_next_held(stream, &item))
-        stream_serve(stream, item);
+    if (stream->held.count > 0)
+        stream_serve(stream, NULL);
     else if (stream->state != STREAM_RUNS)
         stream_finish(stream);
     else

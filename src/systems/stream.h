@@ -4,7 +4,9 @@
  *   sink      [port of the stream, its isolate, items_max, bytes_max]
  *   to the reader, at the stream's port
  *     [credit port, OPEN, writer's isolate]    once, first
- *     [credit port, ITEMS or ITEMS_ASKING, item …]  one item, or up to GATHER_MAX immediates
+ *     [credit port, ITEM or ITEM_ASKING, item]   one that travels alone
+ *     [credit port, ITEM_ASKING]                 none: a question for credit
+ *     [credit port, BATCH or BATCH_ASKING, …]    many (stream_batch.h)
  *     [credit port, END]
  *     [credit port, FAIL, error]
  *     the monitor's message of the writer's end
@@ -17,25 +19,25 @@
  * the reader finds out when a message was lost: a writer behind a wall does not know that a mailbox
  * outside has refused one.
  *
- * Credit is given back where the writer asks for it: a message of ITEMS_ASKING is answered
- * when its last item has been read. The writer asks at each half of its window, in items and in
- * bytes, so it knows alone what bytes weigh; the reader counts items, and ends a stream whose
- * writer is further ahead than its window. The counts only ascend, so it does no harm if one is
- * told twice. */
+ * Credit is given back where the writer asks for it: a message that asks is answered when its last
+ * item has been read. The writer asks at each half of its window, in items and in bytes, so it
+ * knows alone what bytes weigh; the reader counts items, and ends a stream whose writer is further
+ * ahead than its window. The counts only ascend, so it does no harm if one is told twice. */
 #ifndef ISLE_SYSTEMS_STREAM_H
 #define ISLE_SYSTEMS_STREAM_H
 
 enum isle__stream_word {
     ISLE__STREAM_OPEN = 0,
-    ISLE__STREAM_ITEMS = 1,
-    ISLE__STREAM_ITEMS_ASKING = 2,
+    ISLE__STREAM_ITEM = 1,
+    ISLE__STREAM_ITEM_ASKING = 2,
     ISLE__STREAM_END = 3,
-    ISLE__STREAM_FAIL = 4
+    ISLE__STREAM_FAIL = 4,
+    ISLE__STREAM_BATCH = 5,
+    ISLE__STREAM_BATCH_ASKING = 6
 };
 enum {
     ISLE__STREAM_HEAD = 2, /* entries of a message before its items */
     ISLE__STREAM_WORD_BITS = 3,
-    ISLE__STREAM_GATHER_MAX = 64, /* immediates of one message */
     ISLE__STREAM_ITEMS_DEFAULT = 1024,
     ISLE__STREAM_BYTES_DEFAULT = 1 << 20,
     ISLE__STREAM_ITEMS_MAX = 1 << 20,

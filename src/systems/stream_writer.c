@@ -2,19 +2,18 @@
 /* The writer's end of a stream. What the two ends say to each other stands in systems/stream.h.
  *
  * Credit. Of items: `taken` (all that the program wrote) may be `items_max` ahead of `was_read`. Of
- * bytes: what its messages weighed may be `bytes_max` ahead of what of it was read, and one item
- * over it, for what a message weighs is known when it is sent. A message in which half of a window
- * begins asks for credit; what had been sent by then is noted in a *mark*, so that the answer,
- * a count of items, tells the bytes as well. Without credit a mark is always under way: the answer
- * to it is what the writer waits for.
+ * bytes: what its messages weighed, and a batch that is not sent yet, may be `bytes_max` ahead of
+ * what of it was read, and one item over it, for what a message weighs is known when it is sent. A
+ * message in which half of a window begins asks for credit; what had been sent by then is noted in
+ * a *mark*, so that the answer, a count of items, tells the bytes as well. Without credit a mark is
+ * always under way: the answer to it is what the writer waits for.
  *
- * Immediates lie in `gathered` until they are sent; another item is sent at once, behind them. If
- * the isolate ends meanwhile they are sent as its last act, which is before its end is told; but
- * only to who watches it already, as the reader does when it gives its first credit. So until then
- * nothing is gathered.
+ * Small items lie in `batch`, copied, until it is sent; another item is sent at once, behind them.
+ * If the isolate ends meanwhile the batch is sent as its last act, which is before its end is told;
+ * but only to who watches it already, as the reader does when it gives its first credit. So until
+ * then nothing is gathered.
  *
- * What
- * a full mailbox refuses is tried again by a timer, which keeps the isolate alive: the immediates,
+ * What a full mailbox refuses is tried again by a timer, which keeps the isolate alive: the batch,
  * the question for credit, the end. The program has no room to write meanwhile. */
 #include <string.h>
 
@@ -30,6 +29,7 @@
 #include "isle/value.h"
 #include "systems/handle.h"
 #include "systems/stream.h"
+#include "systems/stream_batch.h"
 #include "value/failure.h"
 
 enum { WRITER_MARKS = 8 };
@@ -58,23 +58,29 @@ struct writer {
     uint64_t bytes_sent, bytes_read;
     size_t mark_count;
     struct writer_mark marks[WRITER_MARKS]; /* oldest first */
-    size_t gathered_count, gathered_max;
-    size_t quick; /* so many more may be gathered before anything else is to be looked at */
-    isle_value gathered[ISLE__STREAM_GATHER_MAX];
+    size_t batch_max;                       /* items of a batch */
+    size_t quick,
+        quick_bytes; /* so many more may be gathered, before anything is to be looked at */
+    struct isle__batch batch;
 };
 
 /* --- credit */
 
+static inline uint64_t writer_bytes_ahead(const struct writer *writer)
+{
+    return writer->bytes_sent - writer->bytes_read + writer->batch.size;
+}
+
 static inline bool writer_has_credit(const struct writer *writer)
 {
     return writer->taken - writer->was_read < writer->items_max &&
-           writer->bytes_sent - writer->bytes_read < writer->bytes_max;
+           writer_bytes_ahead(writer) < writer->bytes_max;
 }
 
 static inline bool writer_has_room(const struct writer *writer)
 {
     return writer_has_credit(writer) && !writer->refused && !writer->ended &&
-           writer->gathered_count < writer->gathered_max;
+           writer->batch.count < writer->batch_max;
 }
 
 /* Since the last question. */
@@ -184,6 +190,7 @@ static void writer_free(struct writer *writer)
     isle_timer_cancel(writer->retry);
     if (writer->room != NULL)
         isle_future_release(writer->room);
+    isle__batch_free(&writer->batch);
     isle_cell_set(&writer->last_word, isle_null());
     isle__system_close(ISLE__SYSTEM_WRITER, writer->handle);
     isle_free(writer);
@@ -193,7 +200,7 @@ static void writer_free(struct writer *writer)
 static void writer_is_over(struct writer *writer, isle_err why)
 {
     writer->over = why;
-    writer->gathered_count = 0;
+    isle__batch_clear(&writer->batch);
     writer->quick = 0;
     writer_hang_up(writer);
     writer_wake(writer);
@@ -206,23 +213,36 @@ static void writer_is_over(struct writer *writer, isle_err why)
 /* What an isle_try is given, and what it made of it. */
 struct writer_message {
     struct writer *writer;
-    const isle_value *items;
-    size_t count;
+    const isle_value *item; /* NULL: none */
     enum isle__stream_word word;
     size_t size;
 };
+
+/* The entries behind the head; so many. */
+static size_t writer_fill(const struct writer_message *message, isle_value *ret_values)
+{
+    const struct isle__batch *batch = &message->writer->batch;
+    if (message->word != ISLE__STREAM_BATCH && message->word != ISLE__STREAM_BATCH_ASKING) {
+        if (message->item != NULL)
+            ret_values[0] = *message->item;
+        return message->item != NULL;
+    }
+    ret_values[0] = isle_bytes(batch->bytes, batch->size);
+    if (batch->value_count > 0)
+        memcpy(ret_values + 1, batch->values, batch->value_count * sizeof batch->values[0]);
+    return 1 + batch->value_count;
+}
 
 static isle_value writer_make_and_send(isle_value pointer)
 {
     struct writer_message *message = isle_as_pointer(pointer);
     const struct writer *writer = message->writer;
     uint64_t word = (uint64_t)message->word;
-    isle_value values[ISLE__STREAM_HEAD + ISLE__STREAM_GATHER_MAX] = {
-        isle_port(writer->self),
-        isle_int((int64_t)(writer->sent << ISLE__STREAM_WORD_BITS | word)),
-    };
-    memcpy(values + ISLE__STREAM_HEAD, message->items, message->count * sizeof *message->items);
-    isle_value list = isle_list_of(values, ISLE__STREAM_HEAD + message->count);
+    isle_value values[ISLE__STREAM_HEAD + 1 + ISLE__BATCH_VALUES_MAX];
+    values[0] = isle_port(writer->self);
+    values[1] = isle_int((int64_t)(writer->sent << ISLE__STREAM_WORD_BITS | word));
+    size_t count = writer_fill(message, values + ISLE__STREAM_HEAD);
+    isle_value list = isle_list_of(values, ISLE__STREAM_HEAD + count);
     if (isle_try_send_sized(writer->to, list, &message->size) != ISLE_OK)
         isle_throw(isle_last_error());
     return isle_null();
@@ -233,15 +253,16 @@ static isle_err writer_send(struct writer_message *message)
     return isle_try(writer_make_and_send, isle_pointer(message), NULL);
 }
 
-static isle_err writer_send_items(struct writer *writer, const isle_value *items, size_t count)
+/* The item alone; or, with NULL, the batch. */
+static isle_err writer_send_items(struct writer *writer, const isle_value *item)
 {
+    size_t count = item != NULL ? 1 : writer->batch.count;
     bool asks = writer_should_ask(writer, count);
-    struct writer_message message = {
-        .writer = writer,
-        .items = items,
-        .count = count,
-        .word = asks ? ISLE__STREAM_ITEMS_ASKING : ISLE__STREAM_ITEMS,
-    };
+    struct writer_message message = {.writer = writer, .item = item};
+    if (item != NULL)
+        message.word = asks ? ISLE__STREAM_ITEM_ASKING : ISLE__STREAM_ITEM;
+    else
+        message.word = asks ? ISLE__STREAM_BATCH_ASKING : ISLE__STREAM_BATCH;
     isle_err err = writer_send(&message);
     if (err != ISLE_OK)
         return err;
@@ -252,22 +273,21 @@ static isle_err writer_send_items(struct writer *writer, const isle_value *items
     return ISLE_OK;
 }
 
-static isle_err writer_send_gathered(struct writer *writer)
+static isle_err writer_send_batch(struct writer *writer)
 {
     writer->quick = 0;
-    if (writer->gathered_count == 0)
+    if (writer->batch.count == 0)
         return ISLE_OK;
-    isle_err err = writer_send_items(writer, writer->gathered, writer->gathered_count);
+    isle_err err = writer_send_items(writer, NULL);
     if (err == ISLE_OK)
-        writer->gathered_count = 0;
+        isle__batch_clear(&writer->batch);
     return err;
 }
 
 /* Who has no credit and has not asked for it would wait for ever. */
 static isle_err writer_send_question(struct writer *writer)
 {
-    struct writer_message message = {
-        .writer = writer, .items = writer->gathered, .word = ISLE__STREAM_ITEMS_ASKING};
+    struct writer_message message = {.writer = writer, .word = ISLE__STREAM_ITEM_ASKING};
     if (writer_has_credit(writer) || writer->mark_count > 0 || writer->ended)
         return ISLE_OK;
     isle_err err = writer_send(&message);
@@ -282,8 +302,7 @@ static isle_err writer_send_last_word(struct writer *writer)
     isle_value error = fails ? isle_list_get(writer->last_word, 0) : isle_null();
     struct writer_message message = {
         .writer = writer,
-        .items = &error,
-        .count = fails,
+        .item = fails ? &error : NULL,
         .word = fails ? ISLE__STREAM_FAIL : ISLE__STREAM_END,
     };
     isle_err err = writer_send(&message);
@@ -298,7 +317,7 @@ static isle_err writer_retry_later(struct writer *writer);
  * could not be sent, and there was no memory for a timer. */
 static isle_err writer_pump(struct writer *writer)
 {
-    isle_err err = writer_send_gathered(writer);
+    isle_err err = writer_send_batch(writer);
     if (err == ISLE_OK)
         err = writer_send_question(writer);
     if (err == ISLE_OK && writer->ended)
@@ -374,7 +393,7 @@ static void writer_flush_event(void *context)
     if (writer == NULL)
         return;
     writer->flushes = false;
-    if (writer->gathered_count > 0 && !writer->refused && writer_pump(writer) != ISLE_OK)
+    if (writer->batch.count > 0 && !writer->refused && writer_pump(writer) != ISLE_OK)
         isle_throw(isle_last_error());
 }
 
@@ -393,58 +412,88 @@ static isle_err writer_flush_later(struct writer *writer)
     return err;
 }
 
-/* All but the one that completes the batch, or takes the last credit. Credit only grows meanwhile,
- * and what is sent, which uses up that of bytes, begins anew. */
-static size_t writer_quick(const struct writer *writer)
+static size_t writer_least(size_t a, uint64_t b)
 {
+    return a < b ? a : (size_t)b;
+}
+
+/* All but the item that completes the batch, or takes the last credit. Credit only grows meanwhile.
+ */
+static void writer_set_quick(struct writer *writer)
+{
+    const struct isle__batch *batch = &writer->batch;
     uint64_t credit = writer->items_max - (writer->taken - writer->was_read);
-    size_t room = writer->gathered_max - writer->gathered_count;
-    return (room < credit ? room : (size_t)credit) - 1;
+    uint64_t bytes = writer->bytes_max - writer_bytes_ahead(writer);
+    writer->quick = writer_least(writer->batch_max - batch->count, credit) - 1;
+    writer->quick_bytes = writer_least(batch->capacity - batch->size, bytes - 1);
+}
+
+/* Why an item could not be taken. What no later try would change is the program's to know; a full
+ * mailbox is mended by a timer. */
+static isle_err writer_untaken(struct writer *writer, isle_err err)
+{
+    if (err != ISLE_EFULL)
+        return err;
+    return writer_retry_later(writer) == ISLE_OK ? ISLE_EFULL : ISLE_ENOMEM;
+}
+
+/* Alone, behind all that was gathered. */
+static isle_err writer_write_alone(struct writer *writer, isle_value item)
+{
+    isle_err err = writer_send_batch(writer);
+    if (err == ISLE_OK)
+        err = writer_send_items(writer, &item);
+    if (err != ISLE_OK)
+        return writer_untaken(writer, err);
+    writer->taken++;
+    if (!writer_has_credit(writer))
+        (void)writer_pump(writer);
+    return ISLE_OK;
 }
 
 /* The item is taken once it is gathered: what goes wrong with the batch is mended by a timer. */
-static isle_err writer_gather(struct writer *writer, isle_value item)
+static isle_err writer_gather(struct writer *writer, isle_value item, size_t size)
 {
-    if (writer->gathered_count == 0) {
-        isle_err err = writer_flush_later(writer);
+    if (!isle__batch_reserve(&writer->batch, size)) {
+        isle_err err = writer_send_batch(writer);
         if (err != ISLE_OK)
-            return err;
+            return writer_untaken(writer, err);
+        if (!isle__batch_reserve(&writer->batch, size))
+            return writer_write_alone(writer, item);
     }
-    writer->gathered[writer->gathered_count++] = item;
+    isle_err err = writer_flush_later(writer);
+    if (err != ISLE_OK)
+        return err;
+    isle__batch_add(&writer->batch, item);
     writer->taken++;
-    if (writer->gathered_count == writer->gathered_max || !writer_has_credit(writer))
+    if (writer->batch.count == writer->batch_max || !writer_has_credit(writer))
         (void)writer_pump(writer);
     else
-        writer->quick = writer_quick(writer);
+        writer_set_quick(writer);
     return ISLE_OK;
 }
 
 /* Nearly always: needs nothing that could fail. */
 static inline bool writer_gather_quickly(struct writer *writer, isle_value item)
 {
-    if (writer->quick == 0 || !isle_is_immediate(item))
+    const char *text;
+    size_t size;
+    int64_t number;
+    if (writer->quick == 0)
         return false;
+    if (isle_get_int(item, &number) && writer->quick_bytes >= ISLE__BATCH_NUMBER_SIZE) {
+        writer->quick_bytes -= ISLE__BATCH_NUMBER_SIZE;
+        isle__batch_add_int(&writer->batch, number);
+    } else if (isle_get_string(item, &text, &size) && size <= ISLE__BATCH_TEXT_MAX &&
+               writer->quick_bytes >= ISLE__BATCH_TEXT_SIZE + size) {
+        writer->quick_bytes -= ISLE__BATCH_TEXT_SIZE + size;
+        isle__batch_add_text(&writer->batch, text, size);
+    } else {
+        return false;
+    }
     writer->quick--;
     writer->taken++;
-    writer->gathered[writer->gathered_count++] = item;
     return true;
-}
-
-/* What no later try would change is the program's to know; a full mailbox is mended by a timer. */
-static isle_err writer_write_now(struct writer *writer, isle_value item)
-{
-    isle_err err = writer_send_gathered(writer);
-    if (err == ISLE_OK)
-        err = writer_send_items(writer, &item, 1);
-    if (err != ISLE_OK) {
-        if (err == ISLE_EFULL)
-            err = writer_retry_later(writer) == ISLE_OK ? ISLE_EFULL : ISLE_ENOMEM;
-        return err;
-    }
-    writer->taken++;
-    if (!writer_has_credit(writer))
-        (void)writer_pump(writer);
-    return ISLE_OK;
 }
 
 static isle_err writer_has_none(struct writer *writer)
@@ -460,9 +509,8 @@ static inline isle_err writer_write(struct writer *writer, isle_value item)
 {
     if (writer->over != ISLE_OK || !writer_has_room(writer))
         return writer_has_none(writer);
-    if (isle_is_immediate(item) && writer->opening == NULL)
-        return writer_gather(writer, item);
-    return writer_write_now(writer, item);
+    size_t size = writer->opening == NULL ? isle__batch_size_of(item) : 0;
+    return size > 0 ? writer_gather(writer, item, size) : writer_write_alone(writer, item);
 }
 
 static inline struct writer *writer_need(const isle_writer *handle, const char *function)
@@ -554,8 +602,8 @@ isle_future *isle_stream_write(isle_writer *handle, isle_value item)
     return writer_ready(writer);
 }
 
-/* Without credit, or what is sent at once. */
-static void writer_put(isle_writer *handle, isle_value item)
+/* All that is not gathered quickly. */
+static __attribute__((noinline)) void writer_put(isle_writer *handle, isle_value item)
 {
     for (;;) {
         struct writer *writer = writer_need(handle, "isle_stream_put");
@@ -637,7 +685,7 @@ static void writer_dropped(void *context)
     struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
     if (writer == NULL || writer->over != ISLE_OK || writer->opening != NULL)
         return;
-    if (writer_send_gathered(writer) == ISLE_OK && writer->ended)
+    if (writer_send_batch(writer) == ISLE_OK && writer->ended)
         (void)writer_send_last_word(writer);
 }
 
@@ -685,11 +733,11 @@ isle_writer *isle_stream_writer(isle_value sink)
     struct writer blank = {0};
     isle__inside_need(__func__);
     writer_read_sink(sink, &blank);
-    blank.gathered_max = (size_t)(blank.items_max / 4);
-    if (blank.gathered_max < 1)
-        blank.gathered_max = 1;
-    if (blank.gathered_max > ISLE__STREAM_GATHER_MAX)
-        blank.gathered_max = ISLE__STREAM_GATHER_MAX;
+    blank.batch_max = (size_t)(blank.items_max / 4);
+    if (blank.batch_max < 1)
+        blank.batch_max = 1;
+    if (blank.batch_max > ISLE__BATCH_ITEMS_MAX)
+        blank.batch_max = ISLE__BATCH_ITEMS_MAX;
     struct writer *writer = isle_new(struct writer);
     *writer = blank;
     if (isle_try(writer_begin, isle_pointer(writer), NULL) != ISLE_OK) {

@@ -229,6 +229,17 @@ void *isle__local(isle_local *local)
     return local_make(isle__heap_need("isle_local"), local);
 }
 
+void *isle__local_find(const isle_local *local)
+{
+    const struct isle__heap *heap = isle__heap_current();
+    uint32_t slot = __atomic_load_n(&local->slot, __ATOMIC_RELAXED);
+    if (ISLE__UNLIKELY(atomic_load_explicit(&isle__forked, memory_order_relaxed) || heap == NULL ||
+                       heap->frame == NULL))
+        return NULL;
+    bool is_used = slot != 0 && slot <= heap->more->local_count;
+    return is_used ? heap->more->locals[slot - 1].memory : NULL;
+}
+
 static void locals_free(struct isle__heap *heap)
 {
     for (size_t i = 0; i < heap->more->local_count; i++) {

@@ -41,6 +41,15 @@ static size_t string_sequence(const unsigned char *text, size_t size)
     return length;
 }
 
+/* 32 bytes of it, all below 128. */
+static inline bool string_block_is_ascii(const unsigned char *text)
+{
+    uint64_t words[4];
+
+    memcpy(words, text, sizeof(words));
+    return ((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 size_t isle__utf8_valid(const char *text, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -50,6 +59,10 @@ size_t isle__utf8_valid(const char *text, size_t size)
         uint64_t word;
         size_t length;
 
+        if (size - at >= 32 && string_block_is_ascii(bytes + at)) {
+            at += 32;
+            continue;
+        }
         if (size - at >= sizeof(word)) {
             memcpy(&word, bytes + at, sizeof(word));
             if ((word & UINT64_C(0x8080808080808080)) == 0) {
