@@ -83,8 +83,9 @@ ISLE_API isle_subscription *isle_topic_subscribe(isle_topic topic,
  * (closed, or its isolate has ended). A NULL on_message stops; messages wait. */
 ISLE_API void isle_subscription_listen(isle_subscription *subscription, isle_handler *on_message,
                                        isle_handler *on_end, void *context);
-/* Direct style: the next message. ISLE_ETIMEDOUT (0 asks and never suspends), or how it ended, as
- * above: again for each call. Throws ISLE_EINVAL while there is a handler. */
+/* Direct style: the next message. ISLE_ETIMEDOUT (0 asks and never suspends), ISLE_ENOSUSPEND and
+ * ISLE_ENOMEM (it cannot wait), or how it ended, as above: again for each call. Throws ISLE_EINVAL
+ * while there is a handler. */
 ISLE_API ISLE_MUST_CHECK ISLE_SUSPENDS isle_err isle_subscription_receive(
     isle_subscription *subscription, int64_t timeout_ns, isle_value *ret_message);
 /* How many it has missed before the message that it got last. */

@@ -403,6 +403,8 @@ isle_err isle_subscription_receive(isle_subscription *handle, int64_t timeout_ns
             return isle__fail(ISLE_ECLOSED, "%s: it was closed", __func__);
         if (err == ISLE_ETIMEDOUT && !has_messages(self) && self->end == ISLE_OK)
             return isle__fail(ISLE_ETIMEDOUT, "%s: nothing came in time", __func__);
+        if (err != ISLE_OK && err != ISLE_ETIMEDOUT) /* it cannot wait: nothing comes meanwhile */
+            return err;
     }
     if (ret_message != NULL)
         *ret_message = message;

@@ -479,6 +479,42 @@ TEST_ROOT(handles_and_rights_are_checked)
     isle_topic_close(topic);
 }
 
+struct asked {
+    isle_subscription *subscription;
+    int64_t timeout_ns;
+    isle_err err;
+};
+
+static void ask_in_a_defer(void *context)
+{
+    struct asked *asked = context;
+
+    asked->err = isle_subscription_receive(asked->subscription, asked->timeout_ns, NULL);
+}
+
+TEST_ROOT(who_cannot_wait_for_a_message_is_told)
+{
+    isle_topic topic = isle_topic_open(NULL);
+    struct asked asked = {isle_topic_subscribe(topic, NULL), ISLE_FOREVER, ISLE_OK};
+
+    {
+        ISLE_SCOPE;
+        isle_defer(ask_in_a_defer, &asked);
+    }
+    CHECK_ERR(asked.err, ISLE_ENOSUSPEND);
+    asked.timeout_ns = 0;
+    {
+        ISLE_SCOPE;
+        isle_defer(ask_in_a_defer, &asked);
+    }
+    CHECK_ERR(asked.err, ISLE_ETIMEDOUT);
+    wait_for_subscribers(topic, 1);
+    isle_topic_publish(topic, isle_int(1));
+    CHECK_INT(isle_as_int(next_of(asked.subscription)), 1);
+    isle_subscription_close(asked.subscription);
+    isle_topic_close(topic);
+}
+
 static void send_nonsense(isle_value list)
 {
     isle_topic topic = topic_of(list);
