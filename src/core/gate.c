@@ -646,6 +646,77 @@ void isle__gate_give_up(struct isle__waiting *waiting)
         isle__isolate_wake(waiting->isolate);
 }
 
+/* --- a wall that has ended */
+
+/* How many gates are done under one hold of the lock. */
+enum { FORGET_GATES = 32 };
+
+static bool gate_has_of(const struct isle__gate *gate, const struct isle__share *share)
+{
+    const struct isle__waiting *waiting = gate->first;
+    while (waiting != NULL && waiting->share != share)
+        waiting = waiting->next;
+    return waiting != NULL;
+}
+
+/* Those that have some of the share in line. */
+static size_t part_find(const struct gate_part *part, const struct isle__share *share,
+                        struct isle__gate *ret_gates[static FORGET_GATES])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < part->gates.capacity && count < FORGET_GATES; i++) {
+        struct isle__gate *gate = (struct isle__gate *)part->gates.entries[i].value;
+        if (gate != NULL && gate_has_of(gate, share))
+            ret_gates[count++] = gate;
+    }
+    return count;
+}
+
+static void gate_forget(struct gate_part *part, struct isle__gate *gate,
+                        const struct isle__share *share, struct gate_news *news)
+{
+    const struct isle__waiting *first = gate->first;
+    for (struct isle__waiting *waiting = gate->first, *next; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        if (waiting->share != share)
+            continue;
+        news->waiting++;
+        line_refuse(waiting, ISLE_ECLOSED, news);
+    }
+    hall_calm(gate->hall);
+    if (gate->first != NULL && gate->first != first) { /* it is perhaps smaller */
+        hungry_add(gate);
+        gate_call(gate->hall->isolate, ISLE__ATTEND_ROOM);
+    }
+    gate_settle(part, gate);
+}
+
+/* False: nobody of the share is in line here any more. */
+static bool part_forget(struct gate_part *part, const struct isle__share *share)
+{
+    struct gate_news news = {0};
+    struct isle__gate *gates[FORGET_GATES];
+    struct isle__isolate *isolates[FORGET_GATES];
+    isle__mutex_lock(&part->lock);
+    size_t count = part_find(part, share, gates);
+    for (size_t i = 0; i < count; i++) {
+        isolates[i] = gates[i]->hall->isolate;
+        gate_forget(part, gates[i], share, &news);
+    }
+    isle__mutex_unlock(&part->lock);
+    for (size_t i = 0; i < count; i++)
+        isle__isolate_wake(isolates[i]);
+    news_tell(&news);
+    return count != 0;
+}
+
+void isle__gates_forget(struct isle__share *share)
+{
+    for (int i = 0; share != NULL && i < PART_COUNT; i++)
+        while (isle__share_count(share) != 0 && part_forget(&gate_parts[i], share))
+            ;
+}
+
 /* --- the receiver */
 
 void isle__gate_leave(struct isle__isolate *isolate, uint64_t target, uint64_t amount)

@@ -32,6 +32,10 @@ enum { ISLE__SHARE_COUNT = 4096, ISLE__SHARE_BYTES = 64 << 20 };
 struct isle__share *isle__share_make(void);                      /* NULL: out of memory */
 void isle__share_release(struct isle__share *share);             /* NULL is fine */
 void isle__share_leave(struct isle__share *share, size_t bytes); /* of one mail */
+static inline uint32_t isle__share_count(const struct isle__share *share)
+{
+    return atomic_load_explicit(&share->count, memory_order_relaxed);
+}
 static inline size_t isle__share_bytes_left(const struct isle__share *share)
 {
     size_t bytes = atomic_load_explicit(&share->bytes, memory_order_relaxed);
@@ -81,6 +85,9 @@ static inline void isle__waiting_commit(struct isle__waiting *waiting)
 }
 /* Takes it out of the line, if it is there: its mail and notice are the caller's again. */
 void isle__gate_give_up(struct isle__waiting *waiting);
+/* The wall of this share has ended, and nothing comes in from there any more: what it has in line
+ * is dropped, wherever that is. NULL is fine. */
+void isle__gates_forget(struct isle__share *share);
 
 /* --- the receiver */
 

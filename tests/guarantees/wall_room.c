@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What comes through a wall for who does not take it: replies that nobody waits for any more, and
- * mail that finds no room, of which nothing is made. Over a backend of the tests (wall_fixture.h):
- * the hostile ones put records of their own. */
+ * mail that finds no room, of which nothing is made, or which waits for it outside. Over a backend
+ * of the tests (wall_fixture.h): the hostile ones put records of their own. */
 #include "wall_help.h"
 
 #include <sys/resource.h>
@@ -248,6 +248,91 @@ TEST_ROOT(a_message_that_has_no_room_is_not_made)
            (double)(memory_peak() - peak) / 1048576);
     CHECK(memory_peak() - peak < (uint64_t)32 * 1048576); /* a sanitizer keeps some */
     isle_kill(narrow, ISLE_IMMEDIATE);
+    isle_port_close(ends);
+    settle();
+}
+
+/* --- mail that waits for room */
+
+enum { WAITING = 100, WAITING_SIZE = 10000 };
+
+static void send_many_that_wait(isle_value to)
+{
+    for (int i = 0; i < WAITING; i++)
+        (void)isle_send_wait(isle_as_port(to), isle_bytes(NULL, WAITING_SIZE), ISLE_FOREVER);
+    wait_for_ever(isle_null());
+}
+
+static void until_waiting(uint64_t count)
+{
+    for (int64_t until = isle_now_ns() + ISLE_SECONDS(30);
+         stats_now().waiting != count && isle_now_ns() < until;)
+        isle_sleep(ISLE_US(100));
+    CHECK_UINT(stats_now().waiting, count);
+}
+
+/* Nobody takes anything from the port meanwhile, and one who lives is at the front of the line. */
+TEST_ROOT(what_waits_ends_with_its_wall)
+{
+    isle_receive_port *ends = isle_port_open();
+    isle_receive_port *full = isle_port_open_with(&(isle_port_options){.max_messages = 1});
+    isle_send_port to = isle_port_send_port(full);
+    isle_send(to, isle_int(1));
+    isle_future *front = isle_send_wait(to, isle_int(2), ISLE_FOREVER);
+    for (int i = 0; i < 3; i++) {
+        isle_options options = walled;
+        uint64_t dropped = stats_now().dropped_waiting;
+        options.monitor = isle_port_send_port(ends);
+        isle_isolate other = isle_spawn(send_many_that_wait, isle_port(to), &options);
+        until_waiting(1 + WAITING);
+        isle_kill(other, ISLE_IMMEDIATE);
+        CHECK_INT(isle_as_end(receive(ends)).reason, ISLE_KILLED);
+        CHECK_UINT(stats_now().waiting, 1);
+        CHECK_UINT(stats_now().dropped_waiting, dropped + WAITING);
+    }
+    CHECK_INT(isle_as_int(receive(full)), 1);
+    (void)awaited(front);
+    CHECK_INT(isle_as_int(receive(full)), 2);
+    isle_port_close(full);
+    isle_port_close(ends);
+    settle();
+}
+
+/* What it has at the front of one line, and between others' in the next. */
+static void send_two_that_wait(isle_value ports)
+{
+    for (size_t i = 0; i < 2; i++)
+        (void)isle_send_wait(isle_as_port(isle_list_get(ports, i)), isle_bytes(NULL, WAITING_SIZE),
+                             ISLE_FOREVER);
+    wait_for_ever(isle_null());
+}
+
+TEST_ROOT(who_waits_behind_one_of_a_wall_that_ends_has_his_turn)
+{
+    isle_receive_port *ends = isle_port_open(), *full[2];
+    isle_future *before, *after[2];
+    isle_options options = walled;
+    options.monitor = isle_port_send_port(ends);
+    for (int i = 0; i < 2; i++) {
+        full[i] = isle_port_open_with(&(isle_port_options){.max_bytes = WAITING_SIZE + 2000});
+        isle_send(isle_port_send_port(full[i]), isle_bytes(NULL, WAITING_SIZE));
+    }
+    before = isle_send_wait(isle_port_send_port(full[1]), isle_bytes(NULL, 4000), ISLE_FOREVER);
+    isle_isolate other = isle_spawn(
+        send_two_that_wait, isle_pack("[o,o]", isle_port_value(full[0]), isle_port_value(full[1])),
+        &options);
+    until_waiting(3);
+    for (int i = 0; i < 2; i++)
+        after[i] = isle_send_wait(isle_port_send_port(full[i]), isle_int(i), ISLE_FOREVER);
+    isle_kill(other, ISLE_IMMEDIATE);
+    CHECK_INT(isle_as_end(receive(ends)).reason, ISLE_KILLED);
+    (void)awaited(after[0]); /* there was room for it behind who has gone */
+    CHECK_UINT(stats_now().waiting, 2);
+    CHECK_INT(isle_count(receive(full[1])), WAITING_SIZE);
+    (void)awaited(before);
+    (void)awaited(after[1]);
+    for (int i = 0; i < 2; i++)
+        isle_port_close(full[i]);
     isle_port_close(ends);
     settle();
 }

@@ -51,8 +51,7 @@ static bool user_lives(const struct isle__wall *wall)
 static uint64_t taken_count(const struct isle__wall *wall)
 {
     uint64_t open = wall->delivered - wall->told, waits = 0;
-    uint64_t in_line =
-        wall->share == NULL ? 0 : atomic_load_explicit(&wall->share->count, memory_order_relaxed);
+    uint64_t in_line = wall->share == NULL ? 0 : isle__share_count(wall->share);
     if (open > 0 && user_lives(wall)) {
         const struct isle__heap *heap = &wall->user->heap;
         waits = isle__room_count(atomic_load_explicit(&heap->data.in, memory_order_relaxed) -

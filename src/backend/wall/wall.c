@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/control.h"
+#include "core/gate.h"
 #include "core/isolate.h"
 #include "core/loop.h"
 #include "core/mail.h"
@@ -59,6 +60,7 @@ static void wall_free(struct isle__wall *wall)
     isle__wall_asides_clear(wall);
     isle__memory_free(wall->releases, wall->release_capacity * sizeof(uint64_t));
     isle__memory_free(wall->credits.amounts, wall->credits.capacity * sizeof(uint64_t));
+    isle__gates_forget(wall->share); /* the names of those that wait are gone */
     isle__share_release(wall->share);
     isle__memory_free(wall, sizeof *wall);
 }
