@@ -51,6 +51,7 @@ struct writer {
     isle_err over;        /* why; ISLE_OK: it is not */
     bool refused;         /* by a full mailbox: nothing is written until the timer */
     bool flushes;         /* an event that flushes is under way */
+    bool reopens;         /* a full mailbox has refused the opening, on the other side of a wall */
     bool ended;           /* by the program: the last word waits for room in the mailbox */
     isle_value last_word; /* a cell */
     uint64_t items_max, bytes_max;
@@ -312,12 +313,43 @@ static isle_err writer_send_last_word(struct writer *writer)
 }
 
 static isle_err writer_retry_later(struct writer *writer);
+static void writer_not_opened(isle_value error, void *context);
+
+/* A call, so that it fails if nobody has the port; it outlives the request that is served here. */
+static isle_value writer_open(isle_value pointer)
+{
+    struct writer *writer = isle_as_pointer(pointer);
+    isle_isolate self = {.control_port = isle_current().control_port};
+    isle_value message = isle_list_fixed(ISLE__STREAM_HEAD + 1);
+    isle_list_set(message, 0, isle_port(writer->self));
+    isle_list_set(message, 1, isle_int(ISLE__STREAM_OPEN));
+    isle_list_set(message, ISLE__STREAM_HEAD, isle_isolate_value(self));
+    isle_future *opening = isle__call_apart(writer->to, message);
+    if (writer->opening != NULL)
+        isle_future_release(writer->opening);
+    writer->opening = isle_future_keep(opening);
+    writer->reopens = false;
+    isle_then(opening, NULL, writer_not_opened, writer->handle);
+    return isle_null();
+}
+
+/* What was sent meanwhile is lost, which the reader finds out at the next message: a question, if
+ * there is no credit. */
+static isle_err writer_reopen(struct writer *writer)
+{
+    if (!writer->reopens)
+        return ISLE_OK;
+    writer->mark_count = 0;
+    return isle_try(writer_open, isle_pointer(writer), NULL);
+}
 
 /* All that waits to be sent, in order; the writer is gone after its last word. ISLE_ENOMEM: it
  * could not be sent, and there was no memory for a timer. */
 static isle_err writer_pump(struct writer *writer)
 {
-    isle_err err = writer_send_batch(writer);
+    isle_err err = writer_reopen(writer);
+    if (err == ISLE_OK)
+        err = writer_send_batch(writer);
     if (err == ISLE_OK)
         err = writer_send_question(writer);
     if (err == ISLE_OK && writer->ended)
@@ -380,9 +412,12 @@ static void writer_hear(isle_value message, void *context)
 static void writer_not_opened(isle_value error, void *context)
 {
     struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
-    (void)error;
-    if (writer != NULL && writer->opening != NULL)
-        writer_is_over(writer, ISLE_ECLOSED);
+    isle_err err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ECLOSED;
+    if (writer == NULL || writer->opening == NULL)
+        return;
+    writer->reopens = err == ISLE_EFULL;
+    if (!writer->reopens || writer_retry_later(writer) != ISLE_OK)
+        writer_is_over(writer, err);
 }
 
 /* --- writing */
@@ -692,8 +727,6 @@ static void writer_dropped(void *context)
 static isle_value writer_begin(isle_value pointer)
 {
     struct writer *writer = isle_as_pointer(pointer);
-    isle_isolate self = {.control_port = isle_current().control_port};
-    isle_value message = isle_list_fixed(ISLE__STREAM_HEAD + 1);
     writer->port = isle_port_open();
     writer->self = isle_port_send_port(writer->port);
     writer->handle = isle__system_open(ISLE__SYSTEM_WRITER, writer);
@@ -701,13 +734,7 @@ static isle_value writer_begin(isle_value pointer)
     isle_port_listen(writer->port, writer_hear, writer);
     isle_port_on_drop(writer->port, writer_dropped, writer->handle);
     isle_monitor(writer->reader, writer->self);
-    isle_list_set(message, 0, isle_port(writer->self));
-    isle_list_set(message, 1, isle_int(ISLE__STREAM_OPEN));
-    isle_list_set(message, ISLE__STREAM_HEAD, isle_isolate_value(self));
-    isle_future *opening = isle_call(writer->to, message, ISLE_FOREVER);
-    writer->opening = isle_future_keep(opening);
-    isle_then(opening, NULL, writer_not_opened, writer->handle);
-    return isle_null();
+    return writer_open(pointer);
 }
 
 /* ISLE_ETYPE: it is none. */

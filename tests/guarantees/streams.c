@@ -732,6 +732,119 @@ TEST_ROOT(two_slot_mailboxes_on_both_sides_lose_nothing)
     settle();
 }
 
+/* --- the opening */
+
+static isle_writer *served_writer;
+
+static void write_late(void *to)
+{
+    isle_err err = isle_stream_try_write(served_writer, isle_int(7));
+    isle_stream_end(served_writer);
+    isle_send(*(isle_send_port *)to, isle_int(err));
+    isle_port_close(isle_default_port());
+}
+
+/* [sink, port]: opens the stream, and writes once the caller waits no more. */
+static isle_value open_in_a_request(isle_value request, void *context)
+{
+    static isle_send_port to;
+    (void)context;
+    if (served_writer != NULL)
+        return isle_null();
+    to = isle_as_port(isle_list_get(request, 1));
+    served_writer = isle_stream_writer(isle_list_get(request, 0));
+    isle_timer_start(isle_call_deadline() - isle_now_ns() + ISLE_MS(5), write_late, &to);
+    return isle_null();
+}
+
+static void serve_openings(isle_value message)
+{
+    (void)message;
+    isle_port_serve(isle_default_port(), open_in_a_request, NULL);
+}
+
+TEST_ROOT(a_writer_outlives_the_request_in_which_it_was_opened)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_value item, request = isle_pack("[o,o]", isle_stream_sink(stream), isle_port_value(port));
+    served_writer = NULL;
+    isle_isolate isolate = isle_spawn(serve_openings, isle_null(), NULL);
+    isle_err err = ISLE_ETIMEDOUT;
+    while (err == ISLE_ETIMEDOUT) {
+        isle_future *answer = isle_call(isolate.default_port, request, ISLE_MS(200));
+        err = isle_try_await(answer, ISLE_FOREVER, NULL);
+    }
+    CHECK_INT(receive_int(port), ISLE_OK);
+    CHECK(isle_stream_read(stream, &item));
+    CHECK_INT(isle_as_int(item), 7);
+    CHECK(!isle_stream_read(stream, &item));
+    isle_stream_close(stream);
+    isle_port_close(port);
+    settle();
+}
+
+static sem_t has_opened;
+
+static isle_value open_it(isle_value sink)
+{
+    return isle_pointer(isle_stream_writer(sink));
+}
+
+/* [sink, port]: told that the opening is under way, or was refused; then writes. */
+static void open_then_put(isle_value message)
+{
+    isle_receive_port *go = isle_port_open();
+    isle_value writer;
+    isle_err err = isle_try(open_it, isle_list_get(message, 0), &writer);
+    isle_send(isle_as_port(isle_list_get(message, 1)), isle_port_value(go));
+    isle_port_receive(go);
+    while (err == ISLE_EFULL) {
+        isle_sleep(ISLE_MS(1));
+        err = isle_try(open_it, isle_list_get(message, 0), &writer);
+    }
+    isle_stream_put(isle_as_pointer(writer), isle_int(1));
+    isle_stream_put(isle_as_pointer(writer), isle_int(2));
+    isle_stream_end(isle_as_pointer(writer));
+    isle_port_close(go);
+}
+
+/* Its mailbox is full until somebody has opened the stream. */
+static isle_value read_after_an_opening(isle_value to)
+{
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_receive_port *full = isle_port_open();
+    isle_value item;
+    for (int i = 0; i < 8; i++)
+        isle_send(isle_port_send_port(full), isle_int(i));
+    isle_send(isle_as_port(to), isle_stream_sink(stream));
+    semaphore_wait(&has_opened);
+    isle_port_close(full);
+    isle_send(isle_as_port(to), isle_null());
+    int64_t sum = 0;
+    while (isle_stream_read(stream, &item))
+        sum += isle_as_int(item);
+    isle_stream_close(stream);
+    return isle_int(sum);
+}
+
+TEST_ROOT(an_opening_that_a_full_mailbox_refuses_is_sent_again)
+{
+    isle_options narrow = {.mailbox_max_messages = 8, .backend = ISLE_THREAD};
+    isle_receive_port *port = isle_port_open();
+    sem_init(&has_opened, 0, 0);
+    isle_future *sum = isle_run(read_after_an_opening, isle_port_value(port), &narrow);
+    isle_value sink = isle_port_receive(port);
+    isle_spawn(open_then_put, isle_pack("[o,o]", sink, isle_port_value(port)), NULL);
+    isle_send_port go = isle_as_port(isle_port_receive(port));
+    sem_post(&has_opened);
+    check_null(isle_port_receive(port));
+    isle_send(go, isle_null());
+    CHECK_INT(isle_as_int(isle_await(sum)), 3);
+    isle_port_close(port);
+    settle();
+}
+
 /* --- hostile writers: what is sent to the port of the stream by hand */
 
 struct forger {
