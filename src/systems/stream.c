@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "isle/error.h"
+#include "isle/future.h"
 #include "isle/isolate.h"
 #include "isle/monitor.h"
 #include "isle/port.h"
@@ -41,11 +42,13 @@ struct stream {
     isle_send_port writer; /* where credit goes; none: nobody has opened the sink */
     isle_isolate writer_isolate, expected;
     enum stream_state state;
-    bool busy;     /* an activity reads, or a handler runs */
-    bool paused;   /* by the program */
-    bool draining; /* an event that goes on with what is held is under way */
-    bool owes;     /* credit, once all that is held has been read */
-    bool over;     /* it has no handle any more; it remains until the writer has been told */
+    bool busy;            /* an activity reads, or a handler runs */
+    bool paused;          /* by the program */
+    bool draining;        /* an event that goes on with what is held is under way */
+    bool owes;            /* credit, once all that is held has been read */
+    bool over;            /* it has no handle any more; it remains until the writer has been told */
+    bool tells_last;      /* what is under way is the farewell */
+    isle_future *telling; /* what is under way to the writer; NULL: nothing */
     isle_timer *retry;
     uint64_t items_max, bytes_max;
     uint64_t came, granted; /* items since it began; those that came and are not held were read */
@@ -60,6 +63,7 @@ struct stream {
 /* --- what the writer is told */
 
 static void stream_retry(void *context);
+static void stream_settle(struct stream *stream);
 
 static void stream_free(struct stream *stream)
 {
@@ -74,22 +78,81 @@ static uint64_t stream_was_read(const struct stream *stream)
     return stream->came - stream->held.count;
 }
 
-/* A mailbox that is full is tried again: the writer waits for this. */
+static void stream_was_told(isle_value nothing, void *context);
+static void stream_was_not_told(isle_value error, void *context);
+
+/* It waits for room, for the writer waits for it: behind a wall a plain send does not know of a
+ * full mailbox outside. */
+static isle_value stream_send_word(isle_value pointer)
+{
+    struct stream *stream = isle_as_pointer(pointer);
+    int64_t word = stream->tells_last ? stream->farewell : (int64_t)stream->granted;
+    isle_future *told = isle_send_wait(stream->writer, isle_int(word), ISLE_FOREVER);
+    if (isle_future_is_complete(told))
+        return isle_await(told);
+    stream->telling = isle_future_keep(told);
+    isle_then(told, stream_was_told, stream_was_not_told, stream);
+    return isle_null();
+}
+
+static void stream_told(struct stream *stream, isle_err err);
+
+static void stream_telling_ends(struct stream *stream)
+{
+    isle_future *telling = stream->telling;
+    stream->telling = NULL;
+    if (telling == NULL)
+        return;
+    isle_future_cancel(telling);
+    isle_future_release(telling);
+}
+
+/* One word is under way at a time; what there is to tell by then is told after it. */
 static void stream_tell(struct stream *stream)
 {
-    int64_t word =
-        stream->farewell != ISLE_OK ? stream->farewell : (int64_t)stream_was_read(stream);
-    isle_err err = isle_try_send(stream->writer, isle_int(word));
-    if (err == ISLE_EFULL || err == ISLE_ENOMEM) {
-        if (stream->retry == NULL)
-            stream->retry = isle_timer_start(ISLE_MS(ISLE__STREAM_RETRY_MS), stream_retry, stream);
+    if (stream->telling != NULL)
         return;
-    }
-    stream->farewell = ISLE_OK;
+    stream->tells_last = stream->farewell != ISLE_OK;
     stream->owes = false;
     stream->granted = stream_was_read(stream);
-    if (stream->over)
+    isle_err err = isle_try(stream_send_word, isle_pointer(stream), NULL);
+    if (err != ISLE_OK)
+        stream_telling_ends(stream);
+    if (stream->telling == NULL)
+        stream_told(stream, err);
+}
+
+/* Whatever else than that nobody has the port is tried again. */
+static void stream_told(struct stream *stream, isle_err err)
+{
+    bool is_done = err == ISLE_OK || err == ISLE_ECLOSED;
+    if (is_done && stream->tells_last)
+        stream->farewell = ISLE_OK;
+    else if (!is_done && !stream->tells_last)
+        stream->owes = true;
+    if (stream->over && stream->farewell == ISLE_OK)
         stream_free(stream);
+    else if (!is_done && stream->retry == NULL)
+        stream->retry = isle_timer_start(ISLE_MS(ISLE__STREAM_RETRY_MS), stream_retry, stream);
+    else if (is_done && stream->farewell != ISLE_OK)
+        stream_tell(stream);
+    else if (is_done)
+        stream_settle(stream);
+}
+
+static void stream_was_told(isle_value nothing, void *context)
+{
+    struct stream *stream = context;
+    (void)nothing;
+    stream_telling_ends(stream);
+    stream_told(stream, ISLE_OK);
+}
+
+static void stream_was_not_told(isle_value error, void *context)
+{
+    struct stream *stream = context;
+    stream_telling_ends(stream);
+    stream_told(stream, isle_error_code(error));
 }
 
 static void stream_retry(void *context)
@@ -186,6 +249,8 @@ static void stream_release(struct stream *stream)
     stream->over = true;
     if (stream->farewell != ISLE_OK)
         stream_tell(stream);
+    else if (stream->telling != NULL)
+        isle_future_cancel(stream->telling); /* which frees it, as an event */
     else
         stream_free(stream);
 }

@@ -732,6 +732,63 @@ TEST_ROOT(two_slot_mailboxes_on_both_sides_lose_nothing)
     settle();
 }
 
+static sem_t is_full_no_more;
+
+/* Its mailbox is full while it waits for credit. */
+static isle_value put_while_full(isle_value message)
+{
+    isle_writer *writer = isle_stream_writer(isle_list_get(message, 0));
+    isle_receive_port *full = isle_port_open();
+    isle_stream_put(writer, isle_int(0));
+    for (int i = 0; i < 2; i++)
+        isle_send(isle_port_send_port(full), isle_int(i));
+    isle_send(isle_as_port(isle_list_get(message, 1)), isle_null());
+    semaphore_wait(&is_full_no_more);
+    isle_port_close(full);
+    isle_stream_put(writer, isle_int(1));
+    isle_stream_end(writer);
+    return isle_null();
+}
+
+/* Tells once the credit for the first item is on its way. */
+static void read_one_by_one(isle_value to)
+{
+    isle_stream *stream = isle_stream_open(&(isle_stream_options){.items_max = 1});
+    isle_receive_port *port = isle_port_open();
+    isle_value item;
+    isle_send(isle_as_port(to),
+              isle_pack("[o,o]", isle_stream_sink(stream), isle_port_value(port)));
+    isle_port_receive(port);
+    isle_stream_read(stream, &item);
+    isle_err err = isle_stream_try_read(stream, 0, &item);
+    isle_send(isle_as_port(to), isle_int(err));
+    int64_t sum = 0;
+    while (isle_stream_read(stream, &item))
+        sum += isle_as_int(item);
+    isle_send(isle_as_port(to), isle_int(sum));
+    isle_port_close(port);
+    isle_stream_close(stream);
+}
+
+TEST_ROOT(credit_waits_for_room_in_the_writers_mailbox)
+{
+    isle_options narrow = {.mailbox_max_messages = 2, .backend = ISLE_THREAD};
+    isle_receive_port *port = isle_port_open();
+    sem_init(&is_full_no_more, 0, 0);
+    isle_spawn(read_one_by_one, isle_port_value(port), NULL);
+    isle_value reader = isle_port_receive(port);
+    isle_value job = isle_pack("[o,o]", isle_list_get(reader, 0), isle_port_value(port));
+    isle_future *put = isle_run(put_while_full, job, &narrow);
+    check_null(isle_port_receive(port));
+    isle_send(isle_as_port(isle_list_get(reader, 1)), isle_null());
+    CHECK_INT(receive_int(port), ISLE_ETIMEDOUT);
+    sem_post(&is_full_no_more);
+    CHECK_INT(receive_int(port), 1);
+    isle_await(put);
+    isle_port_close(port);
+    settle();
+}
+
 /* --- the opening */
 
 static isle_writer *served_writer;
