@@ -50,7 +50,8 @@ struct subscriber {
     int64_t number; /* his own for it */
     isle_capability token;
     uint64_t place, missed;
-    uint64_t max_behind; /* UINT64_MAX: as many as there are */
+    uint64_t batch_place; /* where the batch of a busy one begins */
+    uint64_t max_behind;  /* UINT64_MAX: as many as there are */
     isle_lag lag;
     enum subscriber_state state;
     isle_future *batch; /* of a busy one */
@@ -189,6 +190,7 @@ static void subscriber_leave(struct subscriber *subscriber)
 }
 
 static void subscriber_send(struct subscriber *subscriber, bool is_probe);
+static void subscriber_refused(struct subscriber *subscriber);
 
 static void batch_answered(isle_value answer, void *context)
 {
@@ -204,18 +206,37 @@ static void batch_answered(isle_value answer, void *context)
     }
 }
 
-/* The subscriber is no more; or the topic has cancelled it, to tell an end. */
+/* A wall tells it later than a send would. What the log still holds of the batch is sent again, the
+ * rest was missed. */
+static void batch_refused(struct subscriber *subscriber)
+{
+    subscriber_move(subscriber, subscriber->batch_place);
+    subscriber_refused(subscriber);
+}
+
+/* The subscriber is no more; or it did not reach him, and he is to be told; or the topic has
+ * cancelled it, to tell an end. */
 static void batch_lost(isle_value error, void *context)
 {
     struct subscriber *subscriber = context;
     struct topic *topic = subscriber->topic;
-    (void)error;
+    isle_err err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ETHROWN;
     subscriber->on_way--;
     if (topic == NULL) {
         subscriber_free(subscriber);
-    } else if (subscriber->end == ISLE_OK) {
-        subscriber->state = SUBSCRIBER_IDLE;
+        return;
+    }
+    if (subscriber->end != ISLE_OK)
+        return;
+    subscriber->state = SUBSCRIBER_IDLE;
+    if (err == ISLE_ECLOSED) {
         subscriber_leave(subscriber);
+    } else if (err == ISLE_EFULL || err == ISLE_ENOMEM) {
+        batch_refused(subscriber);
+    } else {
+        subscriber->end = err;
+        subscriber_send(subscriber, false);
+        log_trim(topic);
     }
 }
 
@@ -325,6 +346,7 @@ static void subscriber_send(struct subscriber *subscriber, bool is_probe)
     } else if (subscriber->end != ISLE_OK) {
         subscriber_leave(subscriber);
     } else {
+        subscriber->batch_place = subscriber->place;
         subscriber_move(subscriber, batch.end);
     }
 }

@@ -238,6 +238,102 @@ TEST_ROOT(a_mailbox_of_two_is_wide_enough)
     isle_port_close(port);
 }
 
+static isle_value publishes_one(isle_value message, void *context)
+{
+    const isle_topic *topic = context;
+    uint64_t published = isle_topic_read_counts(*topic).published;
+
+    isle_topic_publish(*topic, message);
+    while (isle_topic_read_counts(*topic).published == published)
+        isle_sleep(ISLE_US(50));
+    return isle_null();
+}
+
+ISLE_LOCAL(isle_topic, hosted);
+
+static void publishes_on_demand(isle_value to)
+{
+    *hosted() = isle_topic_open(NULL);
+    isle_port_serve(isle_default_port(), publishes_one, hosted());
+    isle_send(isle_as_port(to), isle_topic_value(*hosted()));
+}
+
+/* [topic, where to tell, the topic's isolate]. An answer comes in whatever else waits; from behind
+ * a wall too it comes behind the batch that finds no room. */
+static void is_full_for_a_while(isle_value list)
+{
+    isle_subscription *subscription = isle_topic_subscribe(topic_of(list), NULL);
+    isle_send_port host = isle_as_isolate(isle_list_get(list, 2)).default_port;
+    isle_receive_port *junk = isle_port_open();
+    int64_t got = 0, last = 0;
+
+    (void)isle_await(isle_call(host, isle_int(1), ISLE_FOREVER));
+    CHECK_INT(isle_as_int(next_of(subscription)), 1);
+    while (isle_try_send(isle_port_send_port(junk), isle_null()) == ISLE_OK)
+        ;
+    (void)isle_await(isle_call(host, isle_int(2), ISLE_FOREVER));
+    isle_port_close(junk);
+    (void)isle_await(isle_call(host, isle_int(3), ISLE_FOREVER));
+    while (last != 3) {
+        last = isle_as_int(next_of(subscription));
+        got++;
+    }
+    CHECK_INT(got + (int64_t)isle_subscription_missed(subscription), 2);
+    isle_subscription_close(subscription);
+    tell(list, isle_bool(true));
+}
+
+TEST_ROOT(who_has_no_room_for_a_while_stays)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate host = isle_spawn(publishes_on_demand, isle_port_value(port), NULL);
+    isle_value topic = isle_port_receive(port);
+
+    isle_spawn(is_full_for_a_while,
+               isle_pack("[o,o,o]", topic, isle_port_value(port), isle_isolate_value(host)),
+               &(isle_options){.backend = ISLE_THREAD, .mailbox_max_messages = 4});
+    CHECK(isle_as_bool(isle_port_receive(port)));
+    isle_kill(host, ISLE_IMMEDIATE);
+    isle_port_close(port);
+    settle();
+}
+
+struct unknown {
+    int number;
+};
+ISLE_TYPE(unknown_type, struct unknown, ISLE_FIELD(struct unknown, number));
+
+static void hears_of_the_unknown(isle_value list)
+{
+    isle_subscription *subscription = isle_topic_subscribe(topic_of(list), NULL);
+
+    tell(list, isle_bool(true));
+    tell(list, isle_int(isle_subscription_receive(subscription, ISLE_FOREVER, NULL)));
+    isle_subscription_close(subscription);
+}
+
+/* On threads it reaches all. */
+TEST_ROOT(who_cannot_be_sent_a_message_is_told)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_topic topic = isle_topic_open(NULL);
+    struct unknown *unknown = isle_new(struct unknown);
+
+    isle_spawn(hears_of_the_unknown, given(topic, port), NULL);
+    CHECK(isle_as_bool(isle_port_receive(port)));
+    wait_for_subscribers(topic, 1);
+    isle_topic_publish(topic, isle_object(&unknown_type, unknown));
+#ifdef GUARANTEES_PROCESS
+    CHECK_INT(receive_int(port), ISLE_EUNSENDABLE);
+#else
+    CHECK_INT(receive_int(port), ISLE_OK);
+#endif
+    wait_for_subscribers(topic, 0);
+    isle_free(unknown);
+    isle_topic_close(topic);
+    isle_port_close(port);
+}
+
 TEST_ROOT(all_subscribers_share_one_copy)
 {
     isle_topic topic = isle_topic_open(NULL);
