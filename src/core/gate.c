@@ -372,6 +372,15 @@ static void gate_tell_tide(struct isle__gate *gate)
         isle__tide_turn(gate->tide, false);
 }
 
+static void hall_tell_tides(struct gate_hall *hall)
+{
+    if (!hall->has_turned)
+        return;
+    hall->has_turned = false;
+    for (struct isle__gate *gate = hall->gates; gate != NULL; gate = gate->next)
+        gate_tell_tide(gate);
+}
+
 static void gate_falls(struct isle__gate *gate, uint64_t amount)
 {
     gate->waits -= amount;
@@ -408,7 +417,7 @@ static bool gate_let_in(struct isle__gate *gate, struct gate_news *news)
         line_remove(waiting, &mail, &notice);
         if (gate->is_bound) {
             mail->room = ISLE__MAIL_BOUND;
-            (void)gate_rises(gate, amount);
+            (void)gate_rises(gate, amount); /* who lets in tells it: hall_tell_tides */
         }
         isle__mail_push(mail, isolate);
         news_add(&news->notices, notice);
@@ -445,14 +454,13 @@ void isle__gates_let_in(struct isle__isolate *isolate)
     struct gate_part *part = part_lock(isolate);
     struct gate_hall *hall = hall_find(part, isolate);
     isle__room_show(&isolate->heap.data, isolate->heap.data_out);
-    if (hall != NULL && hall->has_turned) {
-        hall->has_turned = false;
-        for (struct isle__gate *gate = hall->gates; gate != NULL; gate = gate->next)
-            gate_tell_tide(gate);
-    }
-    if (hall != NULL)
+    if (hall != NULL) {
+        hall_tell_tides(hall);
         hall_let_in(part, hall, &news);
+    }
     hall = hall_find(part, isolate);
+    if (hall != NULL)
+        hall_tell_tides(hall);
     isolate_minds(isolate, hall != NULL && hall->hungry != NULL);
     isle__mutex_unlock(&part->lock);
     news_tell(&news);
@@ -734,6 +742,7 @@ void isle__gate_leave(struct isle__isolate *isolate, uint64_t target, uint64_t a
             isle__room_show(&isolate->heap.data, isolate->heap.data_out);
             hungry_add(gate);
             hall_let_in(part, hall, &news); /* the hall stays: this gate is bound */
+            hall_tell_tides(hall);
             isolate_minds(isolate, hall->hungry != NULL);
         }
     }

@@ -473,6 +473,70 @@ TEST_ROOT(high_and_low_water_are_told_in_turn)
     isle_port_close(port);
 }
 
+/* Who is let in from the line takes part in the tide as who has sent when there was room. */
+TEST_ROOT(those_who_waited_raise_the_tide)
+{
+    enum { WAITERS = 4 };
+    struct tide tide = {0};
+    isle_receive_port *port = isle_port_open_with(&(isle_port_options){.max_messages = 2,
+                                                                       .high_messages = 2,
+                                                                       .low_messages = 1,
+                                                                       .on_high = on_high,
+                                                                       .on_low = on_low,
+                                                                       .context = &tide});
+    isle_send_port to = isle_port_send_port(port);
+    isle_future *sent[WAITERS];
+
+    send_numbers(to, 0, 2);
+    for (int i = 0; i < WAITERS; i++)
+        sent[i] = isle_send_wait(to, isle_int(2 + i), ISLE_FOREVER);
+    let_run();
+    CHECK_INT(tide.highs, 1);
+    for (int i = 0; i < WAITERS; i++) {
+        CHECK_INT(receive_int(port), i);
+        (void)isle_await(sent[i]);
+        let_run();
+        CHECK_INT(tide.highs, i + 2);
+        CHECK_INT(tide.lows, i + 1);
+    }
+    for (int i = WAITERS; i < WAITERS + 2; i++)
+        CHECK_INT(receive_int(port), i);
+    let_run();
+    CHECK_INT(tide.highs, WAITERS + 1);
+    CHECK_INT(tide.lows, WAITERS + 1);
+    isle_port_close(port);
+}
+
+/* Those who are let in by other room than what leaves the port. */
+TEST_ROOT(new_bounds_that_let_in_raise_the_tide)
+{
+    struct tide tide = {0};
+    isle_port_options options = {.max_messages = 1,
+                                 .high_messages = 3,
+                                 .low_messages = 1,
+                                 .on_high = on_high,
+                                 .on_low = on_low,
+                                 .context = &tide};
+    isle_receive_port *port = isle_port_open_with(&options);
+    isle_send_port to = isle_port_send_port(port);
+
+    send_numbers(to, 0, 1);
+    for (int i = 1; i < 4; i++)
+        (void)isle_send_wait(to, isle_int(i), ISLE_FOREVER);
+    let_run();
+    CHECK_INT(tide.highs, 0);
+    options.max_messages = 4;
+    isle_port_set_bounds(port, &options);
+    let_run();
+    CHECK_UINT(read_port(port).senders, 0);
+    CHECK_INT(tide.highs, 1);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(receive_int(port), i);
+    let_run();
+    CHECK_INT(tide.lows, 1);
+    isle_port_close(port);
+}
+
 /* A port that is closed before it was told is told no more. */
 TEST_ROOT(a_closed_port_is_told_of_no_tide)
 {
