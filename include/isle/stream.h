@@ -103,7 +103,8 @@ ISLE_API isle_writer *isle_stream_writer(isle_value sink);
 ISLE_API isle_future *isle_stream_write(isle_writer *writer, isle_value item);
 ISLE_API ISLE_MUST_CHECK isle_err isle_stream_try_write(isle_writer *writer, isle_value item);
 /* Complete, with null, while an item can be written; else completes when one can, or with the error
- * by which the stream is over. The writer's own, shared by all who ask: do not cancel it. */
+ * by which the stream is over; ISLE_ESTALE if the writer is ended meanwhile. The writer's own,
+ * shared by all who ask: do not cancel it. */
 ISLE_API isle_future *isle_stream_ready(isle_writer *writer);
 /* Waits for credit, then writes. The quickest way in direct style. */
 ISLE_API ISLE_SUSPENDS void isle_stream_put(isle_writer *writer, isle_value item);

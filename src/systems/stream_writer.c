@@ -155,6 +155,20 @@ static void writer_wake(struct writer *writer)
     isle_future_release(waiting);
 }
 
+/* It was ended meanwhile. */
+static void writer_strand(struct writer *writer)
+{
+    isle_future *waiting = writer->waiting;
+    writer->waiting = NULL;
+    if (waiting == NULL)
+        return;
+    if (writer->port != NULL)
+        isle_port_set_keep_alive(writer->port, false);
+    if (isle__fail(ISLE_ESTALE, "the stream has been ended") != ISLE_OK)
+        isle_future_complete_error(waiting, isle_last_error());
+    isle_future_release(waiting);
+}
+
 /* --- over */
 
 static isle_value writer_unmonitor(isle_value pointer)
@@ -187,6 +201,7 @@ static void writer_hang_up(struct writer *writer)
 
 static void writer_free(struct writer *writer)
 {
+    writer_strand(writer);
     writer_hang_up(writer);
     isle_timer_cancel(writer->retry);
     if (writer->room != NULL)
@@ -670,6 +685,7 @@ void isle_stream_flush(isle_writer *handle)
 
 static void writer_end(struct writer *writer)
 {
+    isle_writer *handle = writer->handle;
     if (writer->over != ISLE_OK) {
         writer_free(writer);
         return;
@@ -679,6 +695,9 @@ static void writer_end(struct writer *writer)
         writer->ended = false;
         isle_throw(isle_last_error());
     }
+    writer = isle__system_find(ISLE__SYSTEM_WRITER, handle);
+    if (writer != NULL)
+        writer_strand(writer);
 }
 
 void isle_stream_end(isle_writer *handle)

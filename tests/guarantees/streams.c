@@ -694,6 +694,50 @@ TEST_ROOT(who_has_many_writers_listens_to_many_streams)
     settle();
 }
 
+static isle_writer *ended_writer;
+
+static void end_it(void *fails)
+{
+    if (fails != NULL)
+        isle_stream_fail(ended_writer, isle_string("given up"));
+    else
+        isle_stream_end(ended_writer);
+}
+
+static isle_value put_two_and_wait(isle_value item)
+{
+    for (int i = 0; i < 3; i++)
+        isle_stream_put(ended_writer, item);
+    return isle_null();
+}
+
+/* [sink, port, whether it fails]: another activity ends what one writes to. */
+static void put_while_ended(isle_value message)
+{
+    isle_value fails = isle_list_get(message, 2);
+    ended_writer = isle_stream_writer(isle_list_get(message, 0));
+    isle_timer_start(0, end_it, isle_as_int(fails) ? &ended_writer : NULL);
+    isle_err err = isle_try(put_two_and_wait, isle_int(5), NULL);
+    isle_send(isle_as_port(isle_list_get(message, 1)), isle_int(err));
+}
+
+TEST_ROOT(who_waits_to_write_is_told_that_the_stream_was_ended)
+{
+    isle_receive_port *port = isle_port_open();
+    for (int fails = 0; fails < 2; fails++) {
+        isle_stream *stream = isle_stream_open(&(isle_stream_options){.items_max = 2});
+        isle_value item, sink = isle_stream_sink(stream);
+        isle_spawn(put_while_ended, isle_pack("[o,o,i]", sink, isle_port_value(port), fails), NULL);
+        CHECK_INT(receive_int(port), ISLE_ESTALE);
+        CHECK(isle_stream_read(stream, &item));
+        CHECK(isle_stream_read(stream, &item));
+        CHECK_ERR(why_over(stream), fails ? ISLE_ETHROWN : ISLE_ECLOSED);
+        isle_stream_close(stream);
+    }
+    isle_port_close(port);
+    settle();
+}
+
 /* --- full mailboxes */
 
 static void read_and_tell(isle_value to)
