@@ -33,7 +33,8 @@ enum {
     TOPIC_SUBSCRIBERS = 65536,
     TOPIC_LOG_FIRST = 16,
     BATCH_MESSAGES = 256,
-    PROBES = 2
+    PROBES = 2,
+    WIDEN_ANSWERS = 16
 };
 #define TOPIC_BYTES ((size_t)16 << 20)
 #define BATCH_BYTES ((size_t)1 << 20)
@@ -55,6 +56,8 @@ struct subscriber {
     isle_lag lag;
     enum subscriber_state state;
     isle_future *batch; /* of a busy one */
+    unsigned narrow;    /* what a batch may hold is so often halved: it found no room */
+    unsigned answers;   /* since it was halved or doubled */
     unsigned on_way;    /* batches of which it has yet to hear: until then it is not freed */
     isle_err end;       /* it is to be told, and then it is gone */
 };
@@ -192,6 +195,25 @@ static void subscriber_leave(struct subscriber *subscriber)
 static void subscriber_send(struct subscriber *subscriber, bool is_probe);
 static void subscriber_refused(struct subscriber *subscriber);
 
+/* A batch of so many has found no room. False: one of a single message is the least. */
+static bool batch_narrow(struct subscriber *subscriber, uint64_t count)
+{
+    if (count <= 1)
+        return false;
+    subscriber->narrow++;
+    subscriber->answers = 0;
+    return true;
+}
+
+/* Seldom, since a wall may lose what finds no room. */
+static void batch_widen(struct subscriber *subscriber)
+{
+    if (subscriber->narrow == 0 || ++subscriber->answers < WIDEN_ANSWERS)
+        return;
+    subscriber->narrow--;
+    subscriber->answers = 0;
+}
+
 static void batch_answered(isle_value answer, void *context)
 {
     struct subscriber *subscriber = context;
@@ -201,6 +223,7 @@ static void batch_answered(isle_value answer, void *context)
     if (topic == NULL) {
         subscriber_free(subscriber);
     } else if (subscriber->state == SUBSCRIBER_BUSY && subscriber->on_way == 0) {
+        batch_widen(subscriber);
         subscriber_send(subscriber, false);
         log_trim(topic);
     }
@@ -210,6 +233,7 @@ static void batch_answered(isle_value answer, void *context)
  * rest was missed. */
 static void batch_refused(struct subscriber *subscriber)
 {
+    (void)batch_narrow(subscriber, subscriber->place - subscriber->batch_place);
     subscriber_move(subscriber, subscriber->batch_place);
     subscriber_refused(subscriber);
 }
@@ -257,8 +281,8 @@ static isle_value batch_build(struct batch *batch)
     size_t bytes = 0, count = 0;
     for (batch->end = subscriber->place; batch->end < topic->end; batch->end++) {
         const struct entry *entry = log_at(topic, batch->end);
-        if (subscriber->end != ISLE_OK || count == BATCH_MESSAGES ||
-            (count > 0 && bytes + entry->size > BATCH_BYTES))
+        if (subscriber->end != ISLE_OK || count == (size_t)BATCH_MESSAGES >> subscriber->narrow ||
+            (count > 0 && bytes + entry->size > BATCH_BYTES >> subscriber->narrow))
             break;
         isle_list_add(list, entry->message);
         bytes += entry->size;
@@ -276,6 +300,19 @@ static isle_value batch_send(isle_value argument)
     isle_then(subscriber->batch, batch_answered, batch_lost, subscriber);
     subscriber->on_way++;
     return isle_null();
+}
+
+/* How it went with the widest batch that finds room. */
+static isle_err batch_try(struct batch *batch)
+{
+    for (;;) {
+        ISLE_SCOPE;
+        batch->end = batch->subscriber->place;
+        isle_err err = isle_try(batch_send, isle_pointer(batch), NULL);
+        if (err != ISLE_EFULL ||
+            !batch_narrow(batch->subscriber, batch->end - batch->subscriber->place))
+            return err;
+    }
 }
 
 static void topic_retry(void *context)
@@ -331,13 +368,12 @@ static void subscriber_catch_up(struct subscriber *subscriber)
 /* To one that is not busy: what there is for him, or, to a probe, a batch of nothing. */
 static void subscriber_send(struct subscriber *subscriber, bool is_probe)
 {
-    ISLE_SCOPE;
     struct batch batch = {.subscriber = subscriber};
     subscriber_catch_up(subscriber);
     subscriber->state = SUBSCRIBER_IDLE;
     if (subscriber->place == subscriber->topic->end && subscriber->end == ISLE_OK && !is_probe)
         return;
-    if (isle_try(batch_send, isle_pointer(&batch), NULL) != ISLE_OK) {
+    if (batch_try(&batch) != ISLE_OK) {
         if (subscriber->state == SUBSCRIBER_BUSY) { /* sent, and no memory to hear of it */
             isle_future_cancel(subscriber->batch);
             subscriber->end = ISLE_ENOMEM;

@@ -298,6 +298,46 @@ TEST_ROOT(who_has_no_room_for_a_while_stays)
     settle();
 }
 
+enum { BACKLOG = 100, BACKLOG_SIZE = 4000 };
+
+static void catch_up_in_little_room(isle_value list)
+{
+    isle_subscription *subscription = isle_topic_subscribe(topic_of(list), NULL);
+
+    tell(list, isle_bool(true));
+    (void)isle_port_receive(isle_default_port());
+    for (int i = 0; i < BACKLOG; i++) {
+        ISLE_SCOPE;
+        CHECK_INT(isle_count(next_of(subscription)), BACKLOG_SIZE + i);
+    }
+    CHECK_UINT(isle_subscription_missed(subscription), 0);
+    isle_subscription_close(subscription);
+    tell(list, isle_bool(true));
+    isle_port_close(isle_default_port());
+}
+
+TEST_ROOT(a_backlog_wider_than_the_mailbox_comes_in_parts)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_topic topic = isle_topic_open(NULL);
+    isle_isolate narrow =
+        isle_spawn(catch_up_in_little_room, given(topic, port),
+                   &(isle_options){.backend = ISLE_THREAD, .mailbox_max_bytes = 65536});
+
+    CHECK(isle_as_bool(isle_port_receive(port)));
+    wait_for_subscribers(topic, 1);
+    for (int i = 0; i < BACKLOG; i++) {
+        ISLE_SCOPE;
+        isle_topic_publish(topic, isle_bytes(NULL, (size_t)BACKLOG_SIZE + (size_t)i));
+    }
+    while (isle_topic_read_counts(topic).published != BACKLOG)
+        isle_sleep(ISLE_US(50));
+    isle_send(narrow.default_port, isle_null());
+    CHECK(isle_as_bool(isle_port_receive(port)));
+    isle_topic_close(topic);
+    isle_port_close(port);
+}
+
 struct unknown {
     int number;
 };
