@@ -179,7 +179,8 @@ static bool walk_step_up(struct isle__supervisor *supervisor)
             isle__supervisor_started(supervisor);
         return false;
     }
-    if (!child->begins_anew) {
+    /* One that was told to end while the walk was below it is started when it is over. */
+    if (!child->begins_anew || isle__child_is_alive(child)) {
         supervisor->at = child->next;
         return true;
     }
