@@ -99,6 +99,13 @@ static isle_err group_try(isle_task *task, void *argument)
     return isle_protect(task, argument, NULL);
 }
 
+/* The first try may have been the one without memory. */
+static void isolate_kill(isle_isolate isolate)
+{
+    if (group_try(group_do_kill, &isolate) != ISLE_OK)
+        (void)group_try(group_do_kill, &isolate);
+}
+
 /* --- members */
 
 static bool member_is_waited_for(const struct group_member *member)
@@ -237,7 +244,8 @@ static void member_ask(struct group_member *member)
     member->was_asked = true;
     switch (member->kind) {
     case GROUP_ISOLATE:
-        (void)group_try(group_do_shutdown, member);
+        if (group_try(group_do_shutdown, member) != ISLE_OK)
+            isolate_kill(member->isolate); /* else an endless patience would have no end */
         break;
     case GROUP_FUTURE:
         (void)group_try(group_do_cancel, member);
@@ -288,7 +296,7 @@ static void group_give_up(void *context)
     struct group *group = context;
     for (struct group_member *member = group->newest; member != NULL; member = member->older)
         if (member->kind == GROUP_ISOLATE)
-            (void)group_try(group_do_kill, &member->isolate);
+            isolate_kill(member->isolate);
     group->gave_up = true;
     group_settle(group);
 }
@@ -325,7 +333,7 @@ static void member_kill(struct group_member *member)
     struct group *inner = member->inner;
     if (member->kind == GROUP_ISOLATE) {
         member->was_asked = true;
-        (void)group_try(group_do_kill, &member->isolate);
+        isolate_kill(member->isolate);
     } else if (inner != NULL) { /* it loses its patience as well */
         group_end(inner, ISLE_ECANCELED);
         group_kill(inner);
@@ -374,8 +382,7 @@ static void member_abandon_isolate(struct group_member *member)
 {
     isle_isolate isolate = member->isolate;
     member_free(member);
-    if (group_try(group_do_kill, &isolate) != ISLE_OK)
-        (void)group_try(group_do_kill, &isolate);
+    isolate_kill(isolate);
 }
 
 /* Nobody waits: all that is left is ended at once and told of by nobody. */
