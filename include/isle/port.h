@@ -9,9 +9,12 @@
 #include "base.h"
 
 /* What happens to a message for a port that holds as many as it may. A call whose request is
- * dropped completes with ISLE_EFULL. */
+ * dropped completes with ISLE_EFULL. A send that crosses a wall has returned by then: where the
+ * port is on the other side, a message that is refused is dropped and counted as refused, and its
+ * sender is not told. Who must know there uses isle_send_wait or isle_call. */
 typedef enum isle_overflow {
-    ISLE_OVERFLOW_REFUSE = 0,  /* the send fails with ISLE_EFULL; isle_send_wait waits */
+    ISLE_OVERFLOW_REFUSE = 0,  /* the send fails with ISLE_EFULL, on this side of a wall;
+                                  isle_send_wait waits, on any */
     ISLE_OVERFLOW_DROP_NEWEST, /* the message is dropped and counted; the sender is not told */
     /* The oldest are dropped and counted, when the receiver comes to them: until then they take
      * room of its mailbox. One that is larger than max_bytes is dropped itself. */
@@ -77,8 +80,8 @@ ISLE_API isle_future *isle__call_apart(isle_send_port port, isle_value message);
  * travels with calls, across walls too, as a quarter of a millisecond exactly or earlier; one of
  * more than three days does not. What the handler waits for in direct style ends no later: an
  * isle_call, whose own deadline is then the earlier of the two, with ISLE_ETIMEDOUT; so an
- * isle_run, whose isolate is killed then, and an isle_try_await. Handlers of isle_then and timers
- * that it sets are events of their own. */
+ * isle_send_wait, an isle_run, whose isolate is killed then, and an isle_try_await. Handlers of
+ * isle_then and timers that it sets are events of their own. */
 ISLE_API int64_t isle_call_deadline(void);
 /* As isle_send; what serves the port answers to `reply`, if that is not none. Dart 2012:
  * send(message, replyTo). */
@@ -90,7 +93,9 @@ ISLE_API void isle_send_with_reply(isle_send_port port, isle_value message, isle
  * port meanwhile is behind it (isle_send_wait) or is treated as at a full port, so order is kept.
  * While it waits the message is charged to its sender, who goes on receiving and can be killed.
  * Completes with ISLE_ECLOSED if the port is closed or its isolate ends first, ISLE_ETIMEDOUT after
- * timeout_ns, ISLE_ECANCELED: then it was not delivered, and is counted. Its sender's end drops it.
+ * timeout_ns, or, if that is earlier, at the deadline of the request whose handler has sent it
+ * (isle_call_deadline), ISLE_ECANCELED: then it was not delivered, and is counted. Its sender's end
+ * drops it.
  * From behind a wall: of one isolate 4,096 messages or 64 MiB wait outside, more complete with
  * ISLE_EFULL; and what was timed out or cancelled may have been let in just before. Throws what
  * isle_send throws; ISLE_EFULL if it could never have room. Who awaits it in the only activity that
