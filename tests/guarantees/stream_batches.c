@@ -4,20 +4,9 @@
  * sends. The same on threads and behind a wall. */
 #include <math.h>
 
-#include "guarantees.h"
+#include "streams_help.h"
 
 enum { TEXT_LONGEST = 1024 }; /* of a batch */
-
-static isle_value job(isle_stream *stream, int64_t count)
-{
-    return isle_pack("[o,i]", isle_stream_sink(stream), count);
-}
-
-static isle_writer *job_open(isle_value message, int64_t *ret_count)
-{
-    *ret_count = isle_as_int(isle_list_get(message, 1));
-    return isle_stream_writer(isle_list_get(message, 0));
-}
 
 static void put_texts(isle_value message)
 {

@@ -2,20 +2,9 @@
 /* Streams: order, credit, the ends and errors of both sides, callbacks, hostile writers. The root
  * reads what a spawned isolate writes, or the other way round; the same on threads and behind a
  * wall. */
-#include "guarantees.h"
+#include "streams_help.h"
 
 /* --- writers, each spawned with [sink, count] or the sink alone */
-
-static isle_value job(isle_stream *stream, int64_t count)
-{
-    return isle_pack("[o,i]", isle_stream_sink(stream), count);
-}
-
-static isle_writer *job_open(isle_value message, int64_t *ret_count)
-{
-    *ret_count = isle_as_int(isle_list_get(message, 1));
-    return isle_stream_writer(isle_list_get(message, 0));
-}
 
 static void put_ints(isle_value message)
 {
