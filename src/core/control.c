@@ -3,7 +3,8 @@
  * out among themselves, and are done by the isolate itself: at a kill point inside an event if they
  * are immediate, else when control is back in the loop. Those with ISLE_BEFORE_NEXT_EVENT go
  * through a second list, so an immediate one overtakes them. A request without the capability that
- * it needs is ignored here, by the target.
+ * it needs is ignored here, by the target. One alone is answered by who posts it: whether an
+ * isolate that is here stands (isle_spawn_wait), since one that blocks would never come to say so.
  *
  * Nothing piles up: at most CONTROL_MAX wait; who sends more is told ISLE_EFULL. A kill that is
  * asked for again while one waits is the same kill. */
