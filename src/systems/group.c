@@ -60,9 +60,10 @@ struct group {
     bool gave_up; /* some were killed and have not ended */
     int64_t shutdown_ns;
     isle_timer *deadline, *patience;
-    isle_future *over; /* kept */
-    isle_err why;      /* the first thing that went wrong */
-    isle_value error;  /* a cell: a list of it; null: the code says it */
+    isle_future
+        *over;        /* kept; of a bool, gave_up: the group may be gone before who waits goes on */
+    isle_err why;     /* the first thing that went wrong */
+    isle_value error; /* a cell: a list of it; null: the code says it */
 };
 
 static void group_end(struct group *group, isle_err why);
@@ -89,7 +90,8 @@ static void group_do_cancel(void *argument)
 
 static void group_do_complete(void *argument)
 {
-    isle_future_complete(((struct group *)argument)->over, isle_null());
+    struct group *group = argument;
+    isle_future_complete(group->over, isle_bool(group->gave_up));
 }
 
 /* ISLE_OK, or why it was refused. The end of the running isolate is no refusal: it goes on at the
@@ -709,14 +711,18 @@ static isle_value group_wait_over(isle_value future)
 /* Until it is over, whatever a request that is served here still has of time: nothing that belongs
  * to a group outlives it. ISLE_ESTALE: somebody has left its scope. Else, if it is not over, what
  * prevented the waiting. */
-static isle_err group_await(struct group *group)
+static isle_err group_await(struct group *group, bool *gave_up)
 {
     isle_group *handle = group->handle;
+    isle_value told = isle_null();
     isle_err err = ISLE_OK;
     group->waiters++;
     group_settle(group);
-    if (!group->is_over)
-        err = isle_try(group_wait_over, isle_pointer(group->over), NULL);
+    if (group->is_over)
+        told = isle_bool(group->gave_up);
+    else
+        err = isle_try(group_wait_over, isle_pointer(group->over), &told);
+    *gave_up = !isle_is_null(told) && isle_as_bool(told);
     group = isle__system_find(ISLE__SYSTEM_GROUP, handle);
     if (group == NULL)
         return ISLE_ESTALE;
@@ -745,7 +751,8 @@ static void group_done_with(struct group *group)
 isle_err isle_group_wait(isle_group *handle)
 {
     struct group *group = group_need(handle, __func__);
-    isle_err err = group_await(group);
+    bool gave_up;
+    isle_err err = group_await(group, &gave_up);
     if (err == ISLE_ESTALE)
         return isle__fail(ISLE_ECANCELED, "isle_group_wait: the group's scope was left");
     if (err != ISLE_OK)
@@ -762,16 +769,14 @@ isle_err isle_group_close(isle_group *handle)
     if (group == NULL)
         return ISLE_OK;
     group_end(group, ISLE_ECANCELED);
-    isle_err err = group_await(group);
-    if (err == ISLE_ESTALE)
-        return ISLE_OK;
-    if (err != ISLE_OK) {
+    bool gave_up;
+    isle_err err = group_await(group, &gave_up);
+    if (err == ISLE_OK)
+        group_done_with(group);
+    else if (err != ISLE_ESTALE)
         group_abandon(group);
-        return ISLE_OK;
-    }
-    err = group->gave_up ? isle__fail(ISLE_ETIMEDOUT,
-                                      "isle_group_close: isolates that were killed did not stop")
-                         : ISLE_OK;
-    group_done_with(group);
-    return err;
+    if (gave_up)
+        return isle__fail(ISLE_ETIMEDOUT,
+                          "isle_group_close: isolates that were killed did not stop");
+    return ISLE_OK;
 }

@@ -634,4 +634,40 @@ TEST_ROOT(one_that_nothing_stops_is_given_up)
     isle_port_close(ends);
 }
 
+struct closing {
+    isle_group *group;
+    isle_future *said;
+};
+
+static void close_and_say(void *context)
+{
+    struct closing *closing = context;
+    isle_err err = isle_group_close(closing->group);
+    isle_future_complete(closing->said, isle_int(err));
+}
+
+/* Who waits for the members goes on before who closes, and takes the group with its scope. */
+TEST_ROOT(one_that_nothing_stops_is_told_to_who_closes_while_another_waits)
+{
+    needs_shared_program();
+    isle_receive_port *ends = isle_port_open();
+    struct closing closing = {.said = isle_future_keep(isle_future_new())};
+
+    sem_init(&spinning, 0, 0);
+    {
+        ISLE_SCOPE;
+        closing.group = isle_group_open(&(isle_group_options){.shutdown_ns = ISLE_MS(1)});
+        isle_monitor(spawn_in(closing.group, spinner, isle_null(), NULL),
+                     isle_port_send_port(ends));
+        semaphore_wait(&spinning);
+        isle_timer_start(0, close_and_say, &closing);
+        CHECK_ERR(isle_group_wait(closing.group), ISLE_ECANCELED);
+    }
+    CHECK_ERR((isle_err)isle_as_int(isle_await(closing.said)), ISLE_ETIMEDOUT);
+    isle_future_release(closing.said);
+    atomic_store(&spin_on, false);
+    CHECK_INT(end_at(ends), ISLE_KILLED);
+    isle_port_close(ends);
+}
+
 TEST_MAIN()
