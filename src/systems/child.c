@@ -388,8 +388,8 @@ void isle__child_wait(struct isle__child *child, int64_t delay_ns)
 
 /* --- the start */
 
-/* Until the answer to isle_spawn_wait is there, which may be later than the end, and than another
- * start. */
+/* Until the answer to isle_spawn_wait, or of a supervisor, is there, which may be later than the
+ * end, and than another start. */
 struct isle__start {
     struct isle__child *child; /* NULL: nobody wants to know any more */
 };
@@ -411,6 +411,29 @@ static void start_stands(isle_value handle, void *context)
         isle__child_stood(child);
 }
 
+/* What a supervisor says itself. One that is refused ends by itself. */
+static void start_answered(isle_value failure, void *context)
+{
+    struct isle__child *child = start_over(context);
+    if (child == NULL)
+        return;
+    if (isle_is_null(failure))
+        isle__child_stood(child);
+    else if (isle_kind_of(failure) == ISLE_STRING)
+        isle__child_refused(child, isle_as_string(failure));
+    else
+        isle__child_kill(child);
+}
+
+/* It has ended, or its answer was lost. */
+static void start_unanswered(isle_value error, void *context)
+{
+    struct isle__child *child = start_over(context);
+    (void)error;
+    if (child != NULL)
+        isle__child_kill(child);
+}
+
 /* ISLE_ESPAWN, ISLE_ECLOSED: it has ended, and that is told by itself. */
 static void start_failed(isle_value error, void *context)
 {
@@ -425,7 +448,6 @@ static isle_value child_message(const struct isle__child *child)
     const struct isle__supervisor *supervisor = child->supervisor;
     if (child->row.supervision != NULL)
         return isle__supervisor_message(child->row.supervision, &supervisor->sizes,
-                                        isle_port_send_port(supervisor->port),
                                         isle_current().control_port);
     return child->row.message != NULL ? child->row.message() : child->message;
 }
@@ -447,15 +469,16 @@ static isle_value child_spawn(isle_value argument)
     return isle_null();
 }
 
-/* A supervisor says itself when it stands (isle__supervisor_started). */
 static void child_await_start(struct isle__child *child)
 {
-    if (child->row.supervision != NULL)
-        return;
     struct isle__start *start = isle_new(struct isle__start);
     start->child = child;
     child->start = start;
-    isle_then(isle_spawn_wait(child->isolate), start_stands, start_failed, start);
+    if (child->row.supervision != NULL)
+        isle_then(isle__supervisor_ask_start(child->isolate), start_answered, start_unanswered,
+                  start);
+    else
+        isle_then(isle_spawn_wait(child->isolate), start_stands, start_failed, start);
 }
 
 void isle__child_start(struct isle__child *child)

@@ -146,10 +146,12 @@ static void walk_resume(void *context)
 
 static void walk_turn(struct isle__supervisor *supervisor)
 {
-    if (supervisor->is_ending)
-        isle__supervisor_leave(supervisor);
-    supervisor->sweep = ISLE__SWEEP_PAUSING;
     supervisor->at = NULL;
+    if (supervisor->is_ending) {
+        isle__supervisor_leave(supervisor);
+        return;
+    }
+    supervisor->sweep = ISLE__SWEEP_PAUSING;
     supervisor->timer = isle_timer_start(supervisor->pause_ns, walk_resume, supervisor);
 }
 

@@ -20,7 +20,15 @@
 #include "systems/supervisor.h"
 #include "value/failure.h"
 
-enum request { ASKS_CHILDREN = 1, ASKS_ADD, ASKS_END, ASKS_RESTART, ASKS_WATCH, ASKS_UNWATCH };
+enum request {
+    ASKS_CHILDREN = 1,
+    ASKS_ADD,
+    ASKS_END,
+    ASKS_RESTART,
+    ASKS_WATCH,
+    ASKS_UNWATCH,
+    ASKS_START
+};
 
 /* --- what names code */
 
@@ -33,12 +41,12 @@ static bool from_bytes_never(const void *object)
 struct birth {
     uint64_t what; /* the address of an isle_supervision */
     uint64_t supervision_size, child_size, options_size;
-    isle_send_port starter, parent;
+    isle_send_port parent;
 };
 ISLE_TYPE_WITH(isle__supervisor_birth, struct birth, (1, false, from_bytes_never, NULL),
                ISLE_FIELD(struct birth, what), ISLE_FIELD(struct birth, supervision_size),
                ISLE_FIELD(struct birth, child_size), ISLE_FIELD(struct birth, options_size),
-               ISLE_FIELD(struct birth, starter), ISLE_FIELD(struct birth, parent));
+               ISLE_FIELD(struct birth, parent));
 
 struct addition {
     const char *name, *uri;
@@ -51,7 +59,7 @@ ISLE_TYPE_WITH(isle__supervisor_addition, struct addition, (1, false, from_bytes
 
 isle_value isle__supervisor_message(const isle_supervision *what,
                                     const struct isle__supervisor_sizes *sizes,
-                                    isle_send_port starter, isle_send_port parent)
+                                    isle_send_port parent)
 {
     struct birth *birth = isle_bytes_data(isle_bytes(NULL, sizeof *birth));
     *birth = (struct birth){
@@ -59,7 +67,6 @@ isle_value isle__supervisor_message(const isle_supervision *what,
         .supervision_size = sizes->supervision,
         .child_size = sizes->child,
         .options_size = sizes->options,
-        .starter = starter,
         .parent = parent,
     };
     return isle_object(&isle__supervisor_birth, birth);
@@ -86,28 +93,31 @@ static isle_value supervisor_read_children(isle_value argument)
     return isle_null();
 }
 
-/* To who waits for it: [control port, null or why not]. */
-static isle_value supervisor_notice(const char *failure)
-{
-    return isle_pack("[p,o]", isle_current().control_port,
-                     *failure == '\0' ? isle_null() : isle_string(failure));
-}
-
 void isle__supervisor_started(struct isle__supervisor *supervisor)
 {
     supervisor->has_started = true;
-    isle_send(supervisor->starter, supervisor_notice(""));
+    isle__child_answer(&supervisor->stands, isle_null());
 }
 
+/* Why it did not start, its answer says. */
 void isle__supervisor_leave(struct isle__supervisor *supervisor)
 {
-    if (!supervisor->has_started)
-        isle_exit(supervisor->starter,
-                  supervisor_notice(*supervisor->failure == '\0' ? "it was asked to end"
-                                                                 : supervisor->failure));
-    if (*supervisor->failure != '\0')
+    supervisor->is_ending = supervisor->is_over = true;
+    isle__child_answer(&supervisor->stands, isle_null());
+    if (!supervisor->was_told)
+        return;
+    if (supervisor->has_started && *supervisor->failure != '\0')
         isle_throwf("%s", supervisor->failure);
     isle_exit(isle_send_port_none(), isle_null());
+}
+
+/* Its answer is with who started it. */
+static void supervisor_told(void *context)
+{
+    struct isle__supervisor *supervisor = context;
+    supervisor->was_told = true;
+    if (supervisor->is_over)
+        isle__supervisor_leave(supervisor);
 }
 
 /* The supervisor ends, in whatever way, before its links are told: the last child is killed first.
@@ -142,21 +152,6 @@ static void news_wishes(struct isle__supervisor *supervisor)
     }
 }
 
-static void news_of_supervisor(struct isle__supervisor *supervisor, isle_value news)
-{
-    isle_send_port control_port;
-    isle_value failure;
-    if (isle_try_unpack(news, "[p,o!]", &control_port, &failure) != ISLE_OK)
-        return;
-    struct isle__child *child = isle__child_of_port(supervisor, control_port);
-    if (child == NULL || child->row.supervision == NULL)
-        return;
-    if (isle_is_null(failure))
-        isle__child_stood(child);
-    else
-        isle__child_refused(child, isle_as_string(failure));
-}
-
 /* Who is no child is one that it is linked to. Without the supervisor above it ends, in order;
  * without another one it fails, so that who else is linked to it is told. */
 static void news_of_end(struct isle__supervisor *supervisor, isle_value news)
@@ -174,14 +169,14 @@ static void news_of_end(struct isle__supervisor *supervisor, isle_value news)
              *end.text == '\0' ? "" : ": ", end.text);
     bool is_parent = isle_send_port_equal(end.isolate.control_port, supervisor->parent);
     isle__order_end(supervisor, is_parent ? "" : text);
+    if (is_parent)
+        supervisor_told(supervisor); /* it may not have come to its question */
 }
 
 static void supervisor_news(isle_value news, void *context)
 {
     if (isle_is_null(news))
         news_wishes(context);
-    else if (isle_kind_of(news) == ISLE_LIST)
-        news_of_supervisor(context, news);
     else
         news_of_end(context, news);
 }
@@ -302,6 +297,18 @@ static isle_value request_unwatch(struct isle__supervisor *supervisor, isle_valu
     return isle_null();
 }
 
+/* Null, or why it did not start. Who started it asks, so the answer has room, however full its
+ * mailbox is, and comes before the end: the timer's event is behind it. */
+static isle_value request_start(struct isle__supervisor *supervisor)
+{
+    if (!supervisor->has_started && !supervisor->is_over)
+        (void)isle_await(wish_future(&supervisor->stands));
+    (void)isle_timer_start(0, supervisor_told, supervisor);
+    if (supervisor->has_started)
+        return isle_null();
+    return isle_string(*supervisor->failure == '\0' ? "it was asked to end" : supervisor->failure);
+}
+
 static isle_value request_do(struct isle__supervisor *supervisor, int kind, isle_value what)
 {
     switch ((enum request)kind) {
@@ -317,6 +324,8 @@ static isle_value request_do(struct isle__supervisor *supervisor, int kind, isle
         return request_watch(supervisor, what);
     case ASKS_UNWATCH:
         return request_unwatch(supervisor, what);
+    case ASKS_START:
+        return request_start(supervisor);
     }
     isle__throw(ISLE_EINVAL, "a supervisor knows no such request");
 }
@@ -359,7 +368,6 @@ void isle__supervisor_main(isle_value message)
     struct isle__supervisor *supervisor = isle_new(struct isle__supervisor);
     supervisor->sizes = (struct isle__supervisor_sizes){
         (size_t)birth->supervision_size, (size_t)birth->child_size, (size_t)birth->options_size};
-    supervisor->starter = birth->starter;
     supervisor->parent = birth->parent;
     memcpy(&supervisor->what, (const void *)(uintptr_t)birth->what,
            supervisor->sizes.supervision < sizeof supervisor->what ? supervisor->sizes.supervision
@@ -374,11 +382,19 @@ void isle__supervisor_main(isle_value message)
         isle__text_copy(supervisor->failure, sizeof supervisor->failure,
                         isle__thrown_text(isle_last_error()));
         isle__supervisor_leave(supervisor);
+        return;
     }
     isle__order_begin(supervisor);
 }
 
 /* --- the callers' side: isle_supervise */
+
+isle_future *isle__supervisor_ask_start(isle_isolate supervisor)
+{
+    isle_value request = isle_pack("[i,o,o]", (int)ASKS_START, isle_null(),
+                                   isle_capability_value(supervisor.terminate_capability));
+    return isle__call_apart(supervisor.default_port, request);
+}
 
 struct supervising {
     const isle_supervision *what;
@@ -406,16 +422,30 @@ ISLE_NORETURN static void supervising_fail(struct supervising *supervising, cons
                 name == NULL ? "" : ": ", why);
 }
 
+static isle_value supervising_answer(isle_value argument)
+{
+    const struct supervising *supervising = isle_as_pointer(argument);
+    return isle_await(isle__supervisor_ask_start(supervising->isolate));
+}
+
+/* It has ended by itself, or, if only its answer was lost, by this kill. */
+ISLE_NORETURN static void supervising_ended(struct supervising *supervising)
+{
+    isle_kill(supervising->isolate, ISLE_IMMEDIATE);
+    isle_end end = isle_as_end(isle_port_receive(supervising->port));
+    supervising_fail(supervising, *end.text == '\0' ? isle_reason_text(end.reason) : end.text);
+}
+
 static isle_value supervising_wait(struct supervising *supervising)
 {
     isle_value failure;
-    isle_send_port control_port;
-    isle_value news = isle_port_receive(supervising->port);
-    if (isle_kind_of(news) != ISLE_LIST) {
-        isle_end end = isle_as_end(news);
-        supervising_fail(supervising, *end.text == '\0' ? isle_reason_text(end.reason) : end.text);
-    }
-    isle_unpack(news, "[p,o!]", &control_port, &failure);
+    isle_err err = isle_try(supervising_answer, isle_pointer(supervising), &failure);
+    if (err == ISLE_ECLOSED)
+        supervising_ended(supervising);
+    if (err != ISLE_OK)
+        isle_throw(isle_last_error());
+    if (isle_kind_of(failure) == ISLE_ERROR)
+        isle_throw(failure);
     if (!isle_is_null(failure))
         supervising_fail(supervising, isle_as_string(failure));
     supervising->is_over = true;
@@ -432,11 +462,10 @@ static isle_value supervising_do(isle_value argument)
     bool is_monitored = !isle_send_port_is_none(options.monitor);
     if (!is_monitored)
         options.monitor = port;
-    supervising->isolate =
-        isle_spawn(isle__supervisor_main,
-                   isle__supervisor_message(supervising->what, &supervising->sizes, port,
-                                            isle_send_port_none()),
-                   &options);
+    supervising->isolate = isle_spawn(
+        isle__supervisor_main,
+        isle__supervisor_message(supervising->what, &supervising->sizes, isle_send_port_none()),
+        &options);
     if (is_monitored)
         isle_monitor(supervising->isolate, port);
     return supervising_wait(supervising);

@@ -64,10 +64,13 @@ struct isle__supervisor {
     struct isle__child **by_name, **by_port; /* chains, as many as buckets, a power of two */
     size_t bucket_count, count;
     uint64_t next_rank;
-    isle_receive_port *port; /* ends of children, news of those that are supervisors, wishes */
-    isle_send_port starter;  /* is told once that it stands, or why it does not */
+    isle_receive_port *port; /* ends of children, wishes */
     isle_send_port parent;   /* the control port of the supervisor above; or none */
+    isle_future *stands;     /* kept; who started it asks for that; NULL: it is answered, or has
+                                not asked yet */
     bool has_started;
+    bool is_over;  /* nothing is left to do but to leave */
+    bool was_told; /* who started it whether it stands: until then it stays */
     /* A walk along the children: order.c. */
     enum isle__sweep sweep;
     struct isle__child *at;
@@ -134,12 +137,15 @@ void isle__order_end(struct isle__supervisor *supervisor, const char *failure);
 
 /* --- supervisor.c */
 
-ISLE_NORETURN void isle__supervisor_leave(struct isle__supervisor *supervisor);
+/* The supervisor ends, now or when who started it has its answer. */
+void isle__supervisor_leave(struct isle__supervisor *supervisor);
 void isle__supervisor_started(struct isle__supervisor *supervisor);
 isle_entry isle__supervisor_main;
 /* What isle__supervisor_main is given. */
 isle_value isle__supervisor_message(const isle_supervision *what,
                                     const struct isle__supervisor_sizes *sizes,
-                                    isle_send_port starter, isle_send_port parent);
+                                    isle_send_port parent);
+/* Asks one that was just spawned: completes with null when it stands, or with why it does not. */
+isle_future *isle__supervisor_ask_start(isle_isolate supervisor);
 
 #endif

@@ -307,6 +307,49 @@ TEST_ROOT(a_failed_start_below_is_told_with_the_way_to_it)
     check_refused(&broken_below, "Unable to spawn isolate: shop: inner: b: no paper");
 }
 
+static const isle_supervision *to_be_started;
+
+static isle_value supervise_and_end(isle_value unused)
+{
+    (void)unused;
+    isle_shutdown(isle_supervise(to_be_started, "shop"));
+    return isle_null();
+}
+
+/* In an isolate whose mailbox has no room left. Returns the text of what the start throws. */
+static isle_value supervise_without_room(isle_value unused)
+{
+    isle_receive_port *unread = isle_port_open();
+
+    while (isle_try_send(isle_port_send_port(unread), isle_null()) == ISLE_OK)
+        continue;
+    isle_err err = isle_try(supervise_and_end, unused, NULL);
+    return isle_string(err == ISLE_OK ? "started" : isle_error_text(isle_last_error()));
+}
+
+static void check_without_room(const isle_supervision *supervision, const char *text)
+{
+    struct stage stage = stage_new();
+    isle_options options = {.mailbox_max_messages = 2};
+
+    to_be_started = supervision;
+    isle_future *told = (isle_run)(supervise_without_room, isle_null(), &options);
+    CHECK_STRING(isle_as_string(awaited(told)), text);
+    settle();
+    finish(&stage);
+}
+
+static const isle_supervision tied_below = {
+    .children = (const isle_child[]){{.name = "inner", .supervision = &three}, {0}}};
+
+TEST_ROOT(a_start_is_told_to_who_has_no_room_in_its_mailbox)
+{
+    check_without_room(&three, "started");
+    check_without_room(&tied_below, "started");
+    check_without_room(&broken, "Unable to spawn isolate: shop: b: no paper");
+    check_without_room(&broken_below, "Unable to spawn isolate: shop: inner: b: no paper");
+}
+
 static const isle_supervision twice = {
     .children = (const isle_child[]){CHILD(.name = "a"), CHILD(.name = "a"), {0}}};
 static const isle_supervision nothing = {.children = (const isle_child[]){{.name = "a"}, {0}}};
