@@ -252,9 +252,12 @@ void isle__order_end(struct isle__supervisor *supervisor, const char *failure)
 /* Because of what the child's last end was. */
 static void order_fail(const struct isle__child *child, const char *besides)
 {
-    char why[ISLE__SUPERVISOR_TEXT], text[2 * ISLE__SUPERVISOR_TEXT];
-    isle__child_describe(child, why, sizeof why);
-    snprintf(text, sizeof text, "%.160s: %.256s%s", child->row.name, why, besides);
+    char name[ISLE__SUPERVISOR_NAME], all[ISLE__SUPERVISOR_TEXT], why[ISLE__SUPERVISOR_WHY];
+    char text[2 * ISLE__SUPERVISOR_TEXT];
+    isle__child_describe(child, all, sizeof all);
+    isle__text_copy(name, sizeof name, child->row.name);
+    isle__text_copy(why, sizeof why, all);
+    snprintf(text, sizeof text, "%s: %s%s", name, why, besides);
     isle__order_end(child->supervisor, text);
 }
 
@@ -360,9 +363,10 @@ void isle__order_due(struct isle__child *child)
 
 void isle__order_stuck(struct isle__child *child)
 {
-    char text[ISLE__SUPERVISOR_TEXT];
+    char name[ISLE__SUPERVISOR_NAME], text[ISLE__SUPERVISOR_TEXT];
     struct isle__supervisor *supervisor = child->supervisor;
-    snprintf(text, sizeof text, "%.400s: was killed and does not end", child->row.name);
+    isle__text_copy(name, sizeof name, child->row.name);
+    snprintf(text, sizeof text, "%s: was killed and does not end", name);
     if (supervisor->is_ending && supervisor->failure[0] == '\0')
         isle__text_copy(supervisor->failure, sizeof supervisor->failure, text);
     if (!supervisor->is_ending)

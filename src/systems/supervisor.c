@@ -156,7 +156,7 @@ static void news_wishes(struct isle__supervisor *supervisor)
  * without another one it fails, so that who else is linked to it is told. */
 static void news_of_end(struct isle__supervisor *supervisor, isle_value news)
 {
-    char text[ISLE__SUPERVISOR_TEXT];
+    char name[ISLE__SUPERVISOR_NAME], why[ISLE__SUPERVISOR_WHY], text[ISLE__SUPERVISOR_TEXT];
     isle_end end = isle_as_end(news);
     struct isle__child *child = isle__child_of_port(supervisor, end.isolate.control_port);
     if (child != NULL) {
@@ -165,8 +165,10 @@ static void news_of_end(struct isle__supervisor *supervisor, isle_value news)
     }
     if (end.reason == ISLE_RETURNED)
         return;
-    snprintf(text, sizeof text, "%.160s: %s%s%.256s", end.debug_name, isle_reason_text(end.reason),
-             *end.text == '\0' ? "" : ": ", end.text);
+    isle__text_copy(name, sizeof name, end.debug_name);
+    isle__text_copy(why, sizeof why, end.text);
+    snprintf(text, sizeof text, "%s: %s%s%s", name, isle_reason_text(end.reason),
+             *why == '\0' ? "" : ": ", why);
     bool is_parent = isle_send_port_equal(end.isolate.control_port, supervisor->parent);
     isle__order_end(supervisor, is_parent ? "" : text);
     if (is_parent)

@@ -54,7 +54,12 @@ enum isle__sweep {
     ISLE__SWEEP_STARTING
 };
 
-enum { ISLE__SUPERVISOR_WATCHERS = 64, ISLE__SUPERVISOR_TEXT = 512 };
+enum {
+    ISLE__SUPERVISOR_WATCHERS = 64,
+    ISLE__SUPERVISOR_TEXT = 512,
+    ISLE__SUPERVISOR_NAME = 161, /* as much as a text has of a child's name */
+    ISLE__SUPERVISOR_WHY = 257   /* and of why it ended */
+};
 
 struct isle__supervisor {
     isle_supervision what;

@@ -493,6 +493,52 @@ TEST_ROOT(a_supervisor_that_is_linked_ends_its_children_and_fails_with_the_other
     finish(&stage);
 }
 
+/* A text has 160 bytes of a name and 256 of a reason. */
+#define TEXT_15 "a long text of "
+#define TEXT_255                                                                                   \
+    TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15        \
+        TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15
+#define NAME_159                                                                                   \
+    TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 TEXT_15 "has a nib"
+
+static isle_value no_short_message(void)
+{
+    isle_throwf(TEXT_255 "\xc3\xbc.");
+}
+
+static const isle_supervision wordy = {
+    .children =
+        (const isle_child[]){
+            {.name = NAME_159 "\xc3\xbc", .entry = child, .message = no_short_message},
+            {0},
+        },
+};
+
+static void own_and_fail_at_length(isle_value ends)
+{
+    isle_options options = {.debug_name = "shop", .on_error = errors, .link = true};
+
+    options.monitor = isle_as_port(ends);
+    isle_supervise_with(&three, &options);
+    isle_port_receive(isle_default_port());
+    isle_throwf(TEXT_255 "\xc3\xbc.");
+}
+
+TEST_ROOT(a_long_text_of_why_is_cut_between_two_characters)
+{
+    struct stage stage = stage_new();
+    isle_send_port ports[3];
+    isle_options options = {.debug_name = "owner", .on_error = errors};
+
+    isle_isolate owner =
+        (isle_spawn)(own_and_fail_at_length, isle_port_value(stage.ends), &options);
+    born_all(&stage, abc, ports, 3);
+    isle_send(owner.default_port, isle_null());
+    CHECK_STRING(ended(&stage).text, "owner: failed: " TEXT_255);
+    finish(&stage);
+    check_refused(&wordy, "Unable to spawn isolate: shop: " NAME_159 ": " TEXT_255);
+}
+
 /* --- who does not end when asked */
 
 static const isle_supervision stubborn = {
