@@ -297,6 +297,10 @@ void isle__pool_fill(struct isle__pool *pool)
         return;
     while (pool->queue != NULL && !pool->is_closed && isle__pool_has_room(pool)) {
         struct isle__pool_job *job = pool->queue;
+        if (!job_is_awaited(job)) { /* it was cancelled; job_canceled has its event to come */
+            job_dequeue(job);
+            continue;
+        }
         size_t index = job->begun, count = job_next_count(job);
         job->begun += count;
         if (job->begun == job->count)

@@ -667,6 +667,35 @@ TEST_ROOT(a_request_with_a_deadline_may_use_a_pool)
     settle();
 }
 
+/* What a request with a deadline gives to a pool begins behind its event: it is queued until then.
+ */
+static isle_value give_up_at_once(isle_value port, void *pool)
+{
+    isle_future_cancel(isle_pool_run(pool, port));
+    (void)isle_pool_map(pool, numbers(0, 2));
+    return isle_int((int64_t)stats_of(pool).births);
+}
+
+static void server_that_gives_up(isle_value unused)
+{
+    (void)unused;
+    isle_port_serve(isle_default_port(), give_up_at_once, open_pool(work, 1));
+}
+
+/* One that had begun would cost a worker, which is stopped. */
+TEST_ROOT(a_job_that_was_cancelled_in_the_queue_never_begins)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_isolate server = isle_spawn(server_that_gives_up, isle_null(), NULL);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(isle_as_int(awaited(
+                      isle_call(server.default_port, isle_port_value(port), ISLE_SECONDS(60)))),
+                  1);
+    isle_port_close(port);
+    isle_kill(server, ISLE_IMMEDIATE);
+    settle();
+}
+
 /* --- the pool's isolate ends */
 
 static void own_a_pool(isle_value message)
