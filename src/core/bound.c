@@ -27,7 +27,7 @@ struct isle__tide {
     void *context;
     bool is_queued, is_over;
     bool is_high;   /* as it was told */
-    bool has_risen; /* since */
+    bool has_risen; /* since, and that is to be told */
     bool falls;     /* it is low now */
 };
 
@@ -68,8 +68,6 @@ static void tide_run(void *argument)
     tide->is_high = !tide->is_high;
     if (tide->is_high)
         tide->has_risen = false;
-    else
-        tide->falls = false;
     tide_queue(tide);
     if (task != NULL)
         task(context);
@@ -97,7 +95,7 @@ struct isle__tide *isle__tide_make(struct isle__isolate *isolate, const struct i
 
 void isle__tide_turn(struct isle__tide *tide, bool is_high)
 {
-    if (is_high)
+    if (is_high && (!tide->is_high || tide->is_queued)) /* else it fell and rose unnoticed */
         tide->has_risen = true;
     tide->falls = !is_high;
     tide_queue(tide);

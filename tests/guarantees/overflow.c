@@ -473,6 +473,29 @@ TEST_ROOT(high_and_low_water_are_told_in_turn)
     isle_port_close(port);
 }
 
+/* Down, up and down again within one event: the last that is told is what is. */
+TEST_ROOT(a_tide_that_falls_twice_is_told_to_be_low)
+{
+    struct tide tide = {0};
+    isle_receive_port *port = isle_port_open_with(&(isle_port_options){.high_messages = 2,
+                                                                       .low_messages = 1,
+                                                                       .on_high = on_high,
+                                                                       .on_low = on_low,
+                                                                       .context = &tide});
+    isle_send_port to = isle_port_send_port(port);
+
+    send_numbers(to, 0, 2);
+    let_run();
+    CHECK_INT(tide.highs, 1);
+    CHECK_INT(receive_int(port), 0);
+    send_numbers(to, 2, 1);
+    CHECK_INT(receive_int(port), 1);
+    let_run();
+    CHECK_INT(tide.lows, tide.highs);
+    CHECK_INT(receive_int(port), 2);
+    isle_port_close(port);
+}
+
 /* Who is let in from the line takes part in the tide as who has sent when there was room. */
 TEST_ROOT(those_who_waited_raise_the_tide)
 {
