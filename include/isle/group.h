@@ -16,8 +16,9 @@
  * are cancelled, isolates asked by isle_shutdown, each when all that is newer is gone. When
  * shutdown_ns are over what is left is killed. Leaving the scope without isle_group_wait or
  * isle_group_close (a throw, a kill, or a return) ends all at once, since nobody can wait there:
- * timers and futures are cancelled, isolates killed, newest first; they end on their own. An
- * isolate behind a wall that is killed runs nothing any more, so what its groups own goes on there.
+ * timers and futures are cancelled, isolates killed, newest first; they end on their own. So
+ * it is where the isolate is a process that is killed or crashes: the host ends what its groups own
+ * then, on whichever side of the wall that is.
  *
  * A group belongs to the isolate that opened it. Python Trio: nursery; Kotlin: coroutineScope; Go:
  * errgroup. */

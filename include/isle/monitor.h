@@ -66,6 +66,11 @@ ISLE_API void isle_unlink(isle_isolate isolate);
  * message as a monitor's of the end of each, one that has returned too, after all that it sent and
  * never refused for a full mailbox. None: no more. Throws ISLE_ENOMEM. Erlang/OTP: trap_exit. */
 ISLE_API void isle_trap_links(isle_send_port port);
+/* However the running isolate ends, where its own code may run nothing any more (a wall's process
+ * that is killed or crashes), the other is killed then; it is not told, and there is no way back.
+ * Does nothing where code that was deferred runs at any end, nor without terminate_capability.
+ * Throws ISLE_ENOMEM. The library's own. */
+ISLE_API void isle__own(isle_isolate isolate);
 /* Reads such a message, an object that may be sent on like any. Throws ISLE_ETYPE on another. */
 ISLE_API isle_end isle_as_end(isle_value message);
 /* One or two words, static: "returned", "out of memory"; "unknown reason" for a number that is

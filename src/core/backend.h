@@ -105,7 +105,7 @@ typedef isle_err isle__spawner(const isle_options *options, const struct isle__s
 extern isle__spawner *isle__spawn_elsewhere;
 /* The same for links: the lists that say who is linked to whom are of the bodies outside. ISLE_OK,
  * or the code. */
-enum isle__link_act { ISLE__LINK_JOIN = 1, ISLE__LINK_PART, ISLE__LINK_TRAP };
+enum isle__link_act { ISLE__LINK_JOIN = 1, ISLE__LINK_PART, ISLE__LINK_TRAP, ISLE__LINK_OWN };
 typedef isle_err isle__linker(enum isle__link_act act, isle_isolate isolate, isle_send_port port);
 extern isle__linker *isle__link_elsewhere;
 /* A spawn with a body here, whatever isle__spawn_elsewhere is. On a worker, in an event or the

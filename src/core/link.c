@@ -414,6 +414,8 @@ static isle_err link_do(struct isle__isolate *self, enum isle__link_act act, isl
     case ISLE__LINK_PART:
         isle__link_part(self, other.control_port.id);
         return ISLE_OK;
+    case ISLE__LINK_OWN: /* the end of who is here runs what its scopes have deferred */
+        return ISLE_OK;
     case ISLE__LINK_TRAP:
         break;
     }
@@ -446,4 +448,10 @@ void isle_unlink(isle_isolate isolate)
 void isle_trap_links(isle_send_port port)
 {
     link_insist(__func__, ISLE__LINK_TRAP, (isle_isolate){{0}, {0}, {0}, {0}}, port);
+}
+
+void isle__own(isle_isolate isolate)
+{
+    if (isolate.terminate_capability.id != 0)
+        link_insist(__func__, ISLE__LINK_OWN, isolate, (isle_send_port){0});
 }

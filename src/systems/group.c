@@ -11,6 +11,9 @@
  * whichever comes first; who comes later finds its handle stale. Of members that somebody else will
  * tell of yet (futures, timers) the memory stays until then, without a group.
  *
+ * Behind a wall an end may run nothing of this. Then the host kills the members: those that were
+ * spawned there because they end with their spawner, those that were added because they are owned.
+ *
  * What is done to a member may be refused for want of memory (isle_kill, isle_shutdown): then its
  * turn comes with the kill, or the second one, and nothing is thrown into the code of the program.
  */
@@ -629,6 +632,7 @@ void isle_group_add(isle_group *handle, isle_isolate isolate)
     struct group_member *member = making_begin(&making, GROUP_ISOLATE);
     member->isolate = isolate;
     isle_monitor(isolate, member_listen(member));
+    isle__own(isolate); /* what was spawned here ends with its spawner anyhow */
     making_complete(&making, group);
     isle_scope_close(&scope);
 }

@@ -434,11 +434,38 @@ static isle_isolate member_of(isle_receive_port *port)
 
 TEST_ROOT(a_kill_of_the_owner_ends_all_of_it)
 {
-    left_out_behind_a_wall("a process that is killed runs no deferred tasks");
     isle_receive_port *port = isle_port_open(), *ends = isle_port_open();
     isle_isolate owner = isle_spawn(own_a_group, isle_port_value(port), NULL);
 
     isle_monitor(member_of(port), isle_port_send_port(ends));
+    isle_kill(owner, ISLE_IMMEDIATE);
+    CHECK_INT(end_at(ends), ISLE_KILLED);
+    isle_port_close(port);
+    isle_port_close(ends);
+}
+
+/* Of a port, and whom it is to own. */
+static void own_who_is_there(isle_value message)
+{
+    isle_group *group = isle_group_open(&(isle_group_options){.shutdown_ns = ISLE_FOREVER});
+
+    isle_group_add(group, isle_as_isolate(isle_list_get(message, 1)));
+    isle_send(isle_as_port(isle_list_get(message, 0)), isle_null());
+    (void)!isle_group_wait(group);
+}
+
+TEST_ROOT(a_kill_of_the_owner_ends_who_was_there_before_it)
+{
+    isle_receive_port *port = isle_port_open(), *ends = isle_port_open();
+    isle_isolate member = isle_spawn(deaf, isle_port_value(port), NULL);
+    isle_value message = isle_list();
+
+    check_null(isle_port_receive(port));
+    isle_list_add(message, isle_port_value(port));
+    isle_list_add(message, isle_isolate_value(member));
+    isle_isolate owner = isle_spawn(own_who_is_there, message, NULL);
+    check_null(isle_port_receive(port));
+    isle_monitor(member, isle_port_send_port(ends));
     isle_kill(owner, ISLE_IMMEDIATE);
     CHECK_INT(end_at(ends), ISLE_KILLED);
     isle_port_close(port);

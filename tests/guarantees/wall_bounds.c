@@ -48,7 +48,7 @@ static const struct record {
     {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {0}, 0},
     {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {ISLE__LINK_JOIN}, 16}, /* a byte too short */
     {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {0}, 19},               /* it asks for nothing */
-    {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {ISLE__LINK_TRAP + 1}, 19},
+    {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {ISLE__LINK_OWN + 1}, 19},
     {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {ISLE__LINK_JOIN, 3}, 19}, /* nobody's name */
     {{.kind = ISLE__RECORD_LINK}, TO_NOTHING, {ISLE__LINK_PART}, 20},
     /* A control port that it was never given, and a port. */

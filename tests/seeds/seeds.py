@@ -34,6 +34,8 @@ OUTSIDE = {
     'wall_bounds': [('*', 'processes')],
     'wall_calls': [('*', 'processes')],
     'wall_calls_process': [('*', 'processes')],
+    'wall_groups': [('*', 'processes')],
+    'wall_groups_process': [('*', 'processes')],
     'wall_large': [('*', 'processes')],
     'wall_large_process': [('*', 'processes')],
     'wall_limits': [('*', 'processes')],

@@ -2,7 +2,7 @@
 /* Links of an isolate behind a wall. Who is linked to whom is known outside alone, of its proxy: so
  * the host ends it, whatever runs inside, and nobody but the host says how it ended. What the
  * inside asks for is a record, which goes before mail and control, and is done for the proxy in its
- * turn.
+ * turn. What it owns is the wall's affair alone (owned.c).
  *
  * Law: what is asked for is hostile. Whom it may end it must have been allowed to end, a port that
  * it has told must be one that it was given, and what it makes others hold is one relation for each
@@ -78,7 +78,7 @@ bool isle__wall_in_link(struct isle__wall *wall, const uint8_t *body, size_t siz
     isle_err err = link_read(wall, &record, &port, &other);
     if (err == ISLE_EMALFORMED)
         return false;
-    if (wall->proxy->ending)
+    if (wall->proxy->ending && record.act != ISLE__LINK_OWN)
         return true;
     if (err != ISLE_OK) {
         isle__wall_lack(wall);
@@ -93,6 +93,10 @@ bool isle__wall_in_link(struct isle__wall *wall, const uint8_t *body, size_t siz
         break;
     case ISLE__LINK_TRAP:
         link_trap(wall, port);
+        break;
+    case ISLE__LINK_OWN: /* also of who ends: it is asked for before the end, and done at it */
+        if (!isle__wall_owned_add(&wall->owned, other))
+            isle__wall_lack(wall);
         break;
     }
     return true;

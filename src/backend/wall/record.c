@@ -296,7 +296,7 @@ bool isle__read_link(const uint8_t *body, size_t size, struct isle__record_link 
     link.port = read_ref(&reader);
     link.capability = read_ref(&reader);
     if (reader.malformed || reader.left != 0 || link.act < ISLE__LINK_JOIN ||
-        link.act > ISLE__LINK_TRAP)
+        link.act > ISLE__LINK_OWN)
         return false;
     *ret_link = link;
     return true;

@@ -319,6 +319,7 @@ void isle__wall_ended(struct isle__isolate *isolate)
     cold->wall = NULL;
     isle__reactor_dismiss(wall->bell);
     isle__wall_children_end(wall);
+    isle__wall_owned_end(&wall->owned);
     wall_lines_end(wall);
     if (wall->channel == NULL)
         wall->channel = atomic_load_explicit(&wall->given, memory_order_acquire);

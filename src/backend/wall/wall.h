@@ -111,6 +111,13 @@ struct isle__wall_record {
     struct isle__shared *kept; /* it has been: who owns it then */
 };
 
+/* The kills of what it owns, newest first (owned.c); begins as zero. */
+struct isle__wall_owned {
+    struct isle__control *kills;
+    struct isle__index places; /* of each by its target */
+    size_t most;               /* before those that have ended are looked for */
+};
+
 /* What a DUE that went out is of: nothing, as mail has followed; of the first mail that waits to
  * go; of one that did not go as mail. */
 enum isle__due_told { ISLE__DUE_TOLD_NONE, ISLE__DUE_TOLD, ISLE__DUE_TOLD_IN_VAIN };
@@ -168,6 +175,7 @@ struct isle__wall {
     struct isle__wall_credits credits;
     struct isle__wall_child *children; /* isolates that the inside has spawned (sibling.c) */
     uint32_t child_count;
+    struct isle__wall_owned owned;
     struct isle__wall_tree *tree;          /* that it belongs to; NULL: it alone */
     bool is_seated;                        /* it takes a place of its tree */
     struct isle__control *waiting;         /* isle_spawn_wait: until it stands */
@@ -307,6 +315,9 @@ bool isle__wall_in_link(struct isle__wall *wall, const uint8_t *body, size_t siz
 bool isle__wall_in_spawn(struct isle__wall *wall, const struct isle__record_head *head,
                          const uint8_t *body);
 void isle__wall_children_end(struct isle__wall *wall);
+/* owned.c. Outside: the other is killed when this wall ends. False: no memory. */
+ISLE_MUST_CHECK bool isle__wall_owned_add(struct isle__wall_owned *owned, isle_isolate other);
+void isle__wall_owned_end(struct isle__wall_owned *owned);
 /* outside.c */
 void isle__wall_write_types(struct isle__wall *wall); /* all, to wall->body */
 isle_err isle__wall_write_start(struct isle__wall *wall, struct isle__record_head *head);
