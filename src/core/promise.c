@@ -68,6 +68,8 @@ static void promise_free(struct isle__promise *promise)
         isolate->promises = promise->next;
     if (promise->next != NULL)
         promise->next->previous = promise->previous;
+    if (promise->scope != NULL)
+        isle__scope_forget(promise->scope, &promise->scope_end);
     isle__drops_forget(promise->cancels);
     isle__drops_fire(promise->drops);
     isle__heap_discharge(&isolate->heap, sizeof *promise);
@@ -108,14 +110,10 @@ static void promise_keep_value(struct isle__promise *promise)
 /* A deferred task of the promise's scope. */
 static void promise_scope_ended(void *argument)
 {
-    struct isle__isolate *isolate = isle__isolate_of(isle__heap_current());
-    struct isle__promise *promise =
-        isle__handle_find(&isolate->handles, ISLE__HANDLE_FUTURE, argument);
-    if (promise == NULL)
-        return;
-    bool must_keep =
-        promise->is_complete && promise->mail == NULL && !promise->value_kept &&
-        (promise->keeps > 0 || promise->busy > 0 || (promise->is_error && !promise->is_observed));
+    struct isle__promise *promise = argument;
+    bool must_keep = promise->is_complete && promise->mail == NULL && !promise->value_kept &&
+                     (promise->keeps > 0 || promise->busy > 0 ||
+                      (promise->is_error && !promise->is_observed && !promise->is_canceled));
     if (must_keep)
         promise_keep_value(promise);
     promise->scope = NULL;
@@ -135,18 +133,18 @@ struct isle__promise *isle__promise_new(struct isle__isolate *isolate)
     promise->isolate = isolate;
     promise_link(promise);
     promise->handle = isle__handle_open(isolate, ISLE__HANDLE_FUTURE, promise);
-    if (promise->handle == NULL ||
-        !isle__scope_try_defer(scope, promise_scope_ended, promise->handle)) {
+    if (promise->handle == NULL) {
         promise_free(promise);
         isle__throw(ISLE_ENOMEM, "Out of Memory");
     }
+    isle__scope_defer_quietly(scope, &promise->scope_end, promise_scope_ended, promise);
     promise->scope = scope;
     return promise;
 }
 
 void isle__promise_discard(struct isle__promise *promise)
 {
-    promise_free(promise); /* its scope's task finds the handle stale */
+    promise_free(promise);
 }
 
 void isle__promise_expect(struct isle__promise *promise)

@@ -20,10 +20,11 @@ struct isle__promise { /* what an isle_future * leads to */
     struct isle__isolate *isolate;
     void *handle;
     struct isle__promise *next, *previous; /* all of the isolate */
-    struct isle__scope *scope; /* owner; NULL: it has ended, values lie in the kept heap */
-    struct isle__slot *slot;   /* of a call or run: where the reply comes */
-    struct isle__mail *mail;   /* came, and is not adopted yet; NULL: `value` */
-    isle_value value;          /* or error */
+    struct isle__scope *scope;    /* owner; NULL: it has ended, values lie in the kept heap */
+    struct isle__defer scope_end; /* among the owner's deferred tasks while there is one */
+    struct isle__slot *slot;      /* of a call or run: where the reply comes */
+    struct isle__mail *mail;      /* came, and is not adopted yet; NULL: `value` */
+    isle_value value;             /* or error */
     bool is_complete, is_error, is_observed;
     bool is_canceled;
     bool keeps_alive;       /* counted in isolate->alive while pending */

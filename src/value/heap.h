@@ -104,6 +104,9 @@ struct isle__defer {
     struct isle__defer *next;
     isle_task *task;
     void *context;
+    /* The runtime's own: it runs nothing of the program's and does not throw, so it needs no
+     * boundary; its memory is somebody else's (isle__scope_defer_quietly). */
+    bool is_quiet;
 };
 
 struct isle__scope {
@@ -376,6 +379,16 @@ void *isle__scope_try_alloc(struct isle__scope *scope,
                             size_t size); /* NULL: out of memory or over the limit */
 bool isle__scope_try_defer(struct isle__scope *scope, isle_task *task,
                            void *context); /* isle_defer; false: out of memory */
+/* Has its turn among the deferred tasks, in their order. It lies where its caller likes, for as
+ * long as the scope, or until isle__scope_forget. Cannot fail. */
+static inline void isle__scope_defer_quietly(struct isle__scope *scope, struct isle__defer *defer,
+                                             isle_task *task, void *context)
+{
+    *defer = (struct isle__defer){scope->defers, task, context, true};
+    scope->defers = defer;
+}
+/* It does not run. It is among the last that were deferred, or few are. */
+void isle__scope_forget(struct isle__scope *scope, const struct isle__defer *defer);
 struct isle__scope *
 isle__scope_current(struct isle__heap *heap); /* throws ISLE_EINVAL if none is open */
 /* Takes one reference; on a throw it is released. The maker of a transferable writes the hold into

@@ -131,6 +131,17 @@ void isle__scope_underlay(struct isle__scope *outer, struct isle__scope *scope)
     scope->outer = outer;
 }
 
+/* Runs the quiet ones that are last; true: none is left. */
+static inline bool scope_run_quiet(struct isle__scope *scope)
+{
+    struct isle__defer *defer;
+    while ((defer = scope->defers) != NULL && defer->is_quiet) {
+        scope->defers = defer->next;
+        defer->task(defer->context);
+    }
+    return defer == NULL;
+}
+
 static void scope_run_task(void *argument)
 {
     struct isle__defer *defer = argument;
@@ -143,7 +154,7 @@ static bool scope_run_defers(struct isle__scope *scope, isle_value *ret_error)
 {
     struct isle__frame *frame = scope->frame;
     bool threw = false;
-    while (scope->defers != NULL) {
+    while (!scope_run_quiet(scope)) {
         struct isle__defer *defer = scope->defers;
         struct isle__catch catch;
         scope->defers = defer->next;
@@ -198,7 +209,7 @@ static ISLE__RARE bool scope_close_all(struct isle__scope *scope, isle_value *re
 
 bool isle__scope_fini(struct isle__scope *scope, isle_value *ret_error)
 {
-    if (scope->frame->scope != scope || scope->defers != NULL)
+    if (scope->frame->scope != scope || !scope_run_quiet(scope))
         return scope_close_all(scope, ret_error);
     scope_free(scope);
     return false;
@@ -335,9 +346,9 @@ void isle_scope_close(isle_scope *handle)
     struct isle__scope *scope = frame->scope;
     uint64_t id = handle->id;
     handle->id = 0;
-    /* Nearly always it is the innermost, and nothing was deferred. */
+    /* Nearly always it is the innermost, and the program has deferred nothing. */
     if (ISLE__UNLIKELY(scope == NULL || scope->id != id || scope == boundary || !scope->opened ||
-                       scope->defers != NULL))
+                       !scope_run_quiet(scope)))
         scope_close_at(frame, boundary, id);
     else
         scope_free(scope);
@@ -357,9 +368,17 @@ bool isle__scope_try_defer(struct isle__scope *scope, isle_task *task, void *con
     struct isle__defer *defer = isle__scope_try_alloc(scope, sizeof(*defer));
     if (defer == NULL)
         return false;
-    *defer = (struct isle__defer){scope->defers, task, context};
+    *defer = (struct isle__defer){scope->defers, task, context, false};
     scope->defers = defer;
     return true;
+}
+
+void isle__scope_forget(struct isle__scope *scope, const struct isle__defer *defer)
+{
+    struct isle__defer **at = &scope->defers;
+    while (*at != defer)
+        at = &(*at)->next;
+    *at = defer->next;
 }
 
 void isle_defer(isle_task *task, void *context)
@@ -369,7 +388,7 @@ void isle_defer(isle_task *task, void *context)
         isle__throw(ISLE_EINVAL, "isle_defer: NULL");
     struct isle__scope *scope = isle__scope_current(heap);
     struct isle__defer *defer = isle__scope_alloc(scope, sizeof(*defer));
-    *defer = (struct isle__defer){scope->defers, task, context};
+    *defer = (struct isle__defer){scope->defers, task, context, false};
     scope->defers = defer;
 }
 

@@ -284,6 +284,55 @@ static void check_uncaught(isle_entry *entry, isle_value message, const char *te
     isle_port_close(port);
 }
 
+static isle_value call_with_what_cannot_leave(isle_value port)
+{
+    return isle_await(isle_call(isle_as_port(port), isle_pointer(&seen_values), ISLE_FOREVER));
+}
+
+/* Its memory is that of the next. */
+TEST_ROOT(a_refused_call_leaves_nothing_in_its_scope)
+{
+    isle_receive_port *port = isle_port_open();
+
+    for (int64_t round = 0; round < 3; round++) {
+        ISLE_SCOPE;
+        CHECK_ERR(isle_try(call_with_what_cannot_leave, isle_port_value(port), NULL),
+                  ISLE_EUNSENDABLE);
+        isle_future *future = isle_future_new();
+        isle_future_complete(future, isle_int(round));
+        CHECK_INT(isle_as_int(isle_await(future)), round);
+    }
+    isle_port_close(port);
+}
+
+static isle_value ask_whether_complete(isle_value future)
+{
+    return isle_bool(isle_future_is_complete(isle_as_pointer(future)));
+}
+
+static void look_at_both(void *context)
+{
+    isle_future *const *futures = context;
+    CHECK(isle_future_is_complete(futures[0]));
+    CHECK_ERR(isle_try(ask_whether_complete, isle_pointer(futures[1]), NULL), ISLE_ESTALE);
+    seen_values++;
+}
+
+TEST_ROOT(futures_and_deferred_tasks_of_a_scope_end_in_one_order)
+{
+    isle_future *futures[2];
+
+    for (int round = 0; round < 2; round++) {
+        ISLE_SCOPE;
+        futures[0] = isle_future_new();
+        isle_defer(look_at_both, futures);
+        futures[1] = isle_future_new();
+        for (int i = 0; i < 2; i++)
+            isle_future_complete(futures[i], isle_int(i));
+    }
+    CHECK_INT(seen_values, 2);
+}
+
 TEST_ROOT(an_error_that_nobody_observes_is_uncaught)
 {
     isle_receive_port *closed = isle_port_open();
