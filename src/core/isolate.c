@@ -149,6 +149,12 @@ static struct mailbox_limits mailbox_limits_of(const isle_options *options)
                                    limit_or(options->memory_max, SIZE_MAX)};
 }
 
+static bool mailbox_is_usual(const struct mailbox_limits *mailbox)
+{
+    return mailbox->messages == ISLE__MAILBOX_MESSAGES && mailbox->bytes == ISLE__MAILBOX_BYTES &&
+           mailbox->memory == SIZE_MAX;
+}
+
 /* What else is in its memory leaves its mailbox no room that is known to be wide. */
 static bool mailbox_is_exact(const struct mailbox_limits *mailbox)
 {
@@ -156,8 +162,7 @@ static bool mailbox_is_exact(const struct mailbox_limits *mailbox)
            isle__mailbox_is_narrow(mailbox->messages, mailbox->bytes);
 }
 
-static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options,
-                                  struct mailbox_limits mailbox)
+static void isolate_bound(struct isle__isolate *isolate, struct mailbox_limits mailbox)
 {
     atomic_store_explicit(&isolate->heap.limit, mailbox.memory, memory_order_relaxed);
     bool exactly = mailbox_is_exact(&mailbox);
@@ -170,6 +175,15 @@ static isle_err isolate_configure(struct isle__isolate *isolate, const isle_opti
     atomic_store_explicit(&isolate->limits, isle__room_of(mailbox.messages, whole),
                           memory_order_release);
     isolate->shows_all = exactly;
+}
+
+static isle_err isolate_configure(struct isle__isolate *isolate, const isle_options *options,
+                                  struct mailbox_limits mailbox)
+{
+    bool is_usual = mailbox_is_usual(&mailbox);
+    isolate->is_plain = is_usual && options->backend == ISLE_BACKEND_DEFAULT;
+    if (!is_usual)
+        isolate_bound(isolate, mailbox);
     isolate->errors_fatal = !options->errors_not_fatal;
     if (options->debug_name != NULL) {
         if (!isolate_set_name(isolate, options->debug_name, strlen(options->debug_name)))
@@ -245,7 +259,6 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     struct isle__isolate *isolate = isolate_begin(mailbox_is_exact(&mailbox));
     if (isolate == NULL)
         return ISLE_ENOMEM;
-    isolate->is_plain = false;
     isolate->backend = (uint8_t)options->backend;
     if (isle__backend_of(isolate)->turn != NULL)
         isolate->task.run = isle__backend_of(isolate)->turn;
@@ -309,16 +322,19 @@ static void isolate_release(struct isle__isolate *isolate)
     isle__heap_fini(&isolate->heap);
 }
 
-/* The end of the program may be reading the name. */
+/* The end of the program may be reading the name, under the lock. It has said that all are to stop
+ * before it begins: either it finds no name here, or it is seen and waited for. */
 static void isolate_forget_cold(struct isle__isolate *isolate)
 {
     struct isle__cold *cold = isle__isolate_has_cold(isolate);
     if (cold == NULL)
         return;
     char *name = atomic_load_explicit(&cold->debug_name, memory_order_relaxed);
-    isle__mutex_lock(&isle__program.lock);
-    atomic_store_explicit(&isolate->cold, NULL, memory_order_relaxed);
-    isle__mutex_unlock(&isle__program.lock);
+    (void)atomic_exchange_explicit(&isolate->cold, NULL, memory_order_seq_cst);
+    if (ISLE__UNLIKELY(atomic_load_explicit(&isle__program.stopping, memory_order_seq_cst))) {
+        isle__mutex_lock(&isle__program.lock);
+        isle__mutex_unlock(&isle__program.lock);
+    }
     if (name != NULL)
         isle__memory_free(name, strlen(name) + 1);
     isle__ending_fini(&cold->ending);
@@ -466,15 +482,31 @@ static bool isolate_has_only_a_port(const struct isle__isolate *isolate, size_t 
            isle__handle_at(&isolate->handles, ISLE__HANDLE_PORT, 1) != NULL;
 }
 
-/* It has entered, and nothing but what every life has, a port, and the answer of a run. */
+/* Nothing in its rare half, but monitors perhaps. */
+static bool isolate_is_cold_bare(const struct isle__isolate *isolate)
+{
+    const struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL)
+        return true;
+    uintptr_t has = (uintptr_t)cold->timers | (uintptr_t)cold->watches | (uintptr_t)cold->pauses |
+                    (uintptr_t)cold->exit_listeners.first | (uintptr_t)cold->error_listeners.first |
+                    (uintptr_t)cold->links.first | (uintptr_t)cold->taken.replies |
+                    (uintptr_t)cold->final_mail | (uintptr_t)cold->library |
+                    (uintptr_t)cold->own_worker | (uintptr_t)cold->wall |
+                    (uintptr_t)cold->clock.isolate;
+    return has == 0 && !cold->ending.is_known;
+}
+
+/* It has entered, and nothing but what every life has, a port, the answer of a run, and monitors.
+ */
 static bool isolate_is_bare(const struct isle__isolate *isolate)
 {
     const struct isle__heap *heap = &isolate->heap;
     size_t used = atomic_load_explicit(&heap->used, memory_order_relaxed);
-    if (!isolate->is_plain || !isolate->entered || isolate->failed ||
-        isle__isolate_has_cold(isolate) != NULL || isolate->inbox != NULL ||
-        isolate->suspended != NULL || isolate->microtasks != NULL || isolate->pending != NULL ||
-        isolate->abandoned != NULL || heap->frames != NULL || heap->has_kept)
+    if (!isolate->is_plain || isolate->is_root || !isolate->entered || isolate->failed ||
+        !isolate_is_cold_bare(isolate) || isolate->inbox != NULL || isolate->suspended != NULL ||
+        isolate->microtasks != NULL || isolate->pending != NULL || isolate->abandoned != NULL ||
+        heap->frames != NULL || heap->has_kept)
         return false;
     if (isolate->default_state == ISLE__DEFAULT_UNASKED && isolate->orphans != NULL)
         return false;
@@ -494,6 +526,7 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
         isle__mail_post_reserved(isolate->run_mail);
         isolate->run_mail = NULL;
     }
+    struct isle__listeners monitors = isle__monitors_take(isolate);
     isle__slot_rest(isolate->id);
     if (atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) != 0)
         isle__ports_fini(isolate);
@@ -506,7 +539,10 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
     isle__names_ended(isolate);
     struct isle__listeners late = isolate_close_control(isolate);
     isle__heap_set_current(NULL);
+    isolate_forget_cold(isolate);
     isle__body_give(isolate);
+    if (monitors.first != NULL)
+        listeners_tell(&monitors);
     if (ISLE__UNLIKELY(late.first != NULL))
         listeners_tell(&late);
     isle__tally_add(ISLE__TALLY_ENDED);
@@ -574,21 +610,27 @@ isle_isolate isle_current(void)
 
 const char *isle__isolate_given_name(const struct isle__isolate *isolate)
 {
-    const struct isle__cold *cold = atomic_load_explicit(&isolate->cold, memory_order_acquire);
+    /* seq_cst: see isolate_forget_cold. */
+    const struct isle__cold *cold = atomic_load_explicit(&isolate->cold, memory_order_seq_cst);
     return cold == NULL ? NULL : atomic_load_explicit(&cold->debug_name, memory_order_acquire);
 }
 
 size_t isle__default_name(uint64_t id, char *text)
 {
     static const char word[] = "isolate-";
-    char digits[20];
-    size_t count = 0, length = sizeof word - 1;
-    do
-        digits[count++] = (char)('0' + id % 10);
-    while ((id /= 10) != 0);
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    char digits[20]; /* the number is at their end */
+    size_t begin = sizeof digits, length = sizeof word - 1;
+    for (; id >= 100; id /= 100)
+        memcpy(digits + (begin -= 2), pairs + id % 100 * 2, 2);
+    memcpy(digits + (begin -= 2), pairs + id * 2, 2);
+    begin += id < 10;
     memcpy(text, word, length);
-    while (count > 0)
-        text[length++] = digits[--count];
+    memcpy(text + length, digits + begin, sizeof digits - begin);
+    length += sizeof digits - begin;
     text[length] = '\0';
     return length;
 }

@@ -159,7 +159,7 @@ struct isle__isolate {
             bool shows_all : 1;        /* what it took out of its mailbox: the limits are narrow */
             bool polled : 1;           /* nothing in the inbox is for a port without a handler */
             bool is_paused : 1;        /* cold has why */
-            bool is_plain : 1;         /* born without options */
+            bool is_plain : 1;         /* nothing that its birth set outlasts a bare end */
             bool lets_in : 1;          /* mail waits for room in its mailbox (gate.c) */
             uint8_t default_state : 2; /* isle__default_state */
         };

@@ -3,7 +3,7 @@
  *
  * The relation is a listener of the isolate (listener.c) whose mail was made with it, a whole end
  * message, so that telling needs no memory: the numbers are written into it. The only text that it
- * has room for is the name of who was given none, which it does not show before. Where there is
+ * has room for is the name of who was given none, which is written with them. Where there is
  * more to say, a message with the texts is made in its place, if there is memory for them. What
  * nobody can tell any more keeps what it was made with: lost, and no name.
  *
@@ -70,28 +70,29 @@ static void end_rewrite(struct isle__mail *mail, const isle_end *end)
     written->memory_peak = end->memory_peak;
 }
 
-/* The name lacks its first letter until it may be shown: that is END_NAME_BEGIN, of any. */
-#define END_NAME_BEGIN 'i'
+/* Of who was given none, as it would be called; there is room for it. */
+static void end_write_name(struct isle__mail *mail)
+{
+    const isle_end *end = end_in(mail);
+    (void)isle__default_name(end->isolate.control_port.id & ~ISLE__ID_CONTROL,
+                             (char *)(uintptr_t)end->debug_name);
+}
 
 struct isle__mail *isle__end_make(uint64_t control_port, uint64_t port)
 {
-    char name[ISLE__DEFAULT_NAME_MAX];
-    isle_end end = {
-        .isolate.control_port = {control_port},
-        .reason = ISLE_LOST,
-        .text = "",
-        .debug_name = name,
-    };
-    (void)isle__default_name(control_port & ~ISLE__ID_CONTROL, name);
     struct isle__parcel parcel;
-    isle_err err;
-    if (!isle__parcel_struct(NULL, &isle__end_type, &end, sizeof(struct isle__mail), &parcel,
-                             &err) ||
-        err != ISLE_OK)
+    char *name;
+    isle_end *end = isle__parcel_room(&isle__end_type, ISLE__DEFAULT_NAME_MAX + 1,
+                                      sizeof(struct isle__mail), &parcel, &name);
+    if (end == NULL)
         return NULL;
-    struct isle__mail *mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, port);
-    *(char *)(uintptr_t)end_in(mail)->debug_name = '\0';
-    return mail;
+    memset(end, 0, sizeof *end);
+    end->isolate.control_port.id = control_port;
+    end->reason = ISLE_LOST;
+    end->text = name + ISLE__DEFAULT_NAME_MAX;
+    end->debug_name = name;
+    name[0] = name[ISLE__DEFAULT_NAME_MAX] = '\0';
+    return isle__mail_of(&parcel, ISLE__MAIL_DATA, port);
 }
 
 void isle__end_tell(struct isle__mail **mail, const isle_end *end)
@@ -99,7 +100,7 @@ void isle__end_tell(struct isle__mail **mail, const isle_end *end)
     char name[ISLE__DEFAULT_NAME_MAX];
     isle_end said = *end;
     if (end->debug_name == NULL && end->text[0] == '\0') {
-        *(char *)(uintptr_t)end_in(*mail)->debug_name = END_NAME_BEGIN;
+        end_write_name(*mail);
         end_rewrite(*mail, end);
         return;
     }

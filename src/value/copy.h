@@ -125,6 +125,10 @@ bool isle__parcel_leaf(struct isle__heap *heap, const struct isle__cell *source,
                        struct isle__parcel *ret_parcel, isle_err *ret_err);
 bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const void *object,
                          size_t header_size, struct isle__parcel *ret_parcel, isle_err *ret_err);
+/* A struct of this type as a parcel, neither it nor the `behind` bytes after it written yet: all
+ * that it leads to lies there. Of a type without values. NULL: out of memory. */
+void *isle__parcel_room(const isle_type *type, size_t behind, size_t header_size,
+                        struct isle__parcel *ret_parcel, char **ret_behind);
 /* A string, a number or a transferable from one scope of the heap to another, as
  * isle__copy_to_scope. */
 bool isle__leaf_to_scope(struct isle__heap *heap, struct isle__scope *scope,

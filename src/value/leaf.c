@@ -371,6 +371,30 @@ static void leaf_parts(const struct leaf_struct *leaf, char *to, char *behind,
     }
 }
 
+static inline char *leaf_object(const isle_type *type, size_t header_size, size_t behind,
+                                struct isle__parcel *ret_parcel)
+{
+    size_t head = isle__copy_round(sizeof(struct isle__object_cell));
+    struct isle__object_cell *cell = (struct isle__object_cell *)leaf_single(
+        header_size, head + isle__copy_round(type->size) + behind, ret_parcel);
+    if (cell == NULL)
+        return NULL;
+    cell->cell = (struct isle__cell){.kind = ISLE_OBJECT};
+    cell->type = type;
+    cell->object = (char *)cell + head;
+    leaf_place(ret_parcel, &cell->cell);
+    return cell->object;
+}
+
+void *isle__parcel_room(const isle_type *type, size_t behind, size_t header_size,
+                        struct isle__parcel *ret_parcel, char **ret_behind)
+{
+    char *object = leaf_object(type, header_size, behind, ret_parcel);
+    if (object != NULL)
+        *ret_behind = object + isle__copy_round(type->size);
+    return object;
+}
+
 bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const void *object,
                          size_t header_size, struct isle__parcel *ret_parcel, isle_err *ret_err)
 {
@@ -388,19 +412,11 @@ bool isle__parcel_struct(struct isle__heap *heap, const isle_type *type, const v
         if (!leaf_field(&leaf, &type->fields[i]))
             return false;
     }
-    size_t head = isle__copy_round(sizeof(struct isle__object_cell));
-    size_t size = isle__copy_round(type->size);
-    struct isle__object_cell *cell = (struct isle__object_cell *)isle__parcel_single(
-        header_size, head + size + leaf.behind, ret_parcel);
-    *ret_err = cell == NULL ? ISLE_ENOMEM : ISLE_OK;
-    if (cell == NULL)
+    char *to = leaf_object(type, header_size, leaf.behind, ret_parcel);
+    *ret_err = to == NULL ? ISLE_ENOMEM : ISLE_OK;
+    if (to == NULL)
         return true;
-    char *to = (char *)cell + head;
-    cell->cell = (struct isle__cell){.kind = ISLE_OBJECT};
-    cell->type = type;
-    cell->object = to;
-    leaf_place(ret_parcel, &cell->cell);
     leaf_fields(&leaf, to);
-    leaf_parts(&leaf, to, to + size, ret_parcel);
+    leaf_parts(&leaf, to, to + isle__copy_round(type->size), ret_parcel);
     return true;
 }
