@@ -63,7 +63,7 @@ ISLE_API isle_topic isle_topic_open(const isle_topic_options *options);
 ISLE_API void isle_topic_close(isle_topic topic);
 /* As isle_send: throws ISLE_EUNSENDABLE, ISLE_EFULL (the mailbox of the topic's isolate),
  * ISLE_EINVAL (no right to publish); to a topic that is closed: nothing. Never waits for
- * subscribers. */
+ * subscribers; one whose mailbox it never has room in misses it. */
 ISLE_API void isle_topic_publish(isle_topic topic, isle_value message);
 /* For messages: a list of two ports. The second throws ISLE_ETYPE, ISLE_EINVAL on anything else. */
 ISLE_API isle_value isle_topic_value(isle_topic topic);

@@ -52,13 +52,15 @@ struct subscriber {
     isle_capability token;
     uint64_t place, missed;
     uint64_t batch_place; /* where the batch of a busy one begins */
+    uint64_t asked_place; /* behind the message for which it was asked whether it ever has room */
     uint64_t max_behind;  /* UINT64_MAX: as many as there are */
     isle_lag lag;
     enum subscriber_state state;
-    isle_future *batch; /* of a busy one */
+    isle_future *batch; /* of a busy one, or the question for room */
     unsigned narrow;    /* what a batch may hold is so often halved: it found no room */
     unsigned answers;   /* since it was halved or doubled */
     unsigned on_way;    /* batches of which it has yet to hear: until then it is not freed */
+    bool is_narrowest;  /* a wall has refused a message alone */
     isle_err end;       /* it is to be told, and then it is gone */
 };
 
@@ -233,7 +235,8 @@ static void batch_answered(isle_value answer, void *context)
  * rest was missed. */
 static void batch_refused(struct subscriber *subscriber)
 {
-    (void)batch_narrow(subscriber, subscriber->place - subscriber->batch_place);
+    subscriber->is_narrowest =
+        !batch_narrow(subscriber, subscriber->place - subscriber->batch_place);
     subscriber_move(subscriber, subscriber->batch_place);
     subscriber_refused(subscriber);
 }
@@ -267,21 +270,23 @@ static void batch_lost(isle_value error, void *context)
 struct batch {
     struct subscriber *subscriber;
     uint64_t end; /* the number behind its last message */
+    bool is_alone;
 };
 
-static isle_value batch_build(struct batch *batch)
+static isle_value batch_build(struct batch *batch, isle_capability token)
 {
     const struct subscriber *subscriber = batch->subscriber;
     const struct topic *topic = subscriber->topic;
     isle_value list = isle_list();
     isle_list_add(list, isle_int(subscriber->number));
-    isle_list_add(list, isle_capability_value(subscriber->token));
+    isle_list_add(list, isle_capability_value(token));
     isle_list_add(list, isle_int((int64_t)subscriber->missed));
     isle_list_add(list, isle_int(subscriber->end));
     size_t bytes = 0, count = 0;
     for (batch->end = subscriber->place; batch->end < topic->end; batch->end++) {
         const struct entry *entry = log_at(topic, batch->end);
-        if (subscriber->end != ISLE_OK || count == (size_t)BATCH_MESSAGES >> subscriber->narrow ||
+        if (subscriber->end != ISLE_OK || (batch->is_alone && count == 1) ||
+            count == (size_t)BATCH_MESSAGES >> subscriber->narrow ||
             (count > 0 && bytes + entry->size > BATCH_BYTES >> subscriber->narrow))
             break;
         isle_list_add(list, entry->message);
@@ -295,7 +300,8 @@ static isle_value batch_send(isle_value argument)
 {
     struct batch *batch = isle_as_pointer(argument);
     struct subscriber *subscriber = batch->subscriber;
-    subscriber->batch = isle_call(subscriber->port, batch_build(batch), ISLE_FOREVER);
+    isle_value list = batch_build(batch, subscriber->token);
+    subscriber->batch = isle_call(subscriber->port, list, ISLE_FOREVER);
     subscriber->state = SUBSCRIBER_BUSY;
     isle_then(subscriber->batch, batch_answered, batch_lost, subscriber);
     subscriber->on_way++;
@@ -348,13 +354,10 @@ static void subscriber_refused(struct subscriber *subscriber)
         (void)!isle_try(retry_start, isle_pointer(topic), NULL);
 }
 
-/* What he has missed is told with the next batch, or ends it. */
-static void subscriber_catch_up(struct subscriber *subscriber)
+/* He is sent nothing before that place. What he has missed is told with the next batch, or ends it.
+ */
+static void subscriber_skip(struct subscriber *subscriber, uint64_t place)
 {
-    const struct topic *topic = subscriber->topic;
-    uint64_t place = subscriber->place < topic->first ? topic->first : subscriber->place;
-    if (topic->end - place > subscriber->max_behind)
-        place = topic->end - subscriber->max_behind;
     uint64_t missed = place - subscriber->place;
     if (missed == 0)
         return;
@@ -365,15 +368,109 @@ static void subscriber_catch_up(struct subscriber *subscriber)
         subscriber->end = ISLE_EFULL;
 }
 
-/* To one that is not busy: what there is for him, or, to a probe, a batch of nothing. */
-static void subscriber_send(struct subscriber *subscriber, bool is_probe)
+static void subscriber_catch_up(struct subscriber *subscriber)
+{
+    const struct topic *topic = subscriber->topic;
+    uint64_t place = subscriber->place < topic->first ? topic->first : subscriber->place;
+    if (topic->end - place > subscriber->max_behind)
+        place = topic->end - subscriber->max_behind;
+    subscriber_skip(subscriber, place);
+}
+
+/* --- a message that alone finds no room */
+
+static void room_asked(isle_value nothing, void *context)
+{
+    struct subscriber *subscriber = context;
+    (void)nothing;
+    subscriber->on_way--;
+    if (subscriber->topic == NULL)
+        subscriber_free(subscriber);
+    else if (subscriber->state == SUBSCRIBER_BUSY && subscriber->on_way == 0)
+        subscriber_refused(subscriber);
+}
+
+/* He never has room for it, if the log still holds it. */
+static void room_lacks(struct subscriber *subscriber)
+{
+    if (subscriber->place + 1 == subscriber->asked_place &&
+        subscriber->place >= subscriber->topic->first)
+        subscriber_skip(subscriber, subscriber->asked_place);
+}
+
+static void room_lost(isle_value error, void *context)
+{
+    struct subscriber *subscriber = context;
+    struct topic *topic = subscriber->topic;
+    isle_err err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ETHROWN;
+    subscriber->on_way--;
+    if (topic == NULL) {
+        subscriber_free(subscriber);
+        return;
+    }
+    if (subscriber->end != ISLE_OK)
+        return;
+    subscriber->state = SUBSCRIBER_IDLE;
+    if (err == ISLE_ECLOSED) {
+        subscriber_leave(subscriber);
+        return;
+    }
+    if (err == ISLE_EFULL)
+        room_lacks(subscriber);
+    subscriber_refused(subscriber);
+    log_trim(topic);
+}
+
+/* The same batch with a token that is none of his, so that he drops it. */
+static isle_value room_ask(isle_value argument)
+{
+    struct batch *batch = isle_as_pointer(argument);
+    struct subscriber *subscriber = batch->subscriber;
+    isle_value list = batch_build(batch, isle_capability_new());
+    subscriber->batch = isle_send_wait(subscriber->port, list, ISLE_FOREVER);
+    subscriber->state = SUBSCRIBER_BUSY;
+    isle_then(subscriber->batch, room_asked, room_lost, subscriber);
+    subscriber->on_way++;
+    return isle_null();
+}
+
+/* Of a message alone that found no room: whether it ever does, is asked once. True: it does not, or
+ * that is on its way. */
+static bool subscriber_asks_for_room(struct subscriber *subscriber)
+{
+    ISLE_SCOPE;
+    struct batch batch = {.subscriber = subscriber, .is_alone = true};
+    uint64_t behind = subscriber->place + 1;
+    if (subscriber->asked_place == behind)
+        return false;
+    subscriber->asked_place = behind;
+    isle_err err = isle_try(room_ask, isle_pointer(&batch), NULL);
+    if (err == ISLE_EFULL)
+        room_lacks(subscriber);
+    else if (err != ISLE_OK && subscriber->state == SUBSCRIBER_BUSY) { /* asked, and not heard */
+        isle_future_cancel(subscriber->batch);
+        subscriber->state = SUBSCRIBER_IDLE;
+        return false;
+    }
+    return err == ISLE_OK || err == ISLE_EFULL;
+}
+
+/* True: once more, a message was passed over. */
+static bool subscriber_try(struct subscriber *subscriber, bool is_probe)
 {
     struct batch batch = {.subscriber = subscriber};
     subscriber_catch_up(subscriber);
     subscriber->state = SUBSCRIBER_IDLE;
-    if (subscriber->place == subscriber->topic->end && subscriber->end == ISLE_OK && !is_probe)
-        return;
-    if (batch_try(&batch) != ISLE_OK) {
+    bool has_mail = subscriber->place < subscriber->topic->end && subscriber->end == ISLE_OK;
+    if (!has_mail && subscriber->end == ISLE_OK && !is_probe)
+        return false;
+    bool is_narrowest = has_mail && subscriber->is_narrowest;
+    isle_err err = is_narrowest ? ISLE_EFULL : batch_try(&batch);
+    subscriber->is_narrowest = false;
+    if (err == ISLE_EFULL && (is_narrowest || batch.end == subscriber->place + 1) &&
+        subscriber_asks_for_room(subscriber))
+        return subscriber->state != SUBSCRIBER_BUSY;
+    if (err != ISLE_OK) {
         if (subscriber->state == SUBSCRIBER_BUSY) { /* sent, and no memory to hear of it */
             isle_future_cancel(subscriber->batch);
             subscriber->end = ISLE_ENOMEM;
@@ -385,6 +482,14 @@ static void subscriber_send(struct subscriber *subscriber, bool is_probe)
         subscriber->batch_place = subscriber->place;
         subscriber_move(subscriber, batch.end);
     }
+    return false;
+}
+
+/* To one that is not busy: what there is for him, or, to a probe, a batch of nothing. */
+static void subscriber_send(struct subscriber *subscriber, bool is_probe)
+{
+    while (subscriber_try(subscriber, is_probe))
+        ;
 }
 
 /* --- publishing */

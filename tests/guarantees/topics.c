@@ -338,6 +338,39 @@ TEST_ROOT(a_backlog_wider_than_the_mailbox_comes_in_parts)
     isle_port_close(port);
 }
 
+static void hear_what_there_is_room_for(isle_value list)
+{
+    isle_subscription *subscription = isle_topic_subscribe(topic_of(list), NULL);
+
+    tell(list, isle_bool(true));
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(isle_as_int(next_of(subscription)), i);
+    CHECK_UINT(isle_subscription_missed(subscription), 2);
+    isle_subscription_close(subscription);
+    tell(list, isle_bool(true));
+}
+
+/* What is larger than his mailbox holds up nothing. */
+TEST_ROOT(a_message_that_never_fits_is_missed)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_topic topic = isle_topic_open(NULL);
+
+    isle_spawn(hear_what_there_is_room_for, given(topic, port),
+               &(isle_options){.mailbox_max_bytes = 65536});
+    CHECK(isle_as_bool(isle_port_receive(port)));
+    wait_for_subscribers(topic, 1);
+    for (int i = 0; i < 3; i++) {
+        isle_topic_publish(topic, isle_int(i));
+        if (i < 2)
+            isle_topic_publish(topic, isle_bytes(NULL, 100000));
+    }
+    CHECK(isle_as_bool(isle_port_receive(port)));
+    CHECK_UINT(isle_topic_read_counts(topic).missed, 2);
+    isle_topic_close(topic);
+    isle_port_close(port);
+}
+
 struct unknown {
     int number;
 };
