@@ -26,6 +26,12 @@
  * alone, behind those. So between a stream's items and other messages of its writer no order is
  * promised.
  *
+ * The window in items holds whoever writes: a writer that sends more ends its stream, and at most
+ * 16 messages beside the window wait. In bytes the writer keeps to it, which knows what its
+ * messages weigh; one that lies (code behind a wall that is not this library's) is bounded by the
+ * reader's mailbox (isle_options.mailbox_max_bytes). What is not the writer's is dropped and leaves
+ * nothing with the reader.
+ *
  * Handles belong to the isolate that opened them: one that is over, or another isolate's, throws
  * ISLE_ESTALE. */
 #ifndef ISLE_STREAM_H

@@ -436,14 +436,44 @@ static isle_err stream_receive(struct stream **stream, int64_t timeout_ns, isle_
     return err;
 }
 
-/* As isle_stream_try_read. */
+struct stream_step {
+    struct stream *stream; /* NULL afterwards: it was closed */
+    int64_t timeout_ns;
+    bool is_item; /* what came */
+};
+
+/* The next message, whatever it is. */
+static isle_err stream_step(struct stream_step *step, isle_value *ret_item)
+{
+    isle_value message;
+    isle_err err = stream_receive(&step->stream, step->timeout_ns, &message);
+    if (step->stream == NULL)
+        return isle__fail(ISLE_ECLOSED, "the stream was closed");
+    if (err == ISLE_OK)
+        step->is_item = stream_take(step->stream, message, ret_item);
+    return err;
+}
+
+static isle_value stream_step_apart(isle_value pointer)
+{
+    isle_value item = isle_null();
+    if (stream_step(isle_as_pointer(pointer), &item) != ISLE_OK)
+        isle_throw(isle_last_error());
+    return item;
+}
+
+/* As isle_stream_try_read. From the second message on each is received in a scope of its own, out
+ * of which an item alone comes: what is dropped takes no memory of who waits, and an item that is
+ * there at once is not moved. */
 static isle_err stream_read(struct stream *stream, int64_t timeout_ns, isle_value *ret_item)
 {
+    struct stream_step step = {.stream = stream};
+    isle_value item;
+    bool is_first = true;
     int64_t until = timeout_ns > 0 && timeout_ns < ISLE_FOREVER - isle_now_ns()
                         ? isle_now_ns() + timeout_ns
                         : ISLE_FOREVER;
-    for (;;) {
-        isle_value message;
+    for (;; is_first = false) {
         if (stream_next_held(stream, ret_item))
             return ISLE_OK;
         stream_settle(stream);
@@ -451,13 +481,14 @@ static isle_err stream_read(struct stream *stream, int64_t timeout_ns, isle_valu
             return stream_over(stream);
         if (until != ISLE_FOREVER)
             timeout_ns = until > isle_now_ns() ? until - isle_now_ns() : 0;
-        isle_err err = stream_receive(&stream, timeout_ns, &message);
-        if (stream == NULL)
-            return isle__fail(ISLE_ECLOSED, "the stream was closed");
-        if (err != ISLE_OK)
+        step.timeout_ns = timeout_ns;
+        isle_err err = is_first ? stream_step(&step, &item)
+                                : isle_try(stream_step_apart, isle_pointer(&step), &item);
+        if (err == ISLE_OK && step.is_item)
+            *ret_item = item;
+        if (err != ISLE_OK || step.is_item)
             return err;
-        if (stream_take(stream, message, ret_item))
-            return ISLE_OK;
+        stream = step.stream;
     }
 }
 

@@ -993,6 +993,35 @@ TEST_ROOT(a_flood_does_not_wait_in_the_mailbox_until_it_is_read)
     isle_port_close(forger.credit);
 }
 
+/* [sink]: what is dropped, and then one item. */
+static void send_junk_then_write(isle_value message)
+{
+    enum { JUNK = 300 };
+    isle_value sink = isle_list_get(message, 0);
+    isle_send_port to = isle_as_port(isle_list_get(sink, 0));
+    for (int i = 0; i < JUNK; i++) {
+        ISLE_SCOPE;
+        isle_await(isle_send_wait(to, isle_bytes(NULL, 65536), ISLE_FOREVER));
+    }
+    isle_writer *writer = isle_stream_writer(sink);
+    isle_stream_put(writer, isle_string("the item"));
+    isle_stream_end(writer);
+}
+
+TEST_ROOT(what_is_dropped_takes_no_memory_of_who_waits)
+{
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_value item;
+    size_t before = isle_memory_used();
+    isle_spawn(send_junk_then_write, isle_pack("[o]", isle_stream_sink(stream)), NULL);
+    CHECK(isle_stream_read(stream, &item));
+    CHECK_STRING(isle_as_string(item), "the item");
+    CHECK(isle_memory_used() < before + (1 << 20));
+    CHECK(!isle_stream_read(stream, &item));
+    isle_stream_close(stream);
+    settle();
+}
+
 static isle_err after_forged(int64_t word, isle_value payload)
 {
     isle_stream *stream = isle_stream_open(NULL);
