@@ -61,9 +61,14 @@ ISLE_API void isle__port_stats_read(const isle_receive_port *port, isle_port_sta
  * delivered and every argument, transferables included, is as before. */
 ISLE_API void isle_send(isle_send_port port, isle_value message);
 ISLE_API ISLE_MUST_CHECK isle_err isle_try_send(isle_send_port port, isle_value message);
-/* As isle_try_send; *ret_size is what it weighs in the receiver's mailbox, in bytes. */
+/* As isle_try_send; *ret_size is what it weighs in the receiver's mailbox, in bytes; of what that
+ * has refused (ISLE_EFULL) as well. */
 ISLE_API ISLE_MUST_CHECK isle_err isle_try_send_sized(isle_send_port port, isle_value message,
                                                       size_t *ret_size);
+
+/* Whether a message that weighs so many bytes could ever be let in there, as far as is known on
+ * this side of a wall. The library's own. */
+ISLE_API bool isle__port_could_hold(isle_send_port port, size_t size);
 
 /* Sends with a reply port and completes with the first reply; ISLE_ETIMEDOUT after timeout_ns
  * (ISLE_FOREVER: no limit), ISLE_ECLOSED when the receiver is known to have ended: before it took

@@ -105,7 +105,9 @@ ISLE_API isle_writer *isle_stream_writer(isle_value sink);
 /* Writes an item, copied as isle_send does. Throws ISLE_EFULL while there is no credit, or the
  * reader's mailbox is full of what others sent, ISLE_EUNSENDABLE, and when the stream is over why
  * it is: ISLE_ECANCELED (the reader has closed it), ISLE_ECLOSED (the reader has ended), ISLE_EUSED
- * (another writer was first). The item was not taken then. Returns isle_stream_ready. */
+ * (another writer was first). ISLE_ERANGE: the reader's mailbox could never hold the item (of one
+ * behind whose wall the writer is, that is not known here: such an item ends the stream, with
+ * ISLE_EFULL). The item was not taken then. Returns isle_stream_ready. */
 ISLE_API isle_future *isle_stream_write(isle_writer *writer, isle_value item);
 ISLE_API ISLE_MUST_CHECK isle_err isle_stream_try_write(isle_writer *writer, isle_value item);
 /* Complete, with null, while an item can be written; else completes when one can, or with the error

@@ -548,13 +548,26 @@ void isle__gate_withdraw(struct isle__isolate *isolate, uint64_t target, uint64_
 }
 
 /* It could not be let in if all were empty. */
-static bool waiting_is_too_large(const struct isle__waiting *waiting, const struct isle__gate *gate)
+static bool size_is_too_large(struct isle__isolate *isolate, const struct isle__gate *gate,
+                              size_t size)
 {
-    uint64_t amount = isle__room_of(1, isle__mail_size(waiting->mail));
-    uint64_t limits = atomic_load_explicit(&waiting->isolate->limits, memory_order_relaxed);
-    size_t memory = atomic_load_explicit(&waiting->isolate->heap.limit, memory_order_relaxed);
-    return !amount_fits(0, amount, limits) || isle__mail_size(waiting->mail) > memory ||
+    uint64_t amount = isle__room_of(1, size);
+    uint64_t limits = atomic_load_explicit(&isolate->limits, memory_order_relaxed);
+    size_t memory = atomic_load_explicit(&isolate->heap.limit, memory_order_relaxed);
+    return !amount_fits(0, amount, limits) || size > memory ||
            (gate != NULL && gate->is_bound && !amount_fits(0, amount, gate->bounds.most));
+}
+
+bool isle__gate_could_hold(uint64_t target, size_t size)
+{
+    const struct isle__slot *slot = isle__slot_find(target);
+    if (slot == NULL)
+        return true;
+    struct isle__isolate *isolate = atomic_load_explicit(&slot->isolate, memory_order_relaxed);
+    struct gate_part *part = part_lock(isolate);
+    bool is_too_large = size_is_too_large(isolate, gate_find(part, target), size);
+    isle__mutex_unlock(&part->lock);
+    return !is_too_large || isle__slot_changed(slot, target);
 }
 
 static bool waiting_enters(struct isle__waiting *waiting, struct isle__gate *gate)
@@ -594,7 +607,7 @@ static isle_err line_up(struct gate_part *part, struct isle__waiting *waiting,
     struct isle__gate *gate = gate_find(part, target);
     if (isle__slot_changed(slot, target))
         return ISLE_ECLOSED;
-    if (waiting_is_too_large(waiting, gate))
+    if (size_is_too_large(isolate, gate, isle__mail_size(waiting->mail)))
         return ISLE_EFULL;
     *ret_is_in = !waits && waiting_enters(waiting, gate);
     if (*ret_is_in)

@@ -68,6 +68,8 @@ enum isle__gate_way isle__gate_enter(struct isle__isolate *isolate, uint64_t tar
                                      uint64_t amount);
 /* What was counted, and the mailbox has refused. */
 void isle__gate_withdraw(struct isle__isolate *isolate, uint64_t target, uint64_t amount);
+/* Mail of so many bytes, if nothing else were there; true as well if nobody has the target. */
+bool isle__gate_could_hold(uint64_t target, size_t size);
 /* Lets the mail in, or puts it into the line; nobody may be behind it in either case. ISLE_OK: it
  * is in the mailbox, or in line. Else the mail is the caller's: ISLE_EFULL, it is
  * larger than what the port or the mailbox may ever hold; ISLE_ECLOSED; ISLE_ENOMEM. `waits`: not

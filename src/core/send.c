@@ -5,6 +5,7 @@
 #include "core/activity.h"
 #include "core/control.h"
 #include "core/due.h"
+#include "core/gate.h"
 #include "core/isolate.h"
 #include "core/mail.h"
 #include "core/promise.h"
@@ -82,14 +83,14 @@ static isle_err sending_run(const struct sending *sending)
     isle__mail_set_reply(mail, sending->reply);
     mail->due = sending->due;
     struct isle__isolate *receiver;
+    if (sending->ret_size != NULL)
+        *sending->ret_size = parcel.size;
     if (isle__mail_admit(mail, &receiver) != ISLE_OK) {
         isle__parcel_undo(&parcel);
         return sending_full(sending->function);
     }
     isle__parcel_commit(&parcel);
     mail->parcel = parcel;
-    if (sending->ret_size != NULL)
-        *sending->ret_size = parcel.size;
     isle__mail_push(mail, receiver);
     sending_done(sending->isolate);
     return ISLE_OK;
@@ -145,9 +146,14 @@ isle_err isle_try_send_sized(isle_send_port port, isle_value message, size_t *re
                               .ret_size = ret_size};
     size_t bare = ISLE__MAIL_BARE_SIZE;
     err = sending_run(&sending);
-    if (err == ISLE_OK && isle__travels_bare(message))
+    if ((err == ISLE_OK || err == ISLE_EFULL) && isle__travels_bare(message))
         *ret_size = bare;
     return err;
+}
+
+bool isle__port_could_hold(isle_send_port port, size_t size)
+{
+    return isle__gate_could_hold(port.id, size);
 }
 
 void isle_send_with_reply(isle_send_port port, isle_value message, isle_send_port reply)

@@ -73,8 +73,8 @@ size_t isle__batch_size_of(isle_value item)
 
 bool isle__batch_reserve(struct isle__batch *batch, size_t size)
 {
-    return batch->size + size <= ISLE__BATCH_BYTES_MAX &&
-           batch->value_count < ISLE__BATCH_VALUES_MAX && batch_has(batch, batch->size + size);
+    return batch->size + size <= batch->most && batch->value_count < ISLE__BATCH_VALUES_MAX &&
+           batch_has(batch, batch->size + size);
 }
 
 static void batch_add_double(struct isle__batch *batch, double number)

@@ -37,6 +37,7 @@ struct isle__batch {
     uint8_t *bytes; /* isle_alloc's */
     size_t at;      /* the reader's: of the next record */
     size_t size, capacity;
+    size_t most;  /* the writer's: bytes that it may come to, ISLE__BATCH_BYTES_MAX at most */
     size_t count; /* items in it; the reader's: that are left */
     size_t value_at, value_count;
     isle_value values[ISLE__BATCH_VALUES_MAX];

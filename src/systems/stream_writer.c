@@ -32,7 +32,10 @@
 #include "systems/stream_batch.h"
 #include "value/failure.h"
 
-enum { WRITER_MARKS = 8 };
+enum {
+    WRITER_MARKS = 8,
+    WRITER_BATCH_BESIDE = 2048 /* bytes of a message with a batch beside its records */
+};
 
 struct writer_mark {
     uint64_t items, bytes; /* sent by then */
@@ -270,7 +273,7 @@ static isle_err writer_send(struct writer_message *message)
 }
 
 /* The item alone; or, with NULL, the batch. */
-static isle_err writer_send_items(struct writer *writer, const isle_value *item)
+static isle_err writer_send_items(struct writer *writer, const isle_value *item, size_t *ret_size)
 {
     size_t count = item != NULL ? 1 : writer->batch.count;
     bool asks = writer_should_ask(writer, count);
@@ -280,6 +283,7 @@ static isle_err writer_send_items(struct writer *writer, const isle_value *item)
     else
         message.word = asks ? ISLE__STREAM_BATCH_ASKING : ISLE__STREAM_BATCH;
     isle_err err = writer_send(&message);
+    *ret_size = message.size;
     if (err != ISLE_OK)
         return err;
     writer->sent += count;
@@ -291,10 +295,11 @@ static isle_err writer_send_items(struct writer *writer, const isle_value *item)
 
 static isle_err writer_send_batch(struct writer *writer)
 {
+    size_t size;
     writer->quick = 0;
     if (writer->batch.count == 0)
         return ISLE_OK;
-    isle_err err = writer_send_items(writer, NULL);
+    isle_err err = writer_send_items(writer, NULL, &size);
     if (err == ISLE_OK)
         isle__batch_clear(&writer->batch);
     return err;
@@ -475,7 +480,8 @@ static void writer_set_quick(struct writer *writer)
     uint64_t credit = writer->items_max - (writer->taken - writer->was_read);
     uint64_t bytes = writer->bytes_max - writer_bytes_ahead(writer);
     writer->quick = writer_least(writer->batch_max - batch->count, credit) - 1;
-    writer->quick_bytes = writer_least(batch->capacity - batch->size, bytes - 1);
+    size_t most = writer_least(batch->capacity, batch->most);
+    writer->quick_bytes = writer_least(most - batch->size, bytes - 1);
 }
 
 /* Why an item could not be taken. What no later try would change is the program's to know; a full
@@ -490,9 +496,12 @@ static isle_err writer_untaken(struct writer *writer, isle_err err)
 /* Alone, behind all that was gathered. */
 static isle_err writer_write_alone(struct writer *writer, isle_value item)
 {
+    size_t size = 0;
     isle_err err = writer_send_batch(writer);
     if (err == ISLE_OK)
-        err = writer_send_items(writer, &item);
+        err = writer_send_items(writer, &item, &size);
+    if (err == ISLE_EFULL && !isle__port_could_hold(writer->to, size))
+        return isle__fail(ISLE_ERANGE, "the item is larger than the reader's mailbox could hold");
     if (err != ISLE_OK)
         return writer_untaken(writer, err);
     writer->taken++;
@@ -774,6 +783,16 @@ static void writer_read_sink(isle_value sink, struct writer *writer)
     writer->bytes_max = (uint64_t)bytes;
 }
 
+/* So that a message with a batch is never larger than what the reader's mailbox could hold, if all
+ * that stands beside the records has its room. 0: each item travels alone. */
+static size_t writer_batch_bytes(isle_send_port to)
+{
+    size_t most = ISLE__BATCH_BYTES_MAX;
+    while (most > 0 && !isle__port_could_hold(to, most + WRITER_BATCH_BESIDE))
+        most /= 2;
+    return most;
+}
+
 isle_writer *isle_stream_writer(isle_value sink)
 {
     struct writer blank = {0};
@@ -784,6 +803,7 @@ isle_writer *isle_stream_writer(isle_value sink)
         blank.batch_max = 1;
     if (blank.batch_max > ISLE__BATCH_ITEMS_MAX)
         blank.batch_max = ISLE__BATCH_ITEMS_MAX;
+    blank.batch.most = writer_batch_bytes(blank.to);
     struct writer *writer = isle_new(struct writer);
     *writer = blank;
     if (isle_try(writer_begin, isle_pointer(writer), NULL) != ISLE_OK) {

@@ -516,6 +516,36 @@ TEST_ROOT(two_slot_mailboxes_lose_nothing_of_a_batch)
     settle();
 }
 
+static void count_texts(isle_value to)
+{
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_value item;
+    int64_t count = 0;
+    isle_send(isle_as_port(to), isle_stream_sink(stream));
+    for (;;) {
+        ISLE_SCOPE;
+        if (!isle_stream_read(stream, &item))
+            break;
+        check_text(item, count++);
+    }
+    isle_stream_close(stream);
+    isle_send(isle_as_port(to), isle_int(count));
+}
+
+TEST_ROOT(batches_are_no_larger_than_what_the_readers_mailbox_could_hold)
+{
+    isle_receive_port *port = isle_port_open();
+    for (size_t bytes = 1000; bytes < 20000; bytes *= 3) {
+        isle_options narrow = {.mailbox_max_bytes = bytes};
+        isle_spawn(count_texts, isle_port_value(port), &narrow);
+        isle_value sink = isle_port_receive(port);
+        put_texts(isle_pack("[o,i]", sink, 2000));
+        CHECK_INT(receive_int(port), 2000);
+    }
+    isle_port_close(port);
+    settle();
+}
+
 /* --- batches that no writer sends */
 
 enum { BATCH = 5 };

@@ -765,6 +765,52 @@ TEST_ROOT(two_slot_mailboxes_on_both_sides_lose_nothing)
     settle();
 }
 
+static void count_items(isle_value to)
+{
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_value item;
+    int64_t count = 0;
+    isle_send(isle_as_port(to), isle_stream_sink(stream));
+    for (;;) {
+        ISLE_SCOPE;
+        if (!isle_stream_read(stream, &item))
+            break;
+        count++;
+    }
+    isle_stream_close(stream);
+    isle_send(isle_as_port(to), isle_int(count));
+}
+
+struct putting {
+    isle_writer *writer;
+    isle_value item;
+};
+
+static isle_value put_it(isle_value pointer)
+{
+    const struct putting *putting = isle_as_pointer(pointer);
+    isle_stream_put(putting->writer, putting->item);
+    return isle_null();
+}
+
+TEST_ROOT(an_item_that_the_readers_mailbox_could_never_hold_is_refused)
+{
+    isle_options narrow = {.mailbox_max_bytes = 65536};
+    isle_receive_port *port = isle_port_open();
+    isle_spawn(count_items, isle_port_value(port), &narrow);
+    struct putting putting = {isle_stream_writer(isle_port_receive(port)),
+                              isle_bytes(NULL, 100000)};
+    isle_stream_put(putting.writer, isle_string("before"));
+    CHECK_ERR(isle_try(put_it, isle_pointer(&putting), NULL), ISLE_ERANGE);
+    CHECK_ERR(isle_stream_try_write(putting.writer, putting.item), ISLE_ERANGE);
+    isle_stream_put(putting.writer, isle_bytes(NULL, 30000));
+    isle_stream_put(putting.writer, isle_string("behind"));
+    isle_stream_end(putting.writer);
+    CHECK_INT(receive_int(port), 3);
+    isle_port_close(port);
+    settle();
+}
+
 static sem_t is_full_no_more;
 
 /* Its mailbox is full while it waits for credit. */
