@@ -98,7 +98,8 @@ ISLE_API void isle_stream_close(isle_stream *stream);
 /* --- the writer */
 
 /* Opens a sink that came in a message. Asks nobody: whether the stream is still there turns out
- * later. ISLE_ETYPE: not a sink. An open writer does not keep its isolate alive; a future of it
+ * later, and if the reader's mailbox is full there is no room to write until it has been told.
+ * ISLE_ETYPE: not a sink. An open writer does not keep its isolate alive; a future of it
  * that is pending does. If the isolate ends before isle_stream_end, the reader is told an error. */
 ISLE_API isle_writer *isle_stream_writer(isle_value sink);
 

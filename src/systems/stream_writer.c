@@ -54,7 +54,7 @@ struct writer {
     isle_err over;        /* why; ISLE_OK: it is not */
     bool refused;         /* by a full mailbox: nothing is written until the timer */
     bool flushes;         /* an event that flushes is under way */
-    bool reopens;         /* a full mailbox has refused the opening, on the other side of a wall */
+    bool reopens;         /* a full mailbox has refused the opening */
     bool ended;           /* by the program: the last word waits for room in the mailbox */
     isle_value last_word; /* a cell */
     uint64_t items_max, bytes_max;
@@ -762,7 +762,13 @@ static isle_value writer_begin(isle_value pointer)
     isle_port_listen(writer->port, writer_hear, writer);
     isle_port_on_drop(writer->port, writer_dropped, writer->handle);
     isle_monitor(writer->reader, writer->self);
-    return writer_open(pointer);
+    isle_err err = isle_try(writer_open, pointer, NULL);
+    writer->reopens = err == ISLE_EFULL;
+    if (writer->reopens)
+        err = writer_retry_later(writer);
+    if (err != ISLE_OK)
+        isle_throw(isle_last_error());
+    return isle_null();
 }
 
 /* ISLE_ETYPE: it is none. */
