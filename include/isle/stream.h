@@ -122,7 +122,9 @@ ISLE_API void isle_stream_flush(isle_writer *writer);
 
 /* The end, or an error, told after all items; the handle is over. It needs no credit, and waits by
  * itself for room in the reader's mailbox, keeping the isolate alive. NULL, and one that is over:
- * nothing. Any value may be an error; ISLE_EUNSENDABLE. Dart: StreamController.close, addError. */
+ * nothing. Any value may be an error; ISLE_EUNSENDABLE. One that turns out on its way to be none
+ * for this reader (of a type that is unknown behind a wall, or larger than its mailbox) is an error
+ * of code ISLE_ETHROWN there, whose text says so. Dart: StreamController.close, addError. */
 ISLE_API void isle_stream_end(isle_writer *writer);
 ISLE_API void isle_stream_fail(isle_writer *writer, isle_value error);
 

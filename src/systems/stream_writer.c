@@ -56,7 +56,8 @@ struct writer {
     bool flushes;         /* an event that flushes is under way */
     bool reopens;         /* a full mailbox has refused the opening */
     bool ended;           /* by the program: the last word waits for room in the mailbox */
-    isle_value last_word; /* a cell */
+    isle_value last_word; /* a cell: the errors by which it fails, the better one first; or null */
+    size_t errors_sent;
     uint64_t items_max, bytes_max;
     uint64_t taken, sent, was_read;
     uint64_t bytes_sent, bytes_read;
@@ -317,16 +318,28 @@ static isle_err writer_send_question(struct writer *writer)
     return err;
 }
 
+/* The error that the program gave; and behind it, of what perhaps cannot cross a wall or has no
+ * room, one that says so: the reader takes the first that comes. */
+static isle_err writer_send_error(struct writer *writer)
+{
+    isle_err err = ISLE_OK;
+    while (err == ISLE_OK && writer->errors_sent < isle_count(writer->last_word)) {
+        isle_value error = isle_list_get(writer->last_word, writer->errors_sent);
+        struct writer_message message = {
+            .writer = writer, .item = &error, .word = ISLE__STREAM_FAIL};
+        err = writer_send(&message);
+        if (err == ISLE_EFULL && !isle__port_could_hold(writer->to, message.size))
+            err = ISLE_OK;
+        writer->errors_sent += err == ISLE_OK;
+    }
+    return err;
+}
+
 static isle_err writer_send_last_word(struct writer *writer)
 {
+    struct writer_message message = {.writer = writer, .word = ISLE__STREAM_END};
     bool fails = !isle_is_null(writer->last_word);
-    isle_value error = fails ? isle_list_get(writer->last_word, 0) : isle_null();
-    struct writer_message message = {
-        .writer = writer,
-        .item = fails ? &error : NULL,
-        .word = fails ? ISLE__STREAM_FAIL : ISLE__STREAM_END,
-    };
-    isle_err err = writer_send(&message);
+    isle_err err = fails ? writer_send_error(writer) : writer_send(&message);
     if (err == ISLE_OK)
         writer_free(writer);
     return err;
@@ -717,12 +730,29 @@ void isle_stream_end(isle_writer *handle)
         writer_end(writer);
 }
 
+/* It means the same everywhere, and is small. */
+static bool writer_error_is_plain(isle_value error)
+{
+    if (isle_kind_of(error) != ISLE_ERROR)
+        return isle__batch_size_of(error) > 0;
+    const char *stack = isle_error_stack(error);
+    size_t size = strlen(isle_error_text(error)) + (stack != NULL ? strlen(stack) : 0);
+    return size <= ISLE__BATCH_TEXT_MAX;
+}
+
 static isle_value writer_fail(isle_value pointer)
 {
     const struct writer_writing *writing = isle_as_pointer(pointer);
     struct writer *writer = isle__system_need(ISLE__SYSTEM_WRITER, writing->handle, "stream");
-    isle_value list = isle_list_fixed(1);
+    bool is_plain = writer_error_is_plain(writing->item);
+    isle_value list = isle_list_fixed(is_plain ? 1 : 2);
     isle_list_set(list, 0, isle_freeze(writing->item));
+    if (!is_plain)
+        isle_list_set(list, 1,
+                      isle__error_make(ISLE_ETHROWN,
+                                       "the stream's writer has failed with an error that cannot "
+                                       "come to its reader",
+                                       NULL));
     isle_cell_set(&writer->last_word, list);
     writer_end(writer);
     return isle_null();

@@ -786,6 +786,49 @@ struct putting {
     isle_value item;
 };
 
+/* Reads to the end, and tells how many there were and the code of the error. */
+static void count_until_error(isle_value to)
+{
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_value item;
+    int64_t count = 0;
+    isle_err err;
+    isle_send(isle_as_port(to), isle_stream_sink(stream));
+    while ((err = isle_stream_try_read(stream, ISLE_FOREVER, &item)) == ISLE_OK)
+        count++;
+    isle_stream_close(stream);
+    isle_send(isle_as_port(to), isle_pack("[i,i]", count, (int64_t)err));
+}
+
+struct unknown {
+    int64_t number;
+};
+ISLE_TYPE(unknown_type, struct unknown, ISLE_FIELD(struct unknown, number));
+
+static void fail_with(isle_receive_port *port, isle_value error)
+{
+    isle_options narrow = {.mailbox_max_bytes = 65536};
+    isle_spawn(count_until_error, isle_port_value(port), &narrow);
+    isle_writer *writer = isle_stream_writer(isle_port_receive(port));
+    isle_stream_put(writer, isle_int(1));
+    isle_stream_fail(writer, error);
+    isle_value told = isle_port_receive(port);
+    CHECK_INT(isle_as_int(isle_list_get(told, 0)), 1);
+    CHECK_INT(isle_as_int(isle_list_get(told, 1)), ISLE_ETHROWN);
+}
+
+TEST_ROOT(an_error_that_cannot_come_to_the_reader_is_one_that_says_so)
+{
+    struct unknown unknown = {7};
+    isle_receive_port *port = isle_port_open();
+    fail_with(port, isle_object(&unknown_type, &unknown));
+    fail_with(port, isle_bytes(NULL, 100000));
+    fail_with(port, isle_pack("[i]", 1));
+    fail_with(port, isle_string("as it is"));
+    isle_port_close(port);
+    settle();
+}
+
 static isle_value put_it(isle_value pointer)
 {
     const struct putting *putting = isle_as_pointer(pointer);
