@@ -63,10 +63,9 @@ struct group {
     bool gave_up; /* some were killed and have not ended */
     int64_t shutdown_ns;
     isle_timer *deadline, *patience;
-    isle_future
-        *over;        /* kept; of a bool, gave_up: the group may be gone before who waits goes on */
-    isle_err why;     /* the first thing that went wrong */
-    isle_value error; /* a cell: a list of it; null: the code says it */
+    isle_err why;      /* the first thing that went wrong */
+    isle_value error;  /* a cell: a list of it; null: the code says it */
+    isle_future *over; /* kept; of a bool, as gave_up, for who goes on when the group is gone */
 };
 
 static void group_end(struct group *group, isle_err why);
