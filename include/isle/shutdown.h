@@ -17,9 +17,9 @@ ISLE_BEGIN
  *   2 s later, or the   the isolate is blocked in code that calls nothing of Isle's: the program is
  *   third signal        left by _Exit with 128 and the signal's number; a line on stderr says so
  *
+ * Signals within 200 ms are one: `timeout` and others tell a process and then its group.
  * Once the root has ended the program does not wait for others that are blocked (isle_stop, with
  * its 200 ms). So no isolate, whatever it is blocked in, keeps the program from its end.
- *
  * The signals are taken by an isolate with a thread of its own, which has them until the program
  * ends; it keeps nothing else alive. Called once more, grace_ns is changed. Returns when the
  * signals are taken. Throws ISLE_ERANGE (negative), ISLE_ESPAWN (no thread can be had) and what

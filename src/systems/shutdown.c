@@ -5,7 +5,10 @@
  * The root cannot do this itself: it may be the one that is blocked. So the watch has a thread of
  * its own, which waits for nobody. Its way only goes forward: ASKED, KILLED, gone by _Exit; each
  * step is taken by the next signal or by its timer, whichever comes first. Where the root ends in
- * between, the program ends, and the watch with it. */
+ * between, the program ends, and the watch with it.
+ *
+ * Who ends a program often tells it twice in one breath, the process and then its group (`timeout`
+ * of coreutils does): signals that follow one that was counted so soon are that one. */
 #include "isle/shutdown.h"
 
 #include <stdio.h>
@@ -23,6 +26,7 @@
 /* As POSIX has them for the kill utility: the same everywhere. */
 enum { SHUTDOWN_INT = 2, SHUTDOWN_TERM = 15 };
 #define SHUTDOWN_LEAVE_NS ISLE_SECONDS(2) /* from the kill */
+#define SHUTDOWN_BREATH_NS ISLE_MS(200)
 
 enum shutdown_state { SHUTDOWN_SERVING, SHUTDOWN_ASKED, SHUTDOWN_KILLED };
 
@@ -30,7 +34,8 @@ struct shutdown_watch {
     isle_isolate isolate; /* which is to end */
     int64_t grace_ns;
     enum shutdown_state state;
-    int signal; /* the last */
+    int signal;         /* the last that was counted */
+    int64_t counted_ns; /* when it was */
     isle_timer *timer;
 };
 
@@ -83,6 +88,10 @@ static void watch_ask(struct shutdown_watch *watch)
 static void watch_signal(isle_value signal, void *context)
 {
     struct shutdown_watch *watch = context;
+    int64_t now_ns = isle_now_ns();
+    if (watch->state != SHUTDOWN_SERVING && now_ns - watch->counted_ns < SHUTDOWN_BREATH_NS)
+        return;
+    watch->counted_ns = now_ns;
     watch->signal = (int)isle_as_int(signal);
     if (watch->state == SHUTDOWN_SERVING)
         watch_ask(watch);

@@ -164,17 +164,24 @@ TEST(the_root_is_killed_when_its_time_is_over)
 }
 TEST_WAITS(the_root_is_killed_when_its_time_is_over);
 
-static void signal_again(void *context)
+static void interrupt(void *context)
+{
+    (void)context;
+    signal_self(SIGINT);
+}
+
+/* Not in the breath of the first, which was counted before anybody was asked. */
+static void interrupt_later(void *context)
 {
     (void)context;
     say("asked ");
-    signal_self(SIGINT);
+    isle_timer_start(ISLE_MS(200), interrupt, NULL);
 }
 
 static int impatient(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    isle_on_shutdown(signal_again, NULL);
+    isle_on_shutdown(interrupt_later, NULL);
     isle_serve_shutdown(ISLE_FOREVER);
     signal_self(SIGTERM);
     (void)isle_port_receive(isle_port_open());
@@ -185,6 +192,32 @@ TEST(the_second_signal_ends_the_root_at_once)
 {
     struct child child = child_program(__func__ + 6, impatient, 255);
     CHECK_STRING(child.output, "asked isle: isolate terminated by isle_kill\n");
+}
+
+/* --- a process is told, and then its group */
+
+static void leave_later(void *context)
+{
+    (void)context;
+    isle_timer_start(ISLE_MS(20), leave, "finished");
+}
+
+static int told_twice(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    isle_on_shutdown(leave_later, NULL);
+    isle_serve_shutdown(ISLE_FOREVER);
+    signal_self(SIGTERM);
+    signal_self(SIGINT);
+    signal_self(SIGTERM);
+    (void)isle_port_receive(isle_port_open());
+    return 9;
+}
+
+TEST(signals_in_one_breath_are_one)
+{
+    struct child child = child_program(__func__ + 6, told_twice, 0);
+    CHECK_STRING(child.output, "finished");
 }
 
 /* --- who is blocked */
