@@ -2,7 +2,7 @@
 # A front for meson and ninja: `make demo` and `make test` do everything on a fresh Debian 12.
 #
 #     make              the library, the isle command and the examples
-#     make demo         build and run the demonstration      (FILES="DIR ...": what to count)
+#     make demo         build and run the demonstration      (FILES="DIR ...": what to decode)
 #     make test         build and run the tests              (TESTS="--suite unit ...": options)
 #     make install      DESTDIR= prefix=/usr/local libdir=
 #     make soak         the tests' long tier: hours
