@@ -111,9 +111,13 @@ ISLE_API isle_value isle_list(void);
 ISLE_API isle_value isle_list_fixed(size_t count); /* nulls; cannot grow */
 ISLE_API void isle_list_add(isle_value list,
                             isle_value value); /* ISLE_EUNSUPPORTED on a fixed one */
-/* Many at once: a list of fixed length with these values; and `count` entries from `index` on. */
+/* Many at once: a list of fixed length with these values; and `count` entries from `index` on,
+ * which are there, read or replaced. What isle_list_write throws of a value leaves those before it
+ * written. */
 ISLE_API isle_value isle_list_of(const isle_value *values, size_t count);
 ISLE_API void isle_list_read(isle_value list, size_t index, size_t count, isle_value *ret_values);
+ISLE_API void isle_list_write(isle_value list, size_t index, size_t count,
+                              const isle_value *values);
 ISLE_API isle_value isle_list_get(isle_value list, size_t index);
 ISLE_API void isle_list_set(isle_value list, size_t index, isle_value value);
 ISLE_API isle_value isle_list_remove_last(isle_value list);

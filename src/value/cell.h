@@ -241,6 +241,16 @@ static inline struct isle__region *isle__region_of(const struct isle__cell *cell
     return isle__chunk_of(cell)->region;
 }
 
+/* Nearly every access to a list is to one that lies where the value says, and of what is no cell:
+ * then nothing is followed, exposed or stored. NULL: to be looked at in full. */
+static inline struct isle__list *isle__list_here(isle_value value)
+{
+    struct isle__cell *cell = isle__cell_of(value);
+    bool is_here = !isle__is_immediate(value) && cell->kind == ISLE_LIST &&
+                   (cell->flags & ISLE__CELL_FORWARDED) == 0;
+    return is_here ? (struct isle__list *)(void *)cell : NULL;
+}
+
 /* A kind as it stands in a sentence: "an int", "null". */
 const char *isle__kind_counted(isle_kind kind);
 /* Throws ISLE_ETYPE "function: expected <expected>, got <kind of got>". */

@@ -290,7 +290,7 @@ isle_err isle__copy_slot(struct isle__copy *copy, isle_value *slot, uint32_t par
 static isle_err copy_slots(struct isle__copy *copy, isle_value *slots, size_t count,
                            uint32_t parent)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = isle__bare_run(slots, count); i < count; i++) {
         isle_err err = copy_slot(copy, &slots[i], parent);
         if (err != ISLE_OK)
             return err;

@@ -167,7 +167,10 @@ static QUICK_APART struct isle__cell *quick_list(struct isle__quick *quick,
     to->identity = from->identity;
     if (!quick_mark(quick, source, &to->cell))
         return NULL;
-    for (uint32_t i = 0; i < count; i++) {
+    size_t bare = isle__bare_run(values, count);
+    if (bare != 0)
+        memcpy(items, values, bare * sizeof(*items));
+    for (size_t i = bare; i < count; i++) {
         items[i] = values[i];
         if (!quick_slot(quick, values[i], &items[i], depth + 1))
             return NULL;

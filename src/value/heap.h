@@ -472,6 +472,23 @@ static inline bool isle__is_immediate(isle_value value)
 {
     return value.bits == 0 || (value.bits & 7) != 0;
 }
+/* How many values, from the first on, are copied as they are wherever they go. Eight that are
+ * tagged alike, or null, are looked at at once: a list of numbers is done without a branch for
+ * each. */
+static inline size_t isle__bare_run(const isle_value *values, size_t count)
+{
+    size_t run = 0;
+    for (; count - run >= 8 && isle__travels_bare(values[run]); run += 8) {
+        uint64_t first = values[run].bits, differ = 0;
+        for (size_t i = 1; i < 8; i++)
+            differ |= values[run + i].bits ^ first;
+        if ((first == 0 ? differ : differ & 7) != 0)
+            break;
+    }
+    while (run < count && isle__travels_bare(values[run]))
+        run++;
+    return run;
+}
 
 /* Builds outside any isolate (isle_post): a heap with one frame and scope for the time of `build`,
  * then a parcel of what it returned. */

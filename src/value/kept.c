@@ -146,7 +146,7 @@ static void kept_look_into(struct kept_marker *marker, struct isle__kept *block)
     switch (cell->kind) {
     case ISLE_LIST: {
         const struct isle__list *list = (const struct isle__list *)cell;
-        for (size_t i = 0; i < list->count; i++)
+        for (size_t i = isle__bare_run(list->items, list->count); i < list->count; i++)
             kept_mark(marker, list->items[i]);
         break;
     }

@@ -41,6 +41,18 @@ static void list_grow(struct isle__heap *heap, struct isle__list *list, const ch
     list->capacity = (uint32_t)capacity;
 }
 
+/* isle__list_here of one that may be changed, with none of these flags. */
+static inline struct isle__list *list_here_mutable(isle_value value, unsigned flags)
+{
+    struct isle__list *list = isle__list_here(value);
+    if (list == NULL || (list->cell.flags & (flags | ISLE__CELL_UNMODIFIABLE)) != 0)
+        return NULL;
+    const struct isle__region *region = isle__region_of(&list->cell);
+    bool is_ours =
+        region != NULL && (region->kind == ISLE__REGION_SCOPE || region->kind == ISLE__REGION_KEPT);
+    return is_ours ? list : NULL;
+}
+
 static void list_need_growable(const struct isle__list *list, const char *function)
 {
     if ((list->cell.flags & ISLE__CELL_FIXED) != 0)
@@ -52,6 +64,14 @@ static void list_need_index(const struct isle__list *list, const char *function,
     if (index >= list->count)
         isle__throw(ISLE_ERANGE, "%s: index %zu of a list of %zu", function, index,
                     (size_t)list->count);
+}
+
+static void list_need_range(const struct isle__list *list, const char *function, size_t index,
+                            size_t count)
+{
+    if (index > list->count || count > list->count - index)
+        isle__throw(ISLE_ERANGE, "%s: %zu entries from index %zu on, of a list of %zu", function,
+                    count, index, (size_t)list->count);
 }
 
 isle_value isle_list(void)
@@ -95,45 +115,88 @@ void isle_list_read(isle_value list_value, size_t index, size_t count, isle_valu
     const struct isle__list *list = isle__need_kind(__func__, list_value, ISLE_LIST);
     if (ret_values == NULL && count != 0)
         isle__throw(ISLE_EINVAL, "%s: ret_values is NULL", __func__);
-    if (index > list->count || count > list->count - index)
-        isle__throw(ISLE_ERANGE, "%s: %zu entries from index %zu on, of a list of %zu", __func__,
-                    count, index, (size_t)list->count);
-    for (size_t i = 0; i < count; i++)
-        ret_values[i] = isle__read(heap, list->items[index + i]);
+    list_need_range(list, __func__, index, count);
+    const isle_value *items = list->items + (count == 0 ? 0 : index); /* there may be none */
+    size_t bare = isle__bare_run(items, count);
+    if (bare != 0)
+        memcpy(ret_values, items, bare * sizeof(*items));
+    for (size_t i = bare; i < count; i++)
+        ret_values[i] = isle__read(heap, items[i]);
+}
+
+void isle_list_write(isle_value list_value, size_t index, size_t count, const isle_value *values)
+{
+    struct isle__heap *heap = isle__heap_need(__func__);
+    const struct isle__list *list = isle__need_mutable(__func__, list_value, ISLE_LIST);
+    if (values == NULL && count != 0)
+        isle__throw(ISLE_EINVAL, "%s: values is NULL", __func__);
+    list_need_range(list, __func__, index, count);
+    isle_value *items = list->items + (count == 0 ? 0 : index); /* there may be none */
+    size_t bare = isle__bare_run(values, count);
+    if (bare != 0)
+        memcpy(items, values, bare * sizeof(*items));
+    for (size_t i = bare; i < count; i++)
+        items[i] = isle__written(heap, &list->cell, values[i]);
+}
+
+/* What is not done quickly, and what is refused. */
+static __attribute__((noinline)) void list_add(struct isle__heap *heap, isle_value list_value,
+                                               isle_value value)
+{
+    struct isle__list *list = isle__need_mutable("isle_list_add", list_value, ISLE_LIST);
+    list_need_growable(list, "isle_list_add");
+    if (list->count == list->capacity)
+        list_grow(heap, list, "isle_list_add");
+    isle_value written = isle__written(heap, &list->cell, value);
+    list->items[list->count] = written;
+    list->count++;
 }
 
 void isle_list_add(isle_value list_value, isle_value value)
 {
     struct isle__heap *heap = isle__heap_need(__func__);
-    struct isle__list *list = isle__need_mutable(__func__, list_value, ISLE_LIST);
-    isle_value written;
+    struct isle__list *list =
+        isle__is_immediate(value) ? list_here_mutable(list_value, ISLE__CELL_FIXED) : NULL;
+    if (list != NULL && list->count < list->capacity)
+        list->items[list->count++] = value;
+    else
+        list_add(heap, list_value, value);
+}
 
-    list_need_growable(list, __func__);
-    if (list->count == list->capacity)
-        list_grow(heap, list, __func__);
-    written = isle__written(heap, &list->cell, value);
-    list->items[list->count] = written;
-    list->count++;
+static __attribute__((noinline)) isle_value list_get(struct isle__heap *heap, isle_value list_value,
+                                                     size_t index)
+{
+    const struct isle__list *list = isle__need_kind("isle_list_get", list_value, ISLE_LIST);
+    list_need_index(list, "isle_list_get", index);
+    return isle__read(heap, list->items[index]);
 }
 
 isle_value isle_list_get(isle_value list_value, size_t index)
 {
     struct isle__heap *heap = isle__heap_need(__func__);
-    struct isle__list *list = isle__need_kind(__func__, list_value, ISLE_LIST);
+    const struct isle__list *list = isle__list_here(list_value);
+    if (list != NULL && index < list->count)
+        return isle__read(heap, list->items[index]);
+    return list_get(heap, list_value, index);
+}
 
-    list_need_index(list, __func__, index);
-    return isle__read(heap, list->items[index]);
+static __attribute__((noinline)) void list_set(struct isle__heap *heap, isle_value list_value,
+                                               size_t index, isle_value value)
+{
+    struct isle__list *list = isle__need_mutable("isle_list_set", list_value, ISLE_LIST);
+    list_need_index(list, "isle_list_set", index);
+    isle_value written = isle__written(heap, &list->cell, value);
+    list->items[index] = written;
 }
 
 void isle_list_set(isle_value list_value, size_t index, isle_value value)
 {
     struct isle__heap *heap = isle__heap_need(__func__);
-    struct isle__list *list = isle__need_mutable(__func__, list_value, ISLE_LIST);
-    isle_value written;
-
-    list_need_index(list, __func__, index);
-    written = isle__written(heap, &list->cell, value);
-    list->items[index] = written;
+    struct isle__list *list = isle__is_immediate(value) ? list_here_mutable(list_value, 0) : NULL;
+    if (list != NULL && index < list->count)
+        list->items[index] = value;
+    else
+        list_set(heap, list_value, index, value);
 }
 
 isle_value isle_list_remove_last(isle_value list_value)

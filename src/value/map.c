@@ -434,37 +434,48 @@ static void map_next_result(isle_value *ret, isle_value value)
 static bool map_next_item(struct isle__heap *heap, const struct isle__list *list, size_t *at,
                           isle_value *ret_key, isle_value *ret_value)
 {
-    if (*at >= list->count)
+    size_t index = *at;
+    if (index >= list->count)
         return false;
-    map_next_result(ret_value, isle__read(heap, list->items[*at]));
-    map_next_result(ret_key, isle_int((int64_t)*at));
-    (*at)++;
+    if (ret_value != NULL)
+        *ret_value = isle__read(heap, list->items[index]);
+    if (ret_key != NULL)
+        *ret_key = isle_int((int64_t)index);
+    *at = index + 1;
+    return true;
+}
+
+/* Of a map or set, or what is none. */
+static __attribute__((noinline)) bool map_next(struct isle__heap *heap, isle_value container,
+                                               size_t *at, isle_value *ret_key,
+                                               isle_value *ret_value)
+{
+    isle_value resolved = isle__resolve(container);
+    isle_kind kind = isle_kind_of(resolved);
+    if (kind == ISLE_LIST)
+        return map_next_item(heap, (struct isle__list *)isle__cell_of(resolved), at, ret_key,
+                             ret_value);
+    if (kind != ISLE_MAP && kind != ISLE_SET)
+        isle__throw_kind("isle_next", "a list, map or set", resolved);
+    struct isle__map *map = (struct isle__map *)isle__cell_of(resolved);
+    size_t position = map_live_from(map, map_position(map, *at));
+    if (position == map->used)
+        return false;
+    isle_value key = isle__read(heap, map->entries[position].key);
+    isle_value value = isle__read(heap, map->entries[position].value);
+    *at = (size_t)(map->entries[position].order + 1);
+    map_next_result(ret_key, key);
+    map_next_result(ret_value, value);
     return true;
 }
 
 bool isle_next(isle_value container, size_t *at, isle_value *ret_key, isle_value *ret_value)
 {
     struct isle__heap *heap = isle__heap_need(__func__);
-    isle_value resolved = isle__resolve(container), key, value;
-    isle_kind kind = isle_kind_of(resolved);
-    struct isle__map *map;
-    size_t position;
-
+    const struct isle__list *list = isle__list_here(container);
     if (at == NULL)
         isle__throw(ISLE_EINVAL, "%s: at is NULL", __func__);
-    if (kind == ISLE_LIST)
-        return map_next_item(heap, (struct isle__list *)isle__cell_of(resolved), at, ret_key,
-                             ret_value);
-    if (kind != ISLE_MAP && kind != ISLE_SET)
-        isle__throw_kind(__func__, "a list, map or set", resolved);
-    map = (struct isle__map *)isle__cell_of(resolved);
-    position = map_live_from(map, map_position(map, *at));
-    if (position == map->used)
-        return false;
-    key = isle__read(heap, map->entries[position].key);
-    value = isle__read(heap, map->entries[position].value);
-    *at = (size_t)(map->entries[position].order + 1);
-    map_next_result(ret_key, key);
-    map_next_result(ret_value, value);
-    return true;
+    if (list != NULL)
+        return map_next_item(heap, list, at, ret_key, ret_value);
+    return map_next(heap, container, at, ret_key, ret_value);
 }

@@ -242,6 +242,11 @@ static void spawn_with(isle_options options)
     X(ERANGE, isle_list_read(list, 1, 0, &out))                                                    \
     X(ERANGE, isle_list_read(fixed_list, 1, SIZE_MAX, &out))                                       \
     X(ETYPE, isle_list_read(map, 0, 0, &out))                                                      \
+    X(EINVAL, isle_list_write(fixed_list, 0, 1, NULL))                                             \
+    X(ERANGE, isle_list_write(list, 1, 0, &number))                                                \
+    X(ERANGE, isle_list_write(fixed_list, 1, SIZE_MAX, &number))                                   \
+    X(ETYPE, isle_list_write(map, 0, 0, &number))                                                  \
+    X(EUNSUPPORTED, isle_list_write(frozen_list, 0, 0, &number))                                   \
     X(EUNSUPPORTED, isle_list_add(isle_list_of(&number, 1), number))                               \
     X(ERANGE, isle_list_get(list, 0))                                                              \
     X(ERANGE, isle_list_set(fixed_list, 2, number))                                                \

@@ -591,7 +591,62 @@ TEST_ROOT(many_entries_of_a_list_are_written_and_read_at_once)
     CHECK_INT(isle_count(read[1]), 1);
     isle_list_read(kept, 3, 0, NULL);
     CHECK_INT(isle_count(isle_list_of(NULL, 0)), 0);
+    isle_list_write(kept, 1, 2, (isle_value[]){isle_null(), isle_pack("[s]", "new")});
+    isle_list_write(kept, 3, 0, NULL);
+    CHECK_VALUE(kept, isle_pack("[i,n,[s]]", 1, "new"));
     isle_release(kept);
+}
+
+/* Of one kind, but for one entry that needs memory, or is null, or is of another kind. */
+static isle_value list_but_for(size_t count, isle_value all, size_t at, isle_value other)
+{
+    isle_value list = isle_list_fixed(count);
+    for (size_t i = 0; i < count; i++)
+        isle_list_set(list, i, i == at ? other : all);
+    return list;
+}
+
+static void check_copies(isle_receive_port *port, isle_value list, size_t count)
+{
+    isle_value values[40], copy = isle_list_fixed(count), kept = isle_keep(list);
+    isle_list_read(list, 0, count, values);
+    isle_list_write(copy, 0, count, values);
+    CHECK_VALUE(copy, list);
+    CHECK_VALUE(kept, list);
+    isle_list_read(kept, 0, count, values);
+    CHECK_VALUE(isle_list_of(values, count), list);
+    isle_send(isle_port_send_port(port), kept);
+    CHECK_VALUE(isle_port_receive(port), list);
+    isle_release(kept);
+}
+
+TEST_ROOT(lists_whose_entries_are_alike_but_for_one_are_copied_whole)
+{
+    isle_receive_port *port = isle_port_open();
+    for (size_t count = 0; count < 40; count += count < 20 ? 1 : 19)
+        for (size_t at = 0; at <= count; at++) {
+            ISLE_SCOPE;
+            isle_value entries[] = {isle_null(),         isle_int(-7),
+                                    isle_double(0.5),    isle_port(isle_port_send_port(port)),
+                                    isle_int(INT64_MAX), isle_string("text"),
+                                    isle_list()};
+            for (size_t all = 0; all < 6; all++)
+                for (size_t other = 0; other < 7; other++)
+                    check_copies(port, list_but_for(count, entries[all], at, entries[other]),
+                                 count);
+        }
+    isle_port_close(port);
+}
+
+TEST_ROOT(a_pointer_of_the_program_is_found_wherever_it_stands_in_a_list)
+{
+    static int own;
+    isle_receive_port *port = isle_port_open();
+    for (size_t at = 0; at < 20; at++) {
+        isle_value list = list_but_for(20, isle_int(1), at, isle_pointer(&own));
+        CHECK_ERR(isle_try_send(isle_port_send_port(port), list), ISLE_EUNSENDABLE);
+    }
+    isle_port_close(port);
 }
 
 TEST_ROOT(immediates_are_what_needs_no_memory)
