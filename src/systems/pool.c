@@ -20,9 +20,22 @@
 #include "systems/handle.h"
 #include "value/failure.h"
 
+enum { POOL_AT_ONCE = 64 }; /* entries of a list that lie on the stack meanwhile */
+
 static struct isle__pool *pool_need(const isle_pool *handle, const char *function)
 {
     return isle__system_need(ISLE__SYSTEM_POOL, handle, function);
+}
+
+void isle__pool_list_copy(isle_value to, size_t to_index, isle_value from, size_t from_index,
+                          size_t count)
+{
+    isle_value values[POOL_AT_ONCE];
+    for (size_t done = 0, some; done < count; done += some) {
+        some = count - done < POOL_AT_ONCE ? count - done : POOL_AT_ONCE;
+        isle_list_read(from, from_index + done, some, values);
+        isle_list_write(to, to_index + done, some, values);
+    }
 }
 
 /* --- the rings */
@@ -359,6 +372,10 @@ static isle_value answer_at(const struct answer *answer, size_t at, bool *ret_is
 static isle_value answer_store(isle_value pointer)
 {
     struct answer *answer = isle_as_pointer(pointer);
+    if (answer->is_chunk && isle_is_null(answer->failed)) {
+        isle__pool_list_copy(answer->job->results, answer->index, answer->value, 0, answer->count);
+        return isle_null();
+    }
     for (size_t i = 0; i < answer->count && !answer->has_failed; i++) {
         isle_value value = answer_at(answer, i, &answer->has_failed);
         if (answer->has_failed)

@@ -98,6 +98,9 @@ void isle__pool_free(struct isle__pool *pool);
 /* isle_release that does without when there is no memory: it is the isolate's until its end then.
  */
 void isle__pool_release(isle_value value);
+/* Entries of one list into another, which has places for them. */
+void isle__pool_list_copy(isle_value to, size_t to_index, isle_value from, size_t from_index,
+                          size_t count);
 /* Begins what can begin. */
 void isle__pool_fill(struct isle__pool *pool);
 /* Frees a pool that is closed and has nothing left. */

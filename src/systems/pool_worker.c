@@ -35,20 +35,34 @@ static void worker_orphaned(isle_value end, void *context)
     isle_exit(isle_send_port_none(), isle_null());
 }
 
+enum { CHUNK_AT_ONCE = 64 };
+
 struct chunk {
     isle_computation *work;
     isle_value arguments, results;
     size_t count, next; /* the one that runs or is to run */
+    size_t first, known;
+    isle_value some[CHUNK_AT_ONCE]; /* arguments from `first` on, so many as are `known` */
 };
+
+static void chunk_read(struct chunk *chunk)
+{
+    size_t left = chunk->count - chunk->next, some = left < CHUNK_AT_ONCE ? left : CHUNK_AT_ONCE;
+    isle_list_read(chunk->arguments, chunk->next, some, chunk->some);
+    chunk->first = chunk->next;
+    chunk->known = some;
+}
 
 /* Until one fails; what it used meanwhile is freed with each. */
 static isle_value chunk_run(isle_value pointer)
 {
     struct chunk *chunk = isle_as_pointer(pointer);
     for (; chunk->next < chunk->count; chunk->next++) {
+        if (chunk->known == 0 || chunk->next == chunk->first + chunk->known)
+            chunk_read(chunk);
         ISLE_SCOPE;
         isle_checkpoint();
-        isle_value result = chunk->work(isle_list_get(chunk->arguments, chunk->next));
+        isle_value result = chunk->work(chunk->some[chunk->next - chunk->first]);
         isle_list_set(chunk->results, chunk->next, result);
     }
     return isle_null();
@@ -60,7 +74,8 @@ static isle_value worker_answer_chunk(isle_value arguments, void *context)
     (void)context;
     size_t count = isle_count(arguments);
     isle_value answer = isle_list_fixed(2), results = isle_list_fixed(count);
-    struct chunk chunk = {worker_self()->work, arguments, results, count, 0};
+    struct chunk chunk = {
+        .work = worker_self()->work, .arguments = arguments, .results = results, .count = count};
     isle_list_set(answer, 0, results);
     for (; isle_try(chunk_run, isle_pointer(&chunk), NULL) != ISLE_OK; chunk.next++) {
         isle_value error = isle_last_error();
@@ -68,6 +83,7 @@ static isle_value worker_answer_chunk(isle_value arguments, void *context)
             isle_list_set(answer, 1, isle_list());
         isle_list_add(isle_list_get(answer, 1), isle_int((int64_t)chunk.next));
         isle_list_set(results, chunk.next, error);
+        chunk.known = 0; /* what was read may be in no scope any more */
     }
     return answer;
 }
@@ -358,21 +374,22 @@ static struct isle__pool_worker *worker_take(struct isle__pool *pool)
     return worker_pop(&pool->empty);
 }
 
-static isle_value beginning_argument(const struct beginning *beginning, size_t at)
+static isle_value beginning_chunk(const struct beginning *beginning)
 {
     const struct isle__pool_job *job = beginning->job;
-    return job->kind == ISLE__POOL_RUN ? job->value
-                                       : isle_list_get(job->value, beginning->index + at);
+    if (job->kind == ISLE__POOL_RUN)
+        return isle_list_of(&job->value, 1);
+    isle_value arguments = isle_list_fixed(beginning->count);
+    isle__pool_list_copy(arguments, 0, job->value, beginning->index, beginning->count);
+    return arguments;
 }
 
 static isle_value beginning_message(const struct beginning *beginning)
 {
-    if (beginning->pool->chunk <= 1)
-        return beginning_argument(beginning, 0);
-    isle_value arguments = isle_list_fixed(beginning->count);
-    for (size_t i = 0; i < beginning->count; i++)
-        isle_list_set(arguments, i, beginning_argument(beginning, i));
-    return arguments;
+    const struct isle__pool_job *job = beginning->job;
+    if (beginning->pool->chunk > 1)
+        return beginning_chunk(beginning);
+    return job->kind == ISLE__POOL_RUN ? job->value : isle_list_get(job->value, beginning->index);
 }
 
 static isle_value worker_begin(isle_value pointer)
