@@ -32,6 +32,15 @@ void isle__backends_count(isle_stats *stats)
             isle__backends[kind]->count(stats);
 }
 
+bool isle__backends_await(void)
+{
+    for (int kind = ISLE_THREAD; kind <= ISLE_NODE; kind++)
+        if (isle__backends[kind] != NULL && isle__backends[kind]->awaits != NULL &&
+            isle__backends[kind]->awaits())
+            return true;
+    return false;
+}
+
 void isle__backends_stop(void)
 {
     for (int kind = ISLE_THREAD; kind <= ISLE_NODE; kind++)

@@ -75,6 +75,9 @@ struct isle__backend_ops {
     void (*image)(int argc, char **argv);
     /* Writes its own counts into *stats. Any thread, while the program runs. May be NULL. */
     void (*count)(isle_stats *stats);
+    /* Whether the system has yet to tell an end that was brought about. Any thread, while the
+     * program ends. May be NULL. */
+    bool (*awaits)(void);
     /* The program ends, all isolates have ended. On the root's thread. */
     void (*stop)(void);
 };
@@ -92,7 +95,8 @@ const struct isle__backend_ops *isle__backend_find(isle_backend kind);
 /* While no program runs; NULL takes it away. */
 void isle__backend_register(isle_backend kind, const struct isle__backend_ops *ops);
 void isle__backends_count(isle_stats *stats);
-void isle__backends_stop(void); /* the program ends */
+bool isle__backends_await(void); /* one of them an end that the system has yet to tell */
+void isle__backends_stop(void);  /* the program ends */
 
 /* Inside a process isolate every spawn asks the host: if set (before the program starts, or by the
  * root before others run), isle_spawn and its kin make no body here but call this, with options

@@ -500,8 +500,8 @@ static void program_stop_all(void)
 }
 
 /* Time without progress, as far as the machine let the program run in it. That of a process that
- * was stopped, or whose threads had no core, does not count in full: up to ten times of it are
- * waited. */
+ * was stopped, or whose threads had no core, does not count in full, nor that in which the system
+ * has yet to tell the end of what was killed: up to ten times of it are waited. */
 struct stop_wait {
     int64_t since, looked, waited, given;
 };
@@ -520,7 +520,8 @@ static bool stop_wait_is_over(struct stop_wait *wait, int64_t now)
         if (elapsed > 2 * STOP_LOOK_NS) /* this thread had no core itself */
             elapsed = 2 * STOP_LOOK_NS;
         wait->waited += elapsed;
-        wait->given += isle__sched_time_given(elapsed);
+        int64_t given = isle__sched_time_given(elapsed);
+        wait->given += isle__backends_await() ? 0 : given;
         wait->looked = now;
     }
     return wait->given >= STOP_NS || wait->waited >= INT64_C(10) * STOP_NS;

@@ -303,6 +303,75 @@ TEST(processes_that_are_blocked_do_not_hold_the_end_up)
 }
 TEST_WAITS(processes_that_are_blocked_do_not_hold_the_end_up);
 
+/* Some process with that parent; 0: there is none. */
+static pid_t child_of(pid_t parent)
+{
+    DIR *folder = opendir("/proc");
+    pid_t found = 0;
+
+    CHECK(folder != NULL);
+    for (struct dirent *entry; found == 0 && (entry = readdir(folder)) != NULL;) {
+        char path[300], text[512];
+        FILE *file;
+        int its_parent;
+
+        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || (file = fopen(path, "re")) == NULL)
+            continue;
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+        const char *end = strrchr(text, ')');
+        if (end != NULL && sscanf(end + 1, " %*c %d", &its_parent) == 1 && its_parent == parent)
+            found = atoi(entry->d_name);
+    }
+    closedir(folder);
+    return found;
+}
+
+/* The parent of the isolates' processes gets no core for three times as long as who does not stop
+ * is waited for. */
+static void zygote_rests(void)
+{
+    pid_t zygote = getpid();
+
+    for (pid_t child; (child = child_of(zygote)) != 0 && child_of(child) != 0;)
+        zygote = child;
+    CHECK(zygote != getpid());
+    CHECK_INT(kill(zygote, SIGSTOP), 0);
+    pid_t waker = fork();
+    if (waker == 0) {
+        (void)poll(NULL, 0, 600);
+        (void)kill(zygote, SIGCONT);
+        _exit(0);
+    }
+    CHECK(waker > 0);
+}
+
+static int left_while_its_zygote_rests(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    isle_receive_port *started = isle_port_open();
+    isle_spawn(blocked, isle_port_value(started), &(isle_options){.backend = ISLE_PROCESS});
+    (void)isle_port_receive(started);
+    zygote_rests();
+    isle_exit(isle_send_port_none(), isle_null());
+}
+
+/* Who was killed is gone, though nobody has said so yet. */
+TEST(a_killed_process_whose_end_is_told_late_is_not_named)
+{
+    struct child child;
+
+    if (child_label())
+        exit(isle_main(0, NULL, left_while_its_zygote_rests));
+    child = child_run(__func__ + 6, "process");
+    if (strstr(child.output, "Unable to spawn") != NULL)
+        skip("no processes here");
+    child_exited(&child, 0);
+    CHECK_STRING(child.output, "");
+}
+TEST_WAITS(a_killed_process_whose_end_is_told_late_is_not_named);
+
 /* In native code each of them, sleeping or spinning, several for each core: others work, the counts
  * name them, and the program ends when the time of its root is over. */
 static void spins(isle_value started)

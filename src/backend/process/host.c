@@ -773,6 +773,16 @@ void isle__births_count(isle_stats *stats)
     stats->processes_warm = isle__warm_count();
 }
 
+bool isle__births_are_awaited(void)
+{
+    bool is_awaited = false;
+    host_lock();
+    for (uint32_t slot = 0; slot < isle__host.used && !is_awaited; slot++)
+        is_awaited = isle__host.births[slot] != NULL && isle__host.births[slot]->killed;
+    host_unlock();
+    return is_awaited;
+}
+
 void isle__zygote_stop(void)
 {
     pthread_mutex_lock(&host_starting);

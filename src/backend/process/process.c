@@ -476,5 +476,6 @@ const struct isle__backend_ops isle__backend_process = {
     .forget = isle__wall_forget,
     .image = process_image,
     .count = isle__births_count,
+    .awaits = isle__births_are_awaited,
     .stop = isle__zygote_stop,
 };

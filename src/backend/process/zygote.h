@@ -71,7 +71,7 @@ struct isle__birth {
     /* host.c's, under its lock. */
     uint64_t serial;
     enum isle__birth_state state;
-    bool killed;     /* asked for before it was born */
+    bool killed;     /* asked for, perhaps before it was born */
     bool is_young;   /* it is counted as under way */
     bool telling;    /* a told outside the reactor's thread runs */
     bool has_died;   /* meanwhile: `death` is to be told after it */
@@ -98,6 +98,8 @@ struct isle__birth_code {
 ISLE_MUST_CHECK isle_err isle__zygote_need(char *text, size_t text_size);
 /* Births that are not over, and those of them that wait in the pool, into *stats. Any thread. */
 void isle__births_count(isle_stats *stats);
+/* Whether somebody was killed whose end is not told yet. Any thread. */
+bool isle__births_are_awaited(void);
 /* All births are over (those that are not are killed, and told); its process is reaped. The reactor
  * still runs. */
 void isle__zygote_stop(void);
