@@ -78,6 +78,40 @@ size_t isle__utf8_valid(const char *text, size_t size)
     return at;
 }
 
+/* Of eight bytes: STRING_ODD has a bit in it if one of them is 0 or above 127. */
+#define STRING_ODD UINT64_C(0x8080808080808080)
+static inline uint64_t string_oddity(const char *text)
+{
+    uint64_t word;
+
+    memcpy(&word, text, sizeof(word));
+    return (word - UINT64_C(0x0101010101010101)) | word;
+}
+
+/* All bytes are from 1 to 127, as in most texts: it is valid, without a NUL. */
+static bool string_is_plain(const char *text, size_t size)
+{
+    const char *end = text + size;
+    uint64_t odd = 0;
+
+    if (size < 8) {
+        while (text != end && *text != '\0' && (*text & 0x80) == 0)
+            text++;
+        return text == end;
+    }
+    for (; end - text >= 32; text += 32) {
+        odd = string_oddity(text) | string_oddity(text + 8) | string_oddity(text + 16) |
+              string_oddity(text + 24);
+        if ((odd & STRING_ODD) != 0)
+            return false;
+    }
+    for (; end - text >= 8; text += 8)
+        odd |= string_oddity(text);
+    if (text != end)
+        odd |= string_oddity(end - 8);
+    return (odd & STRING_ODD) == 0;
+}
+
 static void string_need_size(const char *function, size_t size)
 {
     if (size > STRING_SIZE_MAX)
@@ -109,6 +143,12 @@ isle_value isle__string_in(struct isle__heap *heap, struct isle__region *region,
                            const char *function, const char *text, size_t size)
 {
     string_need_size(function, size);
+    if (size == 0 || string_is_plain(text, size)) {
+        struct isle__string *string = string_new(heap, region, size);
+        if (size != 0)
+            memcpy(string->text, text, size);
+        return isle__value_of(string);
+    }
     string_need_utf8(function, text, size);
     return isle__string_of_utf8(heap, region, text, size);
 }

@@ -175,6 +175,36 @@ TEST_HEAP(strings_round_trip)
     CHECK(!isle_equal(inside, isle_string_sized("a\0c", 3)));
 }
 
+static isle_value call_string_odd(isle_value size)
+{
+    char text[64];
+    memset(text, 'x', sizeof text);
+    text[isle_as_int(size) / 64] = '\x80';
+    return isle_string_sized(text, (size_t)isle_as_int(size) % 64);
+}
+
+TEST_HEAP(a_byte_that_is_none_of_a_plain_text_is_found_wherever_it_stands)
+{
+    char text[64];
+    const char *got;
+    memset(text, 'x', sizeof text);
+    text[0] = '\x7f';
+    text[1] = '\x01';
+    for (int size = 1; size < 40; size++)
+        for (int at = 0; at < size; at++) {
+            char expected[80], was = text[at];
+            ISLE_SCOPE;
+            snprintf(expected, sizeof expected, "isle_string_sized: not UTF-8 at byte %d", at);
+            CHECK_THROWS(call_string_odd, isle_int(at * 64 + size), ISLE_EMALFORMED, expected);
+            CHECK(isle_get_string(isle_string_sized(text, (size_t)size), &got, NULL));
+            CHECK(memcmp(got, text, (size_t)size) == 0 && got[size] == '\0');
+            text[at] = '\0';
+            isle_value inside = isle_string_sized(text, (size_t)size);
+            CHECK(!isle_get_string(inside, &got, NULL) && isle_count(inside) == (size_t)size);
+            text[at] = was;
+        }
+}
+
 TEST(utf8_is_that_of_rfc_3629)
 {
     static const struct {
