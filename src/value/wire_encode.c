@@ -107,8 +107,10 @@ static isle_err wire_capability(struct isle__walk *walk, uint64_t id)
     return wire_name(walk, ISLE__WIRE_CAPABILITY, id);
 }
 
-static isle_err wire_isolate(struct isle__walk *walk, const isle_isolate *isolate)
+static isle_err wire_isolate(struct isle__walk *walk, const struct isle__isolate_cell *cell)
 {
+    const isle_isolate *isolate = &cell->isolate;
+
     isle__encode_head(walk, ISLE__CBOR_TAG, ISLE__WIRE_TAG_ISOLATE);
     isle__encode_head(walk, ISLE__CBOR_ARRAY, 4);
     isle_err err = wire_name(walk, ISLE__WIRE_CONTROL, isolate->control_port.id);
@@ -318,7 +320,6 @@ static bool wire_scalar(struct isle__walk *walk, const struct isle__node *node, 
 
 static isle_err wire_value(struct isle__walk *walk, const struct isle__node *node)
 {
-    const struct isle__cell *cell = wire_cell(node->value);
     double number = 0;
 
     switch ((int)node->value_kind) {
@@ -332,15 +333,15 @@ static isle_err wire_value(struct isle__walk *walk, const struct isle__node *nod
     case ISLE_CAPABILITY:
         return wire_capability(walk, node->value.bits >> 3);
     case ISLE_ISOLATE:
-        return wire_isolate(walk, &((const struct isle__isolate_cell *)cell)->isolate);
+        return wire_isolate(walk, (const void *)isle__cell_of(node->value));
     case ISLE_FUNCTION:
         return wire_function(walk, node->value);
     case ISLE_BYTES:
-        return isle__wire_encode_bytes(walk, (const struct isle__bytes *)cell);
+        return isle__wire_encode_bytes(walk, (const void *)isle__cell_of(node->value));
     case ISLE_TRANSFERABLE:
-        return wire_transferable(walk, (const struct isle__transferable_cell *)cell);
+        return wire_transferable(walk, (const void *)isle__cell_of(node->value));
     case ISLE_RESOURCE:
-        return wire_resource(walk, (const struct isle__resource_cell *)cell);
+        return wire_resource(walk, (const void *)isle__cell_of(node->value));
     default:
         break;
     }
