@@ -57,8 +57,9 @@ ISLE_API void isle__port_stats_read(const isle_receive_port *port, isle_port_sta
                                     size_t size);
 
 /* Copies the message into the receiver's mailbox, inside the call, keeping identity and cycles.
- * Throws ISLE_EUNSENDABLE (with the path), ISLE_EFULL, ISLE_EINVAL (port is none): then nothing was
- * delivered and every argument, transferables included, is as before. */
+ * Throws ISLE_EUNSENDABLE (with the path), ISLE_EFULL, ISLE_ERANGE (it is over the 256 MiB of a
+ * message that crosses a wall), ISLE_EINVAL (port is none): then nothing was delivered and every
+ * argument, transferables included, is as before. */
 ISLE_API void isle_send(isle_send_port port, isle_value message);
 ISLE_API ISLE_MUST_CHECK isle_err isle_try_send(isle_send_port port, isle_value message);
 /* As isle_try_send; *ret_size is what it weighs in the receiver's mailbox, in bytes; of what that

@@ -25,10 +25,12 @@ typedef struct isle_stats {
     uint64_t processes_warm; /* of them: born ahead (isle_program_options.warm_process_count), ready
                                 and nobody's yet */
     /* More causes (port.h). */
-    uint64_t dropped_newest;  /* ISLE_OVERFLOW_DROP_NEWEST */
-    uint64_t dropped_oldest;  /* ISLE_OVERFLOW_DROP_OLDEST */
-    uint64_t dropped_waiting; /* of isle_send_wait: canceled, timed out, or the sender ended */
-    uint64_t waiting;         /* of isle_send_wait, now, in nobody's mailbox yet */
+    uint64_t dropped_newest;   /* ISLE_OVERFLOW_DROP_NEWEST */
+    uint64_t dropped_oldest;   /* ISLE_OVERFLOW_DROP_OLDEST */
+    uint64_t dropped_waiting;  /* of isle_send_wait: canceled, timed out, or the sender ended */
+    uint64_t waiting;          /* of isle_send_wait, now, in nobody's mailbox yet */
+    uint64_t dropped_crossing; /* it could not cross a wall: it is too large for it, means nothing
+                                  on the other side, or there was no memory for it there */
 } isle_stats;
 
 ISLE_BEGIN

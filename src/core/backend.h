@@ -45,6 +45,9 @@ struct isle__spawn_what {
 struct isle__backend_ops {
     const char *name;
     unsigned enforces; /* isle__enforced */
+    /* Bytes of one message that may cross, no less than ISLE__MAIL_LARGE, and of its frozen bytes
+     * those that may go to the other side beside it; 0: whatever a mailbox takes. */
+    size_t message_max, message_file_max;
     /* Checks what the backend cannot do (ISLE_EUNSUPPORTED, ISLE_ESPAWN through isle__fail) and
      * gets ready whatever the isolate needs before its first turn. */
     isle_err (*prepare)(struct isle__isolate *isolate, const isle_options *options);

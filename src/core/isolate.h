@@ -215,7 +215,7 @@ _Static_assert(sizeof(void *) < 8 || (offsetof(struct isle__isolate, heap.data_o
 struct isle__program {
     struct isle__mutex lock; /* names that are freed */
     _Atomic uint64_t dropped_closed, dropped_dead, dropped_late, refused_full;
-    _Atomic uint64_t dropped_newest, dropped_oldest, dropped_waiting, waiting;
+    _Atomic uint64_t dropped_newest, dropped_oldest, dropped_waiting, dropped_crossing, waiting;
     _Atomic uint64_t classic_busy;
     _Atomic bool stopping;  /* everybody is told to end */
     _Atomic bool root_over; /* nobody wakes the root any more */

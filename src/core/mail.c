@@ -24,6 +24,7 @@
 #include "core/isolate.h"
 #include "core/simulate.h"
 #include "core/slot.h"
+#include "value/wire.h"
 
 enum { SHOWN_MESSAGES = 32, SHOWN_UNITS = 1024 }; /* powers of two */
 #define SHOWN_BYTES ((size_t)SHOWN_UNITS * ISLE__ROOM_UNIT)
@@ -375,6 +376,21 @@ static ISLE__INLINE isle_err mail_admit(struct isle__mail *mail, uint64_t target
 isle_err isle__mail_admit(struct isle__mail *mail, struct isle__isolate **ret_isolate)
 {
     return mail_admit(mail, mail->target, isle__mail_size(mail), ret_isolate);
+}
+
+bool isle__mail_may_cross(const struct isle__mail *mail)
+{
+    const struct isle__slot *slot = isle__slot_find(mail->target);
+    if (slot == NULL)
+        return true;
+    const struct isle__isolate *isolate =
+        atomic_load_explicit(&slot->isolate, memory_order_relaxed);
+    const struct isle__backend_ops *ops = isle__backend_of(isolate);
+    unsigned admission = atomic_load_explicit(&isolate->admission, memory_order_relaxed);
+    bool is_outwards = (admission & ISLE__ADMIT_ELSEWHERE) != 0; /* no files are */
+    return ops->message_max == 0 || isle__slot_changed(slot, mail->target) ||
+           !isle__wire_is_over(mail->root, ops->message_max,
+                               is_outwards ? 0 : ops->message_file_max);
 }
 
 static size_t mail_bytes_left(size_t most, size_t taken)

@@ -80,6 +80,11 @@ void isle__mail_drop(struct isle__mail *mail);
  * ISLE_ECLOSED. */
 ISLE_MUST_CHECK isle_err isle__mail_admit(struct isle__mail *mail,
                                           struct isle__isolate **ret_isolate);
+/* False: it has more bytes than can cross to its target, which is behind a wall. For who has yet to
+ * admit it; any thread. */
+ISLE_MUST_CHECK bool isle__mail_may_cross(const struct isle__mail *mail);
+/* What is no larger may. */
+#define ISLE__MAIL_LARGE ((size_t)256 << 20)
 /* For who has yet to make a mail for this target: what would become of it now. ISLE_ECLOSED: nobody
  * has the target; ISLE_EFULL, not counted: the mailbox takes none; ISLE_OK: perhaps one of so many
  * bytes, none that is larger. Any thread. */

@@ -36,6 +36,11 @@ static isle_err sending_full(const char *function)
     return isle__fail(ISLE_EFULL, "%s: the receiver's mailbox is full", function);
 }
 
+static ISLE__RARE isle_err sending_large(const char *function)
+{
+    return isle__fail(ISLE_ERANGE, "%s: the message is larger than what crosses a wall", function);
+}
+
 static isle_err sending_nowhere(const char *function)
 {
     return isle__fail(ISLE_EINVAL, "%s: the port is none", function);
@@ -82,6 +87,10 @@ static isle_err sending_run(const struct sending *sending)
     struct isle__mail *mail = isle__mail_of(&parcel, ISLE__MAIL_DATA, sending->target);
     isle__mail_set_reply(mail, sending->reply);
     mail->due = sending->due;
+    if (ISLE__UNLIKELY(parcel.size > ISLE__MAIL_LARGE) && !isle__mail_may_cross(mail)) {
+        isle__parcel_undo(&parcel);
+        return sending_large(sending->function);
+    }
     struct isle__isolate *receiver;
     if (sending->ret_size != NULL)
         *sending->ret_size = parcel.size;

@@ -39,6 +39,8 @@ void isle__stats_read(isle_stats *ret_stats, size_t size)
         stats.dropped_oldest = atomic_load_explicit(&program->dropped_oldest, memory_order_relaxed);
         stats.dropped_waiting =
             atomic_load_explicit(&program->dropped_waiting, memory_order_relaxed);
+        stats.dropped_crossing =
+            atomic_load_explicit(&program->dropped_crossing, memory_order_relaxed);
         stats.waiting = atomic_load_explicit(&program->waiting, memory_order_relaxed);
         isle__backends_count(&stats);
     }

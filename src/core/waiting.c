@@ -118,6 +118,8 @@ ISLE_NORETURN static void wait_refused(struct isle__promise *promise, isle_err e
     isle__promise_discard(promise);
     if (err == ISLE_EFULL)
         isle__throw(err, "isle_send_wait: the message is larger than the receiver could ever hold");
+    if (err == ISLE_ERANGE)
+        isle__throw(err, "isle_send_wait: the message is larger than what crosses a wall");
     isle__throw(err, "%s", isle_err_text(err));
 }
 
@@ -207,6 +209,10 @@ isle_future *isle_send_wait(isle_send_port port, isle_value message, int64_t tim
     if (mail == NULL) {
         isle__promise_discard(promise);
         isle_throw(isle_last_error());
+    }
+    if (ISLE__UNLIKELY(isle__mail_size(mail) > ISLE__MAIL_LARGE) && !isle__mail_may_cross(mail)) {
+        mail_undo(mail, &parcel);
+        wait_refused(promise, ISLE_ERANGE);
     }
     wait_begin(promise, mail, &parcel);
     if (isle__simulating())

@@ -467,6 +467,10 @@ static bool subscriber_try(struct subscriber *subscriber, bool is_probe)
     bool is_narrowest = has_mail && subscriber->is_narrowest;
     isle_err err = is_narrowest ? ISLE_EFULL : batch_try(&batch);
     subscriber->is_narrowest = false;
+    if (err == ISLE_ERANGE && subscriber->end == ISLE_OK) { /* no wall lets it through */
+        subscriber->end = err;
+        err = batch_try(&batch);
+    }
     if (err == ISLE_EFULL && (is_narrowest || batch.end == subscriber->place + 1) &&
         subscriber_asks_for_room(subscriber))
         return subscriber->state != SUBSCRIBER_BUSY;

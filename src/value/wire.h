@@ -111,6 +111,11 @@ ISLE_MUST_CHECK isle_err isle__wire_encode(struct isle__heap *heap, isle_value v
                                            const struct isle__wire *wire, struct isle__buffer *out,
                                            struct isle__wire_text *text);
 
+/* Whether a message takes more than `most` bytes, those beside it included, however it is written;
+ * of its frozen bytes some, `file_most` at most, may be in a file. `value` is as with heap NULL. An
+ * error, also for want of memory: false. */
+bool isle__wire_is_over(isle_value value, size_t most, size_t file_most);
+
 /* A message that is nothing but bytes, as isle__wire_encode writes it with heap NULL: a head, at
  * most ISLE__WIRE_HEAD bytes, and what stays where it lies. False: it is another. */
 enum { ISLE__WIRE_HEAD = 9 };

@@ -282,6 +282,8 @@ static void fixture_stop(void)
 
 static const struct isle__backend_ops fixture_backend = {
     .name = "fixture",
+    .message_max = ISLE__WALL_MESSAGE_MAX,
+    .message_file_max = ISLE__WALL_FILES_MAX,
     .prepare = fixture_prepare,
     .wake = isle__wall_wake,
     .ended = isle__wall_ended,

@@ -198,14 +198,14 @@ TEST_ROOT(a_message_takes_several_descriptors_in)
 TEST_ROOT(descriptors_that_are_sent_at_once_all_go_in)
 {
     isle_isolate other = isle_spawn(spell_all, isle_null(), &walled);
-    uint64_t dropped = stats_now().dropped_closed;
+    uint64_t dropped = stats_now().dropped_crossing;
     isle_future *calls[BURST];
     for (size_t i = 0; i < BURST; i++)
         calls[i] = isle_call(other.default_port, i % 3 == 2 ? isle_list() : letters(1 + i % 3),
                              ISLE_FOREVER);
     for (size_t i = 0; i < BURST; i++)
         CHECK_STRING(isle_as_string(awaited(calls[i])), i % 3 == 2 ? "" : i % 3 == 1 ? "ab" : "a");
-    CHECK_UINT(stats_now().dropped_closed, dropped);
+    CHECK_UINT(stats_now().dropped_crossing, dropped);
     isle_kill(other, ISLE_IMMEDIATE);
     settle();
 }

@@ -713,6 +713,51 @@ TEST_HEAP(wire_appends_to_what_is_there)
     isle__buffer_fini(&bytes);
 }
 
+/* What is said to be too large is; of what is not, no more is missing than a few bytes for each of
+ * those that lie beside it. */
+static void check_size(isle_value value, size_t size, size_t slack)
+{
+    CHECK(!isle__wire_is_over(value, size, 0));
+    CHECK(isle__wire_is_over(value, size - slack - 1, 0));
+}
+
+static void check_encoded_size(struct heap_fixture *fixture, isle_value value)
+{
+    struct isle__buffer bytes;
+    struct wall wall;
+
+    wall_open(&wall);
+    isle__buffer_init(&bytes, NULL);
+    wire_encoded(&fixture->heap, value, &wall, &bytes);
+    check_size(value, bytes.size, 0);
+    isle__buffer_fini(&bytes);
+}
+
+TEST_HEAP(wire_tells_what_is_too_large_for_a_wall)
+{
+    enum { KIB = 1024, MIB = 1024 * KIB, BESIDE = 16 };
+    isle_value list = isle_list(), text = isle_string("a short text is written at each place");
+
+    for (int i = 0; i < 1000; i++)
+        isle_list_add(list, i % 3 == 0 ? text : list_of(isle_int(i), isle_double(i)));
+    check_encoded_size(fixture, list);
+    check_encoded_size(fixture, list_of(list, list));
+    isle_value bytes = isle_bytes(NULL, 100 * KIB);
+    check_size(bytes, 100 * KIB, BESIDE);
+    check_size(list_of(bytes, bytes), 100 * KIB + 10, BESIDE + 10);
+    check_size(list_of(bytes, isle_bytes_view(bytes, 0, 90 * KIB)), 100 * KIB + 40, BESIDE + 40);
+    check_size(isle_transferable(MIB), MIB, BESIDE);
+    isle_value frozen = isle_freeze(isle_bytes(NULL, 2 * MIB));
+    isle_value both = list_of(frozen, isle_freeze(isle_bytes(NULL, 3 * MIB)));
+    check_size(frozen, 2 * MIB, BESIDE);
+    check_size(both, 5 * MIB, 2 * BESIDE);
+    CHECK(!isle__wire_is_over(frozen, KIB, 2 * MIB)); /* one of them may be a file */
+    CHECK(isle__wire_is_over(frozen, KIB, 2 * MIB - 1));
+    CHECK(isle__wire_is_over(both, 2 * MIB - KIB, 4 * MIB));
+    CHECK(!isle__wire_is_over(both, 2 * MIB + KIB, 4 * MIB));
+    CHECK(!isle__wire_is_over(isle_pointer(NULL), 0, 0)); /* refused for what it is */
+}
+
 /* Outside an isolate, as the thread of a wall does it. */
 TEST(wire_works_outside_an_isolate)
 {

@@ -467,6 +467,8 @@ uint32_t isle_sandbox_reached(void)
 const struct isle__backend_ops isle__backend_process = {
     .name = "process",
     .enforces = ISLE__ENFORCES_CPU_TIME | ISLE__ENFORCES_SANDBOX,
+    .message_max = ISLE__WALL_MESSAGE_MAX,
+    .message_file_max = ISLE__WALL_FILES_MAX,
     .prepare = process_prepare,
     .wake = isle__wall_wake,
     .ended = isle__wall_ended,

@@ -153,7 +153,7 @@ static void in_drop(struct isle__wall *wall, struct isle__mail *mail, isle_err e
         isle__wall_mail_fail(wall, mail, err, "");
         return;
     }
-    atomic_fetch_add_explicit(&isle__program.dropped_closed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&isle__program.dropped_crossing, 1, memory_order_relaxed);
     isle__mail_drop(mail);
 }
 

@@ -16,9 +16,6 @@
 #include "core/uncaught.h"
 #include "value/type.h"
 
-/* A message, and what may lie beside it: head, front and padding are the rest. */
-#define MESSAGE_MAX (ISLE__WALL_RECORD_MAX - 1024)
-
 /* --- one record */
 
 static enum isle__channel_state out_push_parts(struct isle__wall *wall)
@@ -217,7 +214,7 @@ void isle__wall_mail_fail(struct isle__wall *wall, struct isle__mail *mail, isle
 {
     if (!isle__reply_waits(mail->reply))
         mail_fail_line(wall, why);
-    atomic_fetch_add_explicit(&isle__program.dropped_closed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&isle__program.dropped_crossing, 1, memory_order_relaxed);
     isle__wall_mail_end(mail, code);
 }
 
@@ -291,7 +288,8 @@ static isle_err mail_write(struct isle__wall *wall, const struct isle__mail *mai
         if (err != ISLE_OK)
             return err;
     }
-    if (wall->body.size > MESSAGE_MAX || wall->asides.size > MESSAGE_MAX - wall->body.size)
+    if (wall->body.size > ISLE__WALL_MESSAGE_MAX ||
+        wall->asides.size > ISLE__WALL_MESSAGE_MAX - wall->body.size)
         return ISLE_ERANGE;
     return wall->body.failed ? ISLE_ENOMEM : ISLE_OK;
 }

@@ -23,7 +23,6 @@
 #include "core/simulate.h"
 #include "core/uncaught.h"
 
-#define FILES_MOST ((size_t)256 << 20)
 enum { GRACE_NS = 100 * 1000 * 1000 }; /* on a busy machine an answer takes a while */
 #define START_LOOK_NS ISLE_US(200)     /* who is prompt has answered by then, if he has a core */
 
@@ -69,7 +68,7 @@ static void wall_free(struct isle__wall *wall)
 static size_t wall_files_most(const struct isle__isolate *proxy)
 {
     size_t most = atomic_load_explicit(&proxy->heap.limit, memory_order_relaxed);
-    return most < FILES_MOST ? most : FILES_MOST;
+    return most < ISLE__WALL_FILES_MAX ? most : ISLE__WALL_FILES_MAX;
 }
 
 isle_err isle__wall_open(struct isle__isolate *proxy, const struct isle__wall_ops *ops,

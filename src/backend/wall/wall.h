@@ -50,6 +50,9 @@ enum {
 /* Last words: the inside had no memory for what came. No number of a system call. */
 #define ISLE__WALL_MARK_MEMORY UINT32_C(0xfffffff0)
 #define ISLE__WALL_RECORD_MAX (((size_t)256 << 20) + 65536)
+/* A message, and what may lie beside it: head, front and padding are the rest. */
+#define ISLE__WALL_MESSAGE_MAX (ISLE__WALL_RECORD_MAX - 1024)
+#define ISLE__WALL_FILES_MAX ((size_t)256 << 20) /* bytes of memory files that an inside gets */
 
 /* How the other side ended, as its backend knows. */
 struct isle__wall_end {
