@@ -324,22 +324,32 @@ static void isolate_release(struct isle__isolate *isolate)
 
 /* The end of the program may be reading the name, under the lock. It has said that all are to stop
  * before it begins: either it finds no name here, or it is seen and waited for. */
-static void isolate_forget_cold(struct isle__isolate *isolate)
+static void isolate_part_with_cold(struct isle__isolate *isolate)
 {
-    struct isle__cold *cold = isle__isolate_has_cold(isolate);
-    if (cold == NULL)
-        return;
-    char *name = atomic_load_explicit(&cold->debug_name, memory_order_relaxed);
     (void)atomic_exchange_explicit(&isolate->cold, NULL, memory_order_seq_cst);
     if (ISLE__UNLIKELY(atomic_load_explicit(&isle__program.stopping, memory_order_seq_cst))) {
         isle__mutex_lock(&isle__program.lock);
         isle__mutex_unlock(&isle__program.lock);
     }
+}
+
+static void cold_free(struct isle__cold *cold)
+{
+    char *name = atomic_load_explicit(&cold->debug_name, memory_order_relaxed);
     if (name != NULL)
         isle__memory_free(name, strlen(name) + 1);
     isle__ending_fini(&cold->ending);
     isle__links_free(&cold->links); /* of one that never started */
     isle__memory_free(cold, sizeof *cold);
+}
+
+static void isolate_forget_cold(struct isle__isolate *isolate)
+{
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold == NULL)
+        return;
+    isolate_part_with_cold(isolate);
+    cold_free(cold);
 }
 
 static void mails_refuse(struct isle__isolate *isolate, struct isle__mail *mail)
@@ -526,7 +536,9 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
         isle__mail_post_reserved(isolate->run_mail);
         isolate->run_mail = NULL;
     }
-    struct isle__listeners monitors = isle__monitors_take(isolate);
+    struct isle__cold *cold = isle__isolate_has_cold(isolate);
+    if (cold != NULL)
+        isle__monitors_complete(isolate, &cold->monitors);
     isle__slot_rest(isolate->id);
     if (atomic_load_explicit(&isolate->heap.used, memory_order_relaxed) != 0)
         isle__ports_fini(isolate);
@@ -539,10 +551,13 @@ bool isle__isolate_finish_bare(struct isle__isolate *isolate)
     isle__names_ended(isolate);
     struct isle__listeners late = isolate_close_control(isolate);
     isle__heap_set_current(NULL);
-    isolate_forget_cold(isolate);
+    if (cold != NULL)
+        isolate_part_with_cold(isolate);
     isle__body_give(isolate);
-    if (monitors.first != NULL)
-        listeners_tell(&monitors);
+    if (cold != NULL) {
+        listeners_tell(&cold->monitors);
+        cold_free(cold);
+    }
     if (ISLE__UNLIKELY(late.first != NULL))
         listeners_tell(&late);
     isle__tally_add(ISLE__TALLY_ENDED);
@@ -610,7 +625,7 @@ isle_isolate isle_current(void)
 
 const char *isle__isolate_given_name(const struct isle__isolate *isolate)
 {
-    /* seq_cst: see isolate_forget_cold. */
+    /* seq_cst: see isolate_part_with_cold. */
     const struct isle__cold *cold = atomic_load_explicit(&isolate->cold, memory_order_seq_cst);
     return cold == NULL ? NULL : atomic_load_explicit(&cold->debug_name, memory_order_acquire);
 }
