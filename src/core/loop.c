@@ -28,6 +28,17 @@
 
 /* --- one event */
 
+/* Of a request that was being answered the error is the caller's. */
+static ISLE__RARE void event_failed(struct isle__isolate *isolate, struct isle__activity *self)
+{
+    uint64_t reply = self->serving;
+    self->serving = 0;
+    if (reply != 0)
+        isle__reply_send(isolate, reply, self->catch.error, true);
+    else
+        isle__uncaught(isolate, self->catch.error);
+}
+
 void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), void *argument)
 {
     struct isle__flow *flow = isle__flow_current();
@@ -37,7 +48,7 @@ void isle__event_run(struct isle__isolate *isolate, void (*fn)(void *argument), 
     if (how == ISLE__UNWIND_END || self->frame.pending_end)
         isolate->ending = true;
     if (how == ISLE__UNWIND_ERROR)
-        isle__uncaught(isolate, self->catch.error);
+        event_failed(isolate, self);
     if (self->serving != 0)
         isle__reply_closed(self->serving);
     isle__activity_leave(self);

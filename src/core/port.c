@@ -243,37 +243,22 @@ struct delivery {
     struct isle__mail *mail;
 };
 
-struct serving {
-    isle_answer *answer;
-    isle_value request, reply;
-    void *context;
-};
-
-static void serve_run(void *argument)
-{
-    struct serving *serving = argument;
-    serving->reply = serving->answer(serving->request, serving->context);
-}
-
-/* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well.
- */
+/* The reply is posted from here, so that a refused one (unsendable) is the caller's error as well;
+ * so is what the function throws, which the event's boundary takes (isle__event_run). */
 static void serve_request(struct isle__isolate *isolate, const struct isle__port *port,
                           isle_value request, uint64_t reply, uint32_t due)
 {
     struct isle__activity *self = isolate->running;
-    struct serving serving = {port->fn.serve, request, isle_null(), port->context};
-    struct isle__catch catch;
     self->serving = reply;
     self->due = due;
-    enum isle__unwinding how =
-        isle__catch_do(&isolate->heap, &catch, ISLE__CATCH_TRY, serve_run, &serving);
-    bool failed = how == ISLE__UNWIND_ERROR;
-    isle_value answer = failed ? catch.error : serving.reply;
+    isle_value answer = port->fn.serve(request, port->context);
+    if (ISLE__UNLIKELY(self->frame.scope != &self->scope))
+        isle__scopes_close_left(&self->frame, &self->scope);
     reply = self->serving; /* 0: somebody else answers */
     self->serving = 0;
     self->due = 0;
     if (reply != 0)
-        isle__reply_send(isolate, reply, answer, failed);
+        isle__reply_send(isolate, reply, answer, false);
 }
 
 /* It answers when it likes: here or in a later event. */

@@ -406,6 +406,9 @@ enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch 
 /* The same for an event: the only boundary of a frame that has just begun. */
 enum isle__unwinding isle__catch_event(struct isle__heap *heap, struct isle__catch *catch,
                                        void (*fn)(void *), void *argument);
+/* Closes the scopes inside this one that a function of the program has left open; throws what their
+ * deferred tasks do. */
+void isle__scopes_close_left(struct isle__frame *frame, const struct isle__scope *scope);
 /* Unwinds for the isolate's end: passes isle_try, stops at protect and event boundaries. */
 ISLE_NORETURN void isle__unwind_end(struct isle__heap *heap);
 isle_value isle__error_out_of_memory(void);  /* immortal */

@@ -21,13 +21,8 @@ struct unwind_call {
     void *argument;
 };
 
-/* Scopes that the function left open are closed inside the boundary. */
-static void unwind_run(void *argument)
+void isle__scopes_close_left(struct isle__frame *frame, const struct isle__scope *scope)
 {
-    struct unwind_call *call = argument;
-    struct isle__scope *scope = call->heap->frame->catcher->scope;
-    call->fn(call->argument);
-    struct isle__frame *frame = call->heap->frame;
     isle_value error;
     if (frame->scope == scope)
         return;
@@ -36,6 +31,15 @@ static void unwind_run(void *argument)
         left = left->outer;
     if (isle__scope_fini(left, &error))
         isle_throw(error);
+}
+
+/* Scopes that the function left open are closed inside the boundary. */
+static void unwind_run(void *argument)
+{
+    struct unwind_call *call = argument;
+    const struct isle__scope *scope = call->heap->frame->catcher->scope;
+    call->fn(call->argument);
+    isle__scopes_close_left(call->heap->frame, scope);
 }
 
 enum isle__unwinding isle__catch_do(struct isle__heap *heap, struct isle__catch *catch,

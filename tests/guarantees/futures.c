@@ -510,6 +510,47 @@ TEST_ROOT(an_error_while_serving_is_the_callers_and_the_server_goes_on)
     isle_kill(server, ISLE_IMMEDIATE);
 }
 
+static void throw_when_it_closes(void *context)
+{
+    (void)context;
+    isle_throw(isle_error(ISLE_ERANGE, "closed", NULL));
+}
+
+static isle_value leave_a_scope_open(isle_value request, void *context)
+{
+    (void)context;
+    isle_sleep(0);
+    (void)isle_scope_open();
+    if (isle_as_int(request) < 0)
+        isle_defer(throw_when_it_closes, NULL);
+    (void)isle_scope_open();
+    return isle_int(isle_as_int(request));
+}
+
+static void untidy_server(isle_value message)
+{
+    (void)message;
+    isle_port_serve(isle_default_port(), leave_a_scope_open, NULL);
+}
+
+TEST_ROOT(what_a_service_leaves_open_is_closed_before_it_answers)
+{
+    isle_isolate server = isle_spawn(untidy_server, isle_null(), NULL);
+    isle_future *calls[6];
+
+    for (int i = 0; i < 6; i++)
+        calls[i] = isle_call(server.default_port, isle_int(i % 2 == 0 ? i : -i), ISLE_FOREVER);
+    for (int i = 0; i < 6; i++) {
+        isle_value answer;
+        isle_err err = isle_try_await(calls[i], ISLE_FOREVER, &answer);
+
+        CHECK_INT(err, i % 2 == 0 ? ISLE_OK : ISLE_ERANGE);
+        if (err == ISLE_OK)
+            CHECK_INT(isle_as_int(answer), i);
+    }
+    isle_kill(server, ISLE_IMMEDIATE);
+}
+
 TEST_ROOT(a_call_fails_when_its_port_closes)
 {
     isle_receive_port *port = isle_port_open();
