@@ -81,6 +81,13 @@ ISLE_API isle_future *isle_call(isle_send_port port, isle_value message, int64_t
 /* The same without a deadline, that of a request which is served here included: for what is to
  * outlive it. The library's own. */
 ISLE_API isle_future *isle__call_apart(isle_send_port port, isle_value message);
+/* A call in two steps, whose port is there before its message, so that this can name it: who has
+ * the message may answer when he has forgotten it. The first that is sent to *ret_port completes
+ * the future, past the limits of the mailbox here. The library's own. */
+ISLE_API isle_future *isle__answer_expect(bool keeps_alive, isle_send_port *ret_port);
+/* As isle_try_send_sized; `answer` is told if nobody takes the message, or it cannot come there. */
+ISLE_API ISLE_MUST_CHECK isle_err isle__ask_sized(isle_send_port port, isle_value message,
+                                                  isle_send_port answer, size_t *ret_size);
 /* Until when the caller of the request waits that the running handler serves (isle_port_serve,
  * isle_port_on_receive), on isle_now_ns's clock; ISLE_FOREVER if nobody said, and elsewhere. It
  * travels with calls, across walls too, as a quarter of a millisecond exactly or earlier; one of

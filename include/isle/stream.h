@@ -69,10 +69,11 @@ ISLE_API void isle_stream_expect(isle_stream *stream, isle_isolate isolate);
 /* The next item, which lives as long as the current scope: in a loop, use ISLE_SCOPE. False: it has
  * ended. Throws the writer's error after the items before it (isle_stream_fail); ISLE_ENORESULT,
  * with the reason in the text, if the writer has ended without saying so; ISLE_EFULL if it has sent
- * more than it had credit for, or the reader's mailbox was too narrow for what came from behind a
- * wall, ISLE_EMALFORMED if what no writer sends: then the stream is over,
- * and the writer has been told. Asked again, it says the same. Throws ISLE_EINVAL while a handler
- * is set or another activity reads, and what isle_port_receive throws. Dart: await for. */
+ * more than it had credit for, or an item did not come over a wall (the reader's mailbox was too
+ * narrow, or the item is of a type that is unknown there), ISLE_EMALFORMED if what no writer sends:
+ * then the stream is over, and the writer has been told. Asked again, it says the same. Throws
+ * ISLE_EINVAL while a handler is set or another activity reads, and what isle_port_receive throws.
+ * Dart: await for. */
 ISLE_API ISLE_SUSPENDS bool isle_stream_read(isle_stream *stream, isle_value *ret_item);
 /* ISLE_OK and an item, ISLE_ETIMEDOUT, or what isle_stream_read throws; at the end ISLE_ECLOSED.
  * 0 asks and never suspends. */

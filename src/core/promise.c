@@ -157,6 +157,11 @@ void isle__promise_expect(struct isle__promise *promise)
     promise_set_alive(promise, true);
 }
 
+void isle__promise_let_end(struct isle__promise *promise)
+{
+    promise_set_alive(promise, false);
+}
+
 isle_future *isle__promise_future(struct isle__promise *promise)
 {
     return promise->handle;

@@ -51,6 +51,8 @@ struct isle__promise *isle__promise_new(struct isle__isolate *isolate);
 /* Gives it a slot for a reply and makes it keep the isolate alive; throws, the promise is then
  * gone. */
 void isle__promise_expect(struct isle__promise *promise);
+/* It keeps the isolate alive no longer. */
+void isle__promise_let_end(struct isle__promise *promise);
 /* Completes, in an event; nothing if it is complete already. Throws ISLE_ENOMEM, having changed
  * nothing. */
 void isle__promise_complete(struct isle__promise *promise, isle_value value, bool is_error);

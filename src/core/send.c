@@ -140,17 +140,20 @@ isle_err isle_try_send(isle_send_port port, isle_value message)
     return sending_run(&sending);
 }
 
-isle_err isle_try_send_sized(isle_send_port port, isle_value message, size_t *ret_size)
+/* `reply`: none, or where the answer goes. */
+static isle_err send_sized(isle_send_port port, isle_value message, isle_send_port reply,
+                           size_t *ret_size)
 {
     struct isle__isolate *isolate;
     isle_err err = isle__isolate_ask(&isolate);
     if (err != ISLE_OK)
         return err;
     if (ret_size == NULL)
-        return isle__fail(ISLE_EINVAL, "%s: ret_size is NULL", __func__);
+        return isle__fail(ISLE_EINVAL, "isle_try_send_sized: ret_size is NULL");
     struct sending sending = {.isolate = isolate,
-                              .function = __func__,
+                              .function = "isle_try_send_sized",
                               .target = port.id,
+                              .reply = reply.id,
                               .message = message,
                               .ret_size = ret_size};
     size_t bare = ISLE__MAIL_BARE_SIZE;
@@ -158,6 +161,17 @@ isle_err isle_try_send_sized(isle_send_port port, isle_value message, size_t *re
     if ((err == ISLE_OK || err == ISLE_EFULL) && isle__travels_bare(message))
         *ret_size = bare;
     return err;
+}
+
+isle_err isle_try_send_sized(isle_send_port port, isle_value message, size_t *ret_size)
+{
+    return send_sized(port, message, isle_send_port_none(), ret_size);
+}
+
+isle_err isle__ask_sized(isle_send_port port, isle_value message, isle_send_port answer,
+                         size_t *ret_size)
+{
+    return send_sized(port, message, answer, ret_size);
 }
 
 bool isle__port_could_hold(isle_send_port port, size_t size)
@@ -242,6 +256,17 @@ isle_future *isle__call_apart(isle_send_port port, isle_value message)
 {
     struct isle__isolate *isolate = isle__isolate_need(__func__);
     return call_send(call_begin(isolate, __func__, port), __func__, port, message, 0);
+}
+
+isle_future *isle__answer_expect(bool keeps_alive, isle_send_port *ret_port)
+{
+    struct isle__isolate *isolate = isle__isolate_need(__func__);
+    struct isle__promise *promise = isle__promise_new(isolate);
+    isle__promise_expect(promise);
+    if (!keeps_alive)
+        isle__promise_let_end(promise);
+    ret_port->id = atomic_load_explicit(&promise->slot->id, memory_order_relaxed);
+    return isle__promise_future(promise);
 }
 
 /* --- replies */

@@ -39,16 +39,16 @@ enum stream_state {
 struct stream {
     isle_stream *handle;
     isle_receive_port *port;
-    isle_send_port writer; /* where credit goes; none: nobody has opened the sink */
+    isle_send_port writer; /* none: nobody has opened the sink */
+    isle_send_port asker;  /* where credit goes, once all that is held has been read; none: nobody
+                              has asked */
     isle_isolate writer_isolate, expected;
     enum stream_state state;
     bool busy;            /* an activity reads, or a handler runs */
     bool paused;          /* by the program */
     bool draining;        /* an event that goes on with what is held is under way */
-    bool owes;            /* credit, once all that is held has been read */
     bool over;            /* it has no handle any more; it remains until the writer has been told */
-    bool tells_last;      /* what is under way is the farewell */
-    isle_future *telling; /* what is under way to the writer; NULL: nothing */
+    isle_future *telling; /* the farewell that is under way to the writer; NULL: none is */
     isle_timer *retry;
     uint64_t items_max, bytes_max;
     uint64_t came, granted; /* items since it began; those that came and are not held were read */
@@ -63,7 +63,6 @@ struct stream {
 /* --- what the writer is told */
 
 static void stream_retry(void *context);
-static void stream_settle(struct stream *stream);
 
 static void stream_free(struct stream *stream)
 {
@@ -81,13 +80,12 @@ static uint64_t stream_was_read(const struct stream *stream)
 static void stream_was_told(isle_value nothing, void *context);
 static void stream_was_not_told(isle_value error, void *context);
 
-/* It waits for room, for the writer waits for it: behind a wall a plain send does not know of a
- * full mailbox outside. */
-static isle_value stream_send_word(isle_value pointer)
+/* It waits for room, for behind a wall a plain send does not know of a full mailbox outside. */
+static isle_value stream_send_farewell(isle_value pointer)
 {
     struct stream *stream = isle_as_pointer(pointer);
-    int64_t word = stream->tells_last ? stream->farewell : (int64_t)stream->granted;
-    isle_future *told = isle_send_wait(stream->writer, isle_int(word), ISLE_FOREVER);
+    isle_value word = isle_int(stream->farewell);
+    isle_future *told = isle_send_wait(stream->writer, word, ISLE_FOREVER);
     if (isle_future_is_complete(told))
         return isle_await(told);
     stream->telling = isle_future_keep(told);
@@ -107,37 +105,57 @@ static void stream_telling_ends(struct stream *stream)
     isle_future_release(telling);
 }
 
-/* One word is under way at a time; what there is to tell by then is told after it. */
-static void stream_tell(struct stream *stream)
+/* To who has asked, if anybody has: an answer has its room. */
+static isle_err stream_answer(struct stream *stream, int64_t word)
 {
+    isle_err err = isle_try_send(stream->asker, isle_int(word));
+    if (err != ISLE_ENOMEM)
+        stream->asker = isle_send_port_none();
+    return err;
+}
+
+static bool stream_is_asked(const struct stream *stream)
+{
+    return !isle_send_port_is_none(stream->asker);
+}
+
+static void stream_tell_farewell(struct stream *stream)
+{
+    isle_err err;
     if (stream->telling != NULL)
         return;
-    stream->tells_last = stream->farewell != ISLE_OK;
-    stream->owes = false;
-    stream->granted = stream_was_read(stream);
-    isle_err err = isle_try(stream_send_word, isle_pointer(stream), NULL);
+    if (stream_is_asked(stream))
+        err = stream_answer(stream, stream->farewell);
+    else
+        err = isle_try(stream_send_farewell, isle_pointer(stream), NULL);
     if (err != ISLE_OK)
         stream_telling_ends(stream);
     if (stream->telling == NULL)
         stream_told(stream, err);
 }
 
-/* Whatever else than that nobody has the port is tried again. */
+static void stream_retry_later(struct stream *stream)
+{
+    if (stream->retry == NULL)
+        stream->retry = isle_timer_start(ISLE_MS(ISLE__STREAM_RETRY_MS), stream_retry, stream);
+}
+
+static isle_value stream_try_retry_later(isle_value pointer)
+{
+    stream_retry_later(isle_as_pointer(pointer));
+    return isle_null();
+}
+
+/* Whatever else than that nobody has the port is tried again. Without memory for that it is given
+ * up: who asks then hears that the port is closed. */
 static void stream_told(struct stream *stream, isle_err err)
 {
     bool is_done = err == ISLE_OK || err == ISLE_ECLOSED;
-    if (is_done && stream->tells_last)
-        stream->farewell = ISLE_OK;
-    else if (!is_done && !stream->tells_last)
-        stream->owes = true;
-    if (stream->over && stream->farewell == ISLE_OK)
+    if (!is_done && isle_try(stream_try_retry_later, isle_pointer(stream), NULL) == ISLE_OK)
+        return;
+    stream->farewell = ISLE_OK;
+    if (stream->over)
         stream_free(stream);
-    else if (!is_done && stream->retry == NULL)
-        stream->retry = isle_timer_start(ISLE_MS(ISLE__STREAM_RETRY_MS), stream_retry, stream);
-    else if (is_done && stream->farewell != ISLE_OK)
-        stream_tell(stream);
-    else if (is_done)
-        stream_settle(stream);
 }
 
 static void stream_was_told(isle_value nothing, void *context)
@@ -155,19 +173,24 @@ static void stream_was_not_told(isle_value error, void *context)
     stream_told(stream, isle_error_code(error));
 }
 
+/* All that was held has been read, so who asks is answered. */
+static void stream_settle(struct stream *stream)
+{
+    if (!stream_is_asked(stream) || stream->held.count > 0 || stream->state != STREAM_RUNS)
+        return;
+    stream->granted = stream_was_read(stream);
+    if (stream_answer(stream, (int64_t)stream->granted) == ISLE_ENOMEM)
+        stream_retry_later(stream);
+}
+
 static void stream_retry(void *context)
 {
     struct stream *stream = context;
     stream->retry = NULL;
-    if (stream->farewell != ISLE_OK || (stream->owes && stream->state == STREAM_RUNS))
-        stream_tell(stream);
-}
-
-/* All that was held has been read. */
-static void stream_settle(struct stream *stream)
-{
-    if (stream->owes && stream->held.count == 0 && stream->state == STREAM_RUNS)
-        stream_tell(stream);
+    if (stream->farewell != ISLE_OK)
+        stream_tell_farewell(stream);
+    else
+        stream_settle(stream);
 }
 
 /* --- the end */
@@ -230,12 +253,19 @@ static isle_value stream_error(const struct stream *stream)
                                        : isle_list_get(stream->error, 0);
 }
 
+/* Why nothing more is taken from the writer. It is told before the port is closed, so that it
+ * hears that first; whoever has a full mailbox and asks just then hears ISLE_ECLOSED. */
+static void stream_dismiss(struct stream *stream, isle_err why)
+{
+    stream->farewell = why;
+    stream_tell_farewell(stream);
+}
+
 /* The writer is at fault, or cannot be served. */
 static void stream_refuse(struct stream *stream, isle_err err, const char *text)
 {
+    stream_dismiss(stream, err);
     stream_fail(stream, isle__error_make(err, text, NULL));
-    stream->farewell = err;
-    stream_tell(stream);
 }
 
 static void stream_refuse_malformed(struct stream *stream)
@@ -247,11 +277,7 @@ static void stream_release(struct stream *stream)
 {
     isle__system_close(ISLE__SYSTEM_STREAM, stream->handle);
     stream->over = true;
-    if (stream->farewell != ISLE_OK)
-        stream_tell(stream);
-    else if (stream->telling != NULL)
-        isle_future_cancel(stream->telling); /* which frees it, as an event */
-    else
+    if (stream->farewell == ISLE_OK) /* else it is under way, or a timer tries again */
         stream_free(stream);
 }
 
@@ -286,54 +312,56 @@ static isle_value stream_monitor(isle_value pointer)
     return isle_null();
 }
 
-static void stream_take_opening(struct stream *stream, isle_send_port writer, isle_value isolate)
+static void stream_take_opening(struct stream *stream, isle_send_port writer, isle_value message)
 {
     struct stream_trial trial = {.stream = stream};
-    if (isle_kind_of(isolate) != ISLE_ISOLATE)
+    isle_value isolate = isle_list_get(message, ISLE__STREAM_HEAD);
+    isle_send_port asker;
+    if (isle_kind_of(isolate) != ISLE_ISOLATE ||
+        !isle_get_port(isle_list_get(message, ISLE__STREAM_HEAD + 1), &asker))
         return;
     trial.isolate.control_port = isle_as_isolate(isolate).control_port;
     stream->writer = writer;
     stream->writer_isolate = trial.isolate;
-    stream->owes = true; /* it learns that somebody is there */
+    stream->asker = asker; /* it learns that somebody is there */
     isle_err err = isle_try(stream_monitor, isle_pointer(&trial), NULL);
     if (err != ISLE_OK)
         stream_refuse(stream, err, "the end of the stream's writer cannot be watched");
 }
 
 /* False: the writer may not be so far ahead. */
-static bool stream_count(struct stream *stream, size_t count, bool asks)
+static bool stream_count(struct stream *stream, size_t count)
 {
     if (stream->came + count - stream->granted > stream->items_max) {
         stream_refuse(stream, ISLE_EFULL, "the stream's writer has sent more than it may");
         return false;
     }
     stream->came += count;
-    stream->owes |= asks;
     return true;
 }
 
-/* An item that travels alone, or none. True: *ret_item is it. */
-static bool stream_take_item(struct stream *stream, isle_value message, bool asks,
+/* An item that travels alone, at that index, or none. True: *ret_item is it. */
+static bool stream_take_item(struct stream *stream, isle_value message, size_t first,
                              isle_value *ret_item)
 {
-    size_t count = isle_count(message) - ISLE__STREAM_HEAD;
+    size_t count = isle_count(message) - first;
     if (count > 1)
         stream_refuse_malformed(stream);
-    else if (stream_count(stream, count, asks) && count == 1) {
-        *ret_item = isle_list_get(message, ISLE__STREAM_HEAD);
+    else if (stream_count(stream, count) && count == 1) {
+        *ret_item = isle_list_get(message, first);
         return true;
     }
     return false;
 }
 
-static void stream_take_batch(struct stream *stream, isle_value message, bool asks)
+static void stream_take_batch(struct stream *stream, isle_value message, size_t first)
 {
-    isle_err err = isle__batch_take(&stream->held, message, ISLE__STREAM_HEAD);
+    isle_err err = isle__batch_take(&stream->held, message, first);
     if (err == ISLE_ENOMEM)
         stream_refuse(stream, err, "there is no memory for a batch of the stream");
     else if (err != ISLE_OK)
         stream_refuse_malformed(stream);
-    else if (!stream_count(stream, stream->held.count, asks))
+    else if (!stream_count(stream, stream->held.count))
         isle__batch_clear(&stream->held);
 }
 
@@ -351,28 +379,55 @@ static void stream_take_word(struct stream *stream, int64_t word, isle_value mes
     }
 }
 
+static int64_t stream_word(int64_t numbered)
+{
+    return numbered & ((1 << ISLE__STREAM_WORD_BITS) - 1);
+}
+
+static bool stream_word_asks(int64_t word)
+{
+    return word == ISLE__STREAM_ITEM_ASKING || word == ISLE__STREAM_BATCH_ASKING;
+}
+
+/* Whoever has sent it wants an answer at *ret_port. */
+static bool stream_find_asker(isle_value message, size_t index, isle_send_port *ret_port)
+{
+    return isle_count(message) > index && isle_get_port(isle_list_get(message, index), ret_port) &&
+           !isle_send_port_is_none(*ret_port);
+}
+
 /* Of the writer. */
 static bool stream_take_next(struct stream *stream, int64_t numbered, isle_value message,
                              isle_value *ret_item)
 {
-    int64_t word = numbered & ((1 << ISLE__STREAM_WORD_BITS) - 1);
-    if (numbered < 0)
+    int64_t word = stream_word(numbered);
+    size_t first = ISLE__STREAM_HEAD + stream_word_asks(word);
+    if (numbered < 0 ||
+        (stream_word_asks(word) && !stream_find_asker(message, ISLE__STREAM_HEAD, &stream->asker)))
         stream_refuse_malformed(stream);
     else if ((uint64_t)numbered >> ISLE__STREAM_WORD_BITS != stream->came)
-        stream_refuse(stream, ISLE_EFULL, "the reader's mailbox has refused items of the stream");
+        stream_refuse(
+            stream, ISLE_EFULL,
+            "items of the stream have not come: the reader's mailbox refused them, or a wall");
     else if (word == ISLE__STREAM_BATCH || word == ISLE__STREAM_BATCH_ASKING)
-        stream_take_batch(stream, message, word == ISLE__STREAM_BATCH_ASKING);
+        stream_take_batch(stream, message, first);
     else if (word == ISLE__STREAM_ITEM || word == ISLE__STREAM_ITEM_ASKING)
-        return stream_take_item(stream, message, word == ISLE__STREAM_ITEM_ASKING, ret_item);
+        return stream_take_item(stream, message, first, ret_item);
     else
         stream_take_word(stream, word, message);
     return false;
 }
 
-/* Of another writer. Whoever finds its mailbox full is told again at its next message. */
-static void stream_turn_away(isle_send_port writer)
+/* Of another writer, told where it asks; else whoever finds its mailbox full is told again at its
+ * next message. */
+static void stream_turn_away(isle_send_port writer, int64_t word, isle_value message)
 {
-    isle_err err = isle_try_send(writer, isle_int(ISLE_EUSED));
+    isle_send_port to;
+    size_t index = ISLE__STREAM_HEAD + (word == ISLE__STREAM_OPEN);
+    bool asks = word == ISLE__STREAM_OPEN || stream_word_asks(stream_word(word));
+    if (!asks || !stream_find_asker(message, index, &to))
+        to = writer;
+    isle_err err = isle_try_send(to, isle_int(ISLE_EUSED));
     (void)err;
 }
 
@@ -396,9 +451,9 @@ static bool stream_take(struct stream *stream, isle_value message, isle_value *r
     if (isle_send_port_equal(writer, stream->writer))
         return stream_take_next(stream, word, message, ret_item);
     if (!isle_send_port_is_none(stream->writer))
-        stream_turn_away(writer);
-    else if (word == ISLE__STREAM_OPEN && count == ISLE__STREAM_HEAD + 1)
-        stream_take_opening(stream, writer, isle_list_get(message, ISLE__STREAM_HEAD));
+        stream_turn_away(writer, word, message);
+    else if (word == ISLE__STREAM_OPEN && count == ISLE__STREAM_HEAD + 2)
+        stream_take_opening(stream, writer, message);
     return false;
 }
 
@@ -771,8 +826,8 @@ void isle_stream_close(isle_stream *handle)
     struct stream *stream = isle__system_find(ISLE__SYSTEM_STREAM, handle);
     if (stream == NULL)
         return;
-    stream_hang_up(stream);
     if (stream->state == STREAM_RUNS && !isle_send_port_is_none(stream->writer))
-        stream->farewell = ISLE_ECANCELED;
+        stream_dismiss(stream, ISLE_ECANCELED);
+    stream_hang_up(stream);
     stream_release(stream);
 }

@@ -2,7 +2,7 @@
 /* Batches: many small items of a stream that travel as one message (stream_batch.c). The writer
  * adds to one and sends it, the reader takes one in and makes an item after the other of it.
  *
- *   message   [credit port, word, bytes, port or capability …]
+ *   message   [credit port, word, answer if it asks, bytes, port or capability …]
  *   bytes     a record for each item, in their order: a byte that says what it is, and what it
  *             holds, as it lies in memory
  *

@@ -6,7 +6,9 @@
  * what of it was read, and one item over it, for what a message weighs is known when it is sent. A
  * message in which half of a window begins asks for credit; what had been sent by then is noted in
  * a *mark*, so that the answer, a count of items, tells the bytes as well. Without credit a mark is
- * always under way: the answer to it is what the writer waits for.
+ * always under way: the answer to it is what the writer waits for. If that is an error a message
+ * was lost, on a wall, perhaps with items: another question is sent, by whose number the reader
+ * finds out.
  *
  * Small items lie in `batch`, copied, until it is sent; another item is sent at once, behind them.
  * If the isolate ends meanwhile the batch is sent as its last act, which is before its end is told;
@@ -39,6 +41,7 @@ enum {
 
 struct writer_mark {
     uint64_t items, bytes; /* sent by then */
+    isle_future *asked;    /* the question, kept */
 };
 
 struct writer {
@@ -47,7 +50,8 @@ struct writer {
     isle_send_port self;     /* the same */
     isle_send_port to;
     isle_isolate reader;
-    isle_future *opening; /* a call that fails if nobody has the port; NULL: somebody has */
+    isle_future *opening; /* the first question, which says whether anybody has the port; NULL:
+                             somebody has */
     isle_future *room;    /* complete; made when first asked for */
     isle_future *waiting; /* until there is room; NULL: nobody waits */
     isle_timer *retry;
@@ -55,6 +59,8 @@ struct writer {
     bool refused;         /* by a full mailbox: nothing is written until the timer */
     bool flushes;         /* an event that flushes is under way */
     bool reopens;         /* a full mailbox has refused the opening */
+    bool asks_again;      /* what asked has not come to the reader */
+    bool leaves;          /* its isolate ends: it asks no more */
     bool ended;           /* by the program: the last word waits for room in the mailbox */
     isle_value last_word; /* a cell: the errors by which it fails, the better one first; or null */
     size_t errors_sent;
@@ -91,8 +97,8 @@ static inline bool writer_has_room(const struct writer *writer)
 /* Since the last question. */
 static bool writer_should_ask(const struct writer *writer, size_t items)
 {
-    struct writer_mark last = {writer->was_read, writer->bytes_read};
-    if (writer->mark_count == WRITER_MARKS)
+    struct writer_mark last = {writer->was_read, writer->bytes_read, NULL};
+    if (writer->mark_count == WRITER_MARKS || writer->leaves)
         return false;
     if (writer->mark_count > 0)
         last = writer->marks[writer->mark_count - 1];
@@ -100,9 +106,28 @@ static bool writer_should_ask(const struct writer *writer, size_t items)
            writer->bytes_sent - last.bytes >= writer->bytes_max / 2;
 }
 
-static void writer_mark(struct writer *writer)
+static void writer_mark(struct writer *writer, isle_future *asked)
 {
-    writer->marks[writer->mark_count++] = (struct writer_mark){writer->sent, writer->bytes_sent};
+    writer->marks[writer->mark_count++] =
+        (struct writer_mark){writer->sent, writer->bytes_sent, asked};
+}
+
+/* NULL is fine. */
+static void writer_asks_no_more(isle_future *asked)
+{
+    if (asked == NULL)
+        return;
+    isle_future_cancel(asked);
+    isle_future_release(asked);
+}
+
+/* The oldest ones, which are answered or will not be. */
+static void writer_unmark(struct writer *writer, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        writer_asks_no_more(writer->marks[i].asked);
+    writer->mark_count -= count;
+    memmove(writer->marks, writer->marks + count, writer->mark_count * sizeof writer->marks[0]);
 }
 
 /* The reader has read so many; false: it cannot have. */
@@ -114,8 +139,7 @@ static bool writer_credit(struct writer *writer, uint64_t was_read)
     writer->was_read = was_read;
     while (over < writer->mark_count && writer->marks[over].items <= was_read)
         writer->bytes_read = writer->marks[over++].bytes;
-    writer->mark_count -= over;
-    memmove(writer->marks, writer->marks + over, writer->mark_count * sizeof writer->marks[0]);
+    writer_unmark(writer, over);
     return true;
 }
 
@@ -186,10 +210,7 @@ static void writer_opened(struct writer *writer)
 {
     isle_future *opening = writer->opening;
     writer->opening = NULL;
-    if (opening == NULL)
-        return;
-    isle_future_cancel(opening);
-    isle_future_release(opening);
+    writer_asks_no_more(opening);
 }
 
 static void writer_hang_up(struct writer *writer)
@@ -197,6 +218,7 @@ static void writer_hang_up(struct writer *writer)
     if (writer->port == NULL)
         return;
     writer_opened(writer);
+    writer_unmark(writer, writer->mark_count);
     isle_err err = isle_try(writer_unmonitor, isle_pointer(writer), NULL);
     (void)err; /* without memory for it the monitor's message comes to a closed port */
     isle_port_close(writer->port);
@@ -235,10 +257,12 @@ struct writer_message {
     struct writer *writer;
     const isle_value *item; /* NULL: none */
     enum isle__stream_word word;
+    bool asks;
     size_t size;
+    isle_future *asked; /* kept; NULL: it asks nothing */
 };
 
-/* The entries behind the head; so many. */
+/* The entries behind the head and the answer's port; so many. */
 static size_t writer_fill(const struct writer_message *message, isle_value *ret_values)
 {
     const struct isle__batch *batch = &message->writer->batch;
@@ -253,24 +277,45 @@ static size_t writer_fill(const struct writer_message *message, isle_value *ret_
     return 1 + batch->value_count;
 }
 
+static void writer_answered(isle_value word, void *context);
+static void writer_unanswered(isle_value error, void *context);
+
+/* It is kept before anything can fail, and watched before it is sent. */
+static isle_send_port writer_expect(struct writer_message *message)
+{
+    isle_send_port answer;
+    message->asked = isle_future_keep(isle__answer_expect(false, &answer));
+    isle_then(message->asked, writer_answered, writer_unanswered, message->writer->handle);
+    return answer;
+}
+
 static isle_value writer_make_and_send(isle_value pointer)
 {
     struct writer_message *message = isle_as_pointer(pointer);
     const struct writer *writer = message->writer;
     uint64_t word = (uint64_t)message->word;
-    isle_value values[ISLE__STREAM_HEAD + 1 + ISLE__BATCH_VALUES_MAX];
+    size_t count = ISLE__STREAM_HEAD;
+    isle_send_port answer = isle_send_port_none();
+    isle_value values[ISLE__STREAM_HEAD + 2 + ISLE__BATCH_VALUES_MAX];
     values[0] = isle_port(writer->self);
     values[1] = isle_int((int64_t)(writer->sent << ISLE__STREAM_WORD_BITS | word));
-    size_t count = writer_fill(message, values + ISLE__STREAM_HEAD);
-    isle_value list = isle_list_of(values, ISLE__STREAM_HEAD + count);
-    if (isle_try_send_sized(writer->to, list, &message->size) != ISLE_OK)
+    if (message->asks) {
+        answer = writer_expect(message);
+        values[count++] = isle_port(answer);
+    }
+    count += writer_fill(message, values + count);
+    isle_value list = isle_list_of(values, count);
+    if (isle__ask_sized(writer->to, list, answer, &message->size) != ISLE_OK)
         isle_throw(isle_last_error());
     return isle_null();
 }
 
 static isle_err writer_send(struct writer_message *message)
 {
-    return isle_try(writer_make_and_send, isle_pointer(message), NULL);
+    isle_err err = isle_try(writer_make_and_send, isle_pointer(message), NULL);
+    if (err != ISLE_OK)
+        writer_asks_no_more(message->asked);
+    return err;
 }
 
 /* The item alone; or, with NULL, the batch. */
@@ -278,7 +323,7 @@ static isle_err writer_send_items(struct writer *writer, const isle_value *item,
 {
     size_t count = item != NULL ? 1 : writer->batch.count;
     bool asks = writer_should_ask(writer, count);
-    struct writer_message message = {.writer = writer, .item = item};
+    struct writer_message message = {.writer = writer, .item = item, .asks = asks};
     if (item != NULL)
         message.word = asks ? ISLE__STREAM_ITEM_ASKING : ISLE__STREAM_ITEM;
     else
@@ -290,7 +335,7 @@ static isle_err writer_send_items(struct writer *writer, const isle_value *item,
     writer->sent += count;
     writer->bytes_sent += message.size;
     if (asks)
-        writer_mark(writer);
+        writer_mark(writer, message.asked);
     return ISLE_OK;
 }
 
@@ -306,16 +351,21 @@ static isle_err writer_send_batch(struct writer *writer)
     return err;
 }
 
-/* Who has no credit and has not asked for it would wait for ever. */
+/* Who has no credit and has not asked for it would wait for ever. What asked and has not come to
+ * the reader was perhaps an item: then the next message ends the stream, so it is sent at once. */
 static isle_err writer_send_question(struct writer *writer)
 {
-    struct writer_message message = {.writer = writer, .word = ISLE__STREAM_ITEM_ASKING};
-    if (writer_has_credit(writer) || writer->mark_count > 0 || writer->ended)
+    struct writer_message message = {
+        .writer = writer, .word = ISLE__STREAM_ITEM_ASKING, .asks = true};
+    bool lacks = !writer_has_credit(writer) && writer->mark_count == 0;
+    if (writer->ended || (!lacks && !writer->asks_again))
         return ISLE_OK;
     isle_err err = writer_send(&message);
-    if (err == ISLE_OK)
-        writer_mark(writer);
-    return err;
+    if (err != ISLE_OK)
+        return err;
+    writer->asks_again = false;
+    writer_mark(writer, message.asked);
+    return ISLE_OK;
 }
 
 /* The error that the program gave; and behind it, of what perhaps cannot cross a wall or has no
@@ -348,21 +398,26 @@ static isle_err writer_send_last_word(struct writer *writer)
 static isle_err writer_retry_later(struct writer *writer);
 static void writer_not_opened(isle_value error, void *context);
 
-/* A call, so that it fails if nobody has the port; it outlives the request that is served here. */
+/* It keeps the isolate alive until it is answered, and outlives the request that is served here. */
 static isle_value writer_open(isle_value pointer)
 {
     struct writer *writer = isle_as_pointer(pointer);
     isle_isolate self = {.control_port = isle_current().control_port};
-    isle_value message = isle_list_fixed(ISLE__STREAM_HEAD + 1);
+    isle_send_port answer;
+    size_t size;
+    writer_opened(writer);
+    writer->opening = isle_future_keep(isle__answer_expect(true, &answer));
+    isle_then(writer->opening, writer_answered, writer_not_opened, writer->handle);
+    isle_value message = isle_list_fixed(ISLE__STREAM_HEAD + 2);
     isle_list_set(message, 0, isle_port(writer->self));
     isle_list_set(message, 1, isle_int(ISLE__STREAM_OPEN));
     isle_list_set(message, ISLE__STREAM_HEAD, isle_isolate_value(self));
-    isle_future *opening = isle__call_apart(writer->to, message);
-    if (writer->opening != NULL)
-        isle_future_release(writer->opening);
-    writer->opening = isle_future_keep(opening);
+    isle_list_set(message, ISLE__STREAM_HEAD + 1, isle_port(answer));
+    if (isle__ask_sized(writer->to, message, answer, &size) != ISLE_OK) {
+        writer_opened(writer);
+        isle_throw(isle_last_error());
+    }
     writer->reopens = false;
-    isle_then(opening, NULL, writer_not_opened, writer->handle);
     return isle_null();
 }
 
@@ -372,7 +427,7 @@ static isle_err writer_reopen(struct writer *writer)
 {
     if (!writer->reopens)
         return ISLE_OK;
-    writer->mark_count = 0;
+    writer_unmark(writer, writer->mark_count);
     return isle_try(writer_open, isle_pointer(writer), NULL);
 }
 
@@ -425,28 +480,62 @@ static isle_value writer_hear_end(isle_value message)
     return isle_null();
 }
 
-static void writer_hear(isle_value message, void *context)
+/* A count of items that were read, or why the stream is over. */
+static void writer_hear_word(struct writer *writer, int64_t word)
 {
-    struct writer *writer = context;
-    int64_t word;
-    if (isle_get_int(message, &word) && word >= 0) {
+    if (word >= 0) {
         writer_opened(writer);
         bool is_news = writer_credit(writer, (uint64_t)word);
         if (is_news && writer->waiting != NULL && writer_pump(writer) != ISLE_OK)
             isle_throw(isle_last_error());
-    } else if (isle_get_int(message, &word) && word >= ISLE_EDEADLOCK) {
+    } else if (word >= ISLE_EDEADLOCK) {
         writer_is_over(writer, (isle_err)word);
-    } else if (isle_kind_of(message) == ISLE_OBJECT &&
-               isle_try(writer_hear_end, message, NULL) == ISLE_OK) {
-        writer_is_over(writer, ISLE_ECLOSED);
     }
+}
+
+static void writer_hear(isle_value message, void *context)
+{
+    struct writer *writer = context;
+    int64_t word;
+    if (isle_get_int(message, &word))
+        writer_hear_word(writer, word);
+    else if (isle_kind_of(message) == ISLE_OBJECT &&
+             isle_try(writer_hear_end, message, NULL) == ISLE_OK)
+        writer_is_over(writer, ISLE_ECLOSED);
+}
+
+/* By the reader, or whoever has its answer's port. */
+static void writer_answered(isle_value message, void *context)
+{
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
+    int64_t word;
+    if (writer != NULL && writer->over == ISLE_OK && isle_get_int(message, &word))
+        writer_hear_word(writer, word);
+}
+
+static isle_err writer_error_code(isle_value error)
+{
+    return isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ECLOSED;
+}
+
+/* What asked has not come to the reader: nobody has its port, or a wall has dropped it. */
+static void writer_unanswered(isle_value error, void *context)
+{
+    struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
+    isle_err err = writer_error_code(error);
+    if (writer == NULL || writer->over != ISLE_OK || err == ISLE_ECANCELED)
+        return;
+    writer_unmark(writer, writer->mark_count);
+    writer->asks_again = true;
+    if (err == ISLE_ECLOSED || writer_retry_later(writer) != ISLE_OK)
+        writer_is_over(writer, err);
 }
 
 static void writer_not_opened(isle_value error, void *context)
 {
     struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
-    isle_err err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ECLOSED;
-    if (writer == NULL || writer->opening == NULL)
+    isle_err err = writer_error_code(error);
+    if (writer == NULL || writer->opening == NULL || err == ISLE_ECANCELED)
         return;
     writer->reopens = err == ISLE_EFULL;
     if (!writer->reopens || writer_retry_later(writer) != ISLE_OK)
@@ -778,6 +867,7 @@ static void writer_dropped(void *context)
     struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);
     if (writer == NULL || writer->over != ISLE_OK || writer->opening != NULL)
         return;
+    writer->leaves = true;
     if (writer_send_batch(writer) == ISLE_OK && writer->ended)
         (void)writer_send_last_word(writer);
 }

@@ -557,8 +557,8 @@ static isle_err after_records(const void *records, size_t size, isle_value value
     isle_receive_port *credit = isle_port_open();
     isle_send_port to = isle_as_port(isle_list_get(isle_stream_sink(stream), 0));
     isle_value item, list = isle_list();
-    isle_send(to, isle_pack("[o,i,o]", isle_port_value(credit), (int64_t)0,
-                            isle_isolate_value(isle_current())));
+    isle_send(to, isle_pack("[o,i,o,o]", isle_port_value(credit), (int64_t)0,
+                            isle_isolate_value(isle_current()), isle_port_value(credit)));
     isle_list_add(list, isle_port_value(credit));
     isle_list_add(list, isle_int(BATCH));
     isle_list_add(list, isle_bytes(records, size));
@@ -617,8 +617,8 @@ TEST_ROOT(a_batch_beyond_the_window_ends_the_stream)
     isle_receive_port *credit = isle_port_open();
     isle_send_port to = isle_as_port(isle_list_get(isle_stream_sink(stream), 0));
     isle_value item, five = isle_bytes("\0\0\0\0\0", 5);
-    isle_send(to, isle_pack("[o,i,o]", isle_port_value(credit), (int64_t)0,
-                            isle_isolate_value(isle_current())));
+    isle_send(to, isle_pack("[o,i,o,o]", isle_port_value(credit), (int64_t)0,
+                            isle_isolate_value(isle_current()), isle_port_value(credit)));
     isle_send(to, isle_pack("[o,i,o]", isle_port_value(credit), (int64_t)BATCH, five));
     CHECK_ERR(isle_stream_try_read(stream, 0, &item), ISLE_EFULL);
     CHECK_INT(receive_int(credit), 0);

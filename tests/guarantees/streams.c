@@ -765,6 +765,89 @@ TEST_ROOT(two_slot_mailboxes_on_both_sides_lose_nothing)
     settle();
 }
 
+/* [port, sink]: writes what it reads. */
+static void pass_on(isle_value message)
+{
+    isle_writer *writer = isle_stream_writer(isle_list_get(message, 1));
+    isle_stream *stream = isle_stream_open(NULL);
+    isle_value item;
+    isle_send(isle_as_port(isle_list_get(message, 0)), isle_stream_sink(stream));
+    for (;;) {
+        ISLE_SCOPE;
+        if (!isle_stream_read(stream, &item))
+            break;
+        isle_stream_put(writer, item);
+    }
+    isle_stream_close(stream);
+    isle_stream_end(writer);
+}
+
+static isle_value spawn_narrow(isle_entry *entry, isle_stream *stream)
+{
+    isle_options narrow = {.mailbox_max_messages = 2};
+    isle_receive_port *port = isle_port_open();
+    isle_spawn(entry, isle_pack("[o,o]", isle_port_value(port), isle_stream_sink(stream)), &narrow);
+    isle_value sink = isle_port_receive(port);
+    isle_port_close(port);
+    return sink;
+}
+
+TEST_ROOT(who_reads_one_stream_and_writes_another_needs_two_places)
+{
+    for (size_t window = 1; window <= 64; window *= 8) {
+        struct hearing *hearing = hearing_of(window, hear);
+        isle_writer *writer = isle_stream_writer(spawn_narrow(pass_on, hearing->stream));
+        for (int64_t i = 0; i < 10000; i++) {
+            ISLE_SCOPE;
+            isle_stream_put(writer, isle_int(i));
+        }
+        isle_stream_end(writer);
+        isle_await(hearing->over);
+        CHECK_INT(hearing->next, 10000);
+        CHECK_INT(hearing->ended, 1);
+    }
+    settle();
+}
+TEST_TIMEOUT(who_reads_one_stream_and_writes_another_needs_two_places, 120);
+
+static isle_value pass_on_it(isle_value message)
+{
+    pass_on(message);
+    return isle_null();
+}
+
+/* The same, and tells by its end of the other stream how that of this one was. */
+static void pass_on_until_refused(isle_value message)
+{
+    isle_err err = isle_try(pass_on_it, message, NULL);
+    isle_exit(isle_as_port(isle_list_get(message, 0)), isle_int(err));
+}
+
+TEST_ROOT(who_waits_for_credit_behind_a_full_mailbox_is_told_of_the_end)
+{
+    isle_stream *stream = isle_stream_open(&(isle_stream_options){.items_max = 1});
+    isle_value item;
+    isle_writer *writer = isle_stream_writer(spawn_narrow(pass_on_until_refused, stream));
+    isle_err err = ISLE_OK;
+    for (int refusals = 0; refusals < 20; refusals += err == ISLE_EFULL) {
+        ISLE_SCOPE;
+        err = isle_stream_try_write(writer, isle_bytes(NULL, 10));
+        if (err == ISLE_EFULL)
+            isle_await(isle_stream_ready(writer));
+    }
+    CHECK(isle_stream_read(stream, &item));
+    isle_stream_close(stream);
+    while (err == ISLE_OK || err == ISLE_EFULL) {
+        ISLE_SCOPE;
+        err = isle_stream_try_write(writer, isle_bytes(NULL, 10));
+        if (err == ISLE_EFULL)
+            err = isle_try_await(isle_stream_ready(writer), ISLE_FOREVER, NULL);
+    }
+    CHECK(err == ISLE_ECANCELED || err == ISLE_ECLOSED);
+    isle_stream_end(writer);
+    settle();
+}
+
 static void count_items(isle_value to)
 {
     isle_stream *stream = isle_stream_open(NULL);
@@ -779,6 +862,16 @@ static void count_items(isle_value to)
     }
     isle_stream_close(stream);
     isle_send(isle_as_port(to), isle_int(count));
+}
+
+TEST_ROOT(both_ends_may_be_behind_walls)
+{
+    isle_receive_port *port = isle_port_open();
+    isle_spawn(count_items, isle_port_value(port), NULL);
+    isle_spawn(put_between, isle_pack("[o]", isle_port_receive(port)), NULL);
+    CHECK_INT(receive_int(port), 5000);
+    isle_port_close(port);
+    settle();
 }
 
 struct putting {
@@ -850,6 +943,31 @@ TEST_ROOT(an_item_that_the_readers_mailbox_could_never_hold_is_refused)
     isle_stream_put(putting.writer, isle_string("behind"));
     isle_stream_end(putting.writer);
     CHECK_INT(receive_int(port), 3);
+    isle_port_close(port);
+    settle();
+}
+
+/* Behind a wall it is none, and ends the stream at both ends. */
+TEST_ROOT(an_item_that_cannot_come_to_the_reader_does_not_leave_both_waiting)
+{
+    struct unknown unknown = {7};
+    isle_receive_port *port = isle_port_open();
+    for (size_t window = 1; window <= 4; window++) {
+        isle_spawn(count_until_error, isle_port_value(port), NULL);
+        isle_value sink = isle_port_receive(port);
+        isle_list_set(sink, 2, isle_int((int64_t)window));
+        struct putting putting = {isle_stream_writer(sink), isle_int(1)};
+        isle_stream_put(putting.writer, isle_int(0));
+        isle_stream_put(putting.writer, isle_object(&unknown_type, &unknown));
+        isle_err err = ISLE_OK;
+        for (int64_t i = 0; i < 10 && err == ISLE_OK; i++)
+            err = isle_try(put_it, isle_pointer(&putting), NULL);
+        isle_stream_end(putting.writer);
+        isle_value told = isle_port_receive(port);
+        bool has_come = isle_as_int(isle_list_get(told, 0)) == 12;
+        CHECK_INT(isle_as_int(isle_list_get(told, 1)), has_come ? ISLE_ECLOSED : ISLE_EFULL);
+        CHECK_ERR(err, has_come ? ISLE_OK : ISLE_EFULL);
+    }
     isle_port_close(port);
     settle();
 }
@@ -1036,7 +1154,8 @@ static struct forger forger_of(isle_stream *stream)
 {
     struct forger forger = {isle_as_port(isle_list_get(isle_stream_sink(stream), 0)),
                             isle_port_open()};
-    forge(&forger, 0, isle_pack("[o]", isle_isolate_value(isle_current())));
+    forge(&forger, 0,
+          isle_pack("[o,o]", isle_isolate_value(isle_current()), isle_port_value(forger.credit)));
     return forger;
 }
 
@@ -1128,7 +1247,10 @@ TEST_ROOT(what_no_writer_sends_ends_the_stream)
     CHECK_ERR(after_forged(8 + 1, isle_pack("[i]", 1)), ISLE_EFULL); /* one is missing */
     CHECK_ERR(after_forged(INT64_MAX / 16, isle_list()), ISLE_EFULL);
     CHECK_ERR(after_forged(-1, isle_list()), ISLE_EMALFORMED);
-    CHECK_ERR(after_forged(1, isle_list()), ISLE_ETIMEDOUT); /* a question, unasked for */
+    CHECK_ERR(after_forged(2, isle_list()), ISLE_EMALFORMED); /* it says not where it asks */
+    CHECK_ERR(after_forged(2, isle_pack("[i]", 1)), ISLE_EMALFORMED);
+    CHECK_ERR(after_forged(6, isle_list()), ISLE_EMALFORMED);
+    CHECK_ERR(after_forged(1, isle_list()), ISLE_ETIMEDOUT); /* no item */
     CHECK_ERR(after_forged(1, isle_pack("[s]", "text")), ISLE_OK);
     CHECK_ERR(after_forged(4, isle_pack("[n]")), ISLE_ETHROWN);
 }
