@@ -241,24 +241,32 @@ static void batch_refused(struct subscriber *subscriber)
     subscriber_refused(subscriber);
 }
 
-/* The subscriber is no more; or it did not reach him, and he is to be told; or the topic has
- * cancelled it, to tell an end. */
+/* What was sent has failed: the subscriber is no more; or it did not reach him; or the topic has
+ * cancelled it, to tell an end. True, and why: he has not heard of it and is still there. */
+static bool subscriber_unheard(struct subscriber *subscriber, isle_value error, isle_err *ret_err)
+{
+    *ret_err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ETHROWN;
+    subscriber->on_way--;
+    if (subscriber->topic == NULL) {
+        subscriber_free(subscriber);
+        return false;
+    }
+    if (subscriber->end != ISLE_OK)
+        return false;
+    subscriber->state = SUBSCRIBER_IDLE;
+    if (*ret_err == ISLE_ECLOSED)
+        subscriber_leave(subscriber);
+    return *ret_err != ISLE_ECLOSED;
+}
+
 static void batch_lost(isle_value error, void *context)
 {
     struct subscriber *subscriber = context;
-    struct topic *topic = subscriber->topic;
-    isle_err err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ETHROWN;
-    subscriber->on_way--;
-    if (topic == NULL) {
-        subscriber_free(subscriber);
+    struct topic *topic = subscriber->topic; /* he may leave it below */
+    isle_err err;
+    if (!subscriber_unheard(subscriber, error, &err))
         return;
-    }
-    if (subscriber->end != ISLE_OK)
-        return;
-    subscriber->state = SUBSCRIBER_IDLE;
-    if (err == ISLE_ECLOSED) {
-        subscriber_leave(subscriber);
-    } else if (err == ISLE_EFULL || err == ISLE_ENOMEM) {
+    if (err == ISLE_EFULL || err == ISLE_ENOMEM) {
         batch_refused(subscriber);
     } else {
         subscriber->end = err;
@@ -401,20 +409,10 @@ static void room_lacks(struct subscriber *subscriber)
 static void room_lost(isle_value error, void *context)
 {
     struct subscriber *subscriber = context;
-    struct topic *topic = subscriber->topic;
-    isle_err err = isle_kind_of(error) == ISLE_ERROR ? isle_error_code(error) : ISLE_ETHROWN;
-    subscriber->on_way--;
-    if (topic == NULL) {
-        subscriber_free(subscriber);
+    struct topic *topic = subscriber->topic; /* he may leave it below */
+    isle_err err;
+    if (!subscriber_unheard(subscriber, error, &err))
         return;
-    }
-    if (subscriber->end != ISLE_OK)
-        return;
-    subscriber->state = SUBSCRIBER_IDLE;
-    if (err == ISLE_ECLOSED) {
-        subscriber_leave(subscriber);
-        return;
-    }
     if (err == ISLE_EFULL)
         room_lacks(subscriber);
     subscriber_refused(subscriber);
