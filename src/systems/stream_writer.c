@@ -378,8 +378,9 @@ static isle_err writer_send_error(struct writer *writer)
         struct writer_message message = {
             .writer = writer, .item = &error, .word = ISLE__STREAM_FAIL};
         err = writer_send(&message);
-        if (err == ISLE_EFULL && !isle__port_could_hold(writer->to, message.size))
-            err = ISLE_OK;
+        if (err == ISLE_ERANGE ||
+            (err == ISLE_EFULL && !isle__port_could_hold(writer->to, message.size)))
+            err = ISLE_OK; /* this one never comes there */
         writer->errors_sent += err == ISLE_OK;
     }
     return err;
@@ -389,10 +390,7 @@ static isle_err writer_send_last_word(struct writer *writer)
 {
     struct writer_message message = {.writer = writer, .word = ISLE__STREAM_END};
     bool fails = !isle_is_null(writer->last_word);
-    isle_err err = fails ? writer_send_error(writer) : writer_send(&message);
-    if (err == ISLE_OK)
-        writer_free(writer);
-    return err;
+    return fails ? writer_send_error(writer) : writer_send(&message);
 }
 
 static isle_err writer_retry_later(struct writer *writer);
@@ -442,9 +440,13 @@ static isle_err writer_pump(struct writer *writer)
         err = writer_send_question(writer);
     if (err == ISLE_OK && writer->ended)
         err = writer_send_last_word(writer);
-    else if (err == ISLE_OK)
+    if (err != ISLE_OK)
+        return writer_retry_later(writer);
+    if (writer->ended)
+        writer_free(writer);
+    else
         writer_wake(writer);
-    return err == ISLE_OK ? ISLE_OK : writer_retry_later(writer);
+    return ISLE_OK;
 }
 
 static void writer_retry(void *context)
@@ -861,7 +863,8 @@ void isle_stream_fail(isle_writer *handle, isle_value error)
     isle_throw(isle_last_error());
 }
 
-/* The isolate ends: what it wrote goes before what is told of its end. */
+/* The isolate ends: what it wrote goes before what is told of its end. The writer's memory goes
+ * with the isolate, whose futures are gone already. */
 static void writer_dropped(void *context)
 {
     struct writer *writer = isle__system_find(ISLE__SYSTEM_WRITER, context);

@@ -322,6 +322,7 @@ TEST_ROOT(futures_and_deferred_tasks_of_a_scope_end_in_one_order)
 {
     isle_future *futures[2];
 
+    seen_values = 0;
     for (int round = 0; round < 2; round++) {
         ISLE_SCOPE;
         futures[0] = isle_future_new();

@@ -916,6 +916,7 @@ TEST_ROOT(an_error_that_cannot_come_to_the_reader_is_one_that_says_so)
     isle_receive_port *port = isle_port_open();
     fail_with(port, isle_object(&unknown_type, &unknown));
     fail_with(port, isle_bytes(NULL, 100000));
+    fail_with(port, isle_bytes(NULL, (size_t)257 << 20)); /* more than a wall carries */
     fail_with(port, isle_pack("[i]", 1));
     fail_with(port, isle_string("as it is"));
     isle_port_close(port);
@@ -928,6 +929,8 @@ static isle_value put_it(isle_value pointer)
     isle_stream_put(putting->writer, putting->item);
     return isle_null();
 }
+
+TEST_MEMORY(an_error_that_cannot_come_to_the_reader_is_one_that_says_so, 1024);
 
 TEST_ROOT(an_item_that_the_readers_mailbox_could_never_hold_is_refused)
 {
@@ -1025,6 +1028,72 @@ TEST_ROOT(credit_waits_for_room_in_the_writers_mailbox)
     sem_post(&is_full_no_more);
     CHECK_INT(receive_int(port), 1);
     isle_await(put);
+    isle_port_close(port);
+    settle();
+}
+
+static sem_t is_filled, is_drained;
+
+/* Reads five, and the rest once its mailbox was full and is so no more; tells why it was over. */
+static void read_after_a_flood(isle_value to)
+{
+    isle_stream *stream = isle_stream_open(&(isle_stream_options){.items_max = 4});
+    isle_receive_port *flood = isle_port_open();
+    isle_value item;
+    isle_send(isle_as_port(to),
+              isle_pack("[o,o]", isle_stream_sink(stream), isle_port_value(flood)));
+    for (int i = 0; i < 5; i++)
+        CHECK(isle_stream_read(stream, &item));
+    semaphore_wait(&is_filled);
+    while (isle_port_try_receive(flood, 0, &item) == ISLE_OK)
+        ;
+    sem_post(&is_drained);
+    isle_port_close(flood);
+    isle_err err;
+    int64_t count = 0;
+    while ((err = isle_stream_try_read(stream, ISLE_FOREVER, &item)) == ISLE_OK)
+        count++;
+    isle_stream_close(stream);
+    isle_send(isle_as_port(to), isle_pack("[i,i]", count, (int64_t)err));
+}
+
+/* The fifth waits for credit, so that it was opened; behind the eighth a question is under way. */
+static void flood_and_end(isle_value message)
+{
+    isle_writer *writer = isle_stream_writer(isle_list_get(message, 0));
+    isle_send_port flood = isle_as_port(isle_list_get(message, 1));
+    for (int i = 0; i < 5; i++)
+        isle_stream_put(writer, isle_int(i));
+    isle_stream_flush(writer);
+    while (isle_stream_try_write(writer, isle_int(5)) == ISLE_OK)
+        isle_stream_flush(writer);
+    while (isle_try_send(flood, isle_null()) == ISLE_OK)
+        ;
+    isle_stream_end(writer);
+    sem_post(&is_filled);
+    semaphore_wait(&is_drained);
+    isle_exit(isle_send_port_none(), isle_null());
+}
+
+/* What it has left of questions and futures is no error of the isolate. */
+TEST_ROOT(a_last_word_that_waited_is_sent_as_the_isolate_ends)
+{
+    isle_receive_port *port = isle_port_open(), *errors = isle_port_open();
+    isle_options of_reader = {
+        .mailbox_max_messages = 16, .backend = ISLE_THREAD, .thread = ISLE_THREAD_OWN};
+    isle_options of_writer = {.backend = ISLE_THREAD,
+                              .thread = ISLE_THREAD_OWN,
+                              .on_error = isle_port_send_port(errors),
+                              .on_exit = isle_port_send_port(errors)};
+    sem_init(&is_filled, 0, 0);
+    sem_init(&is_drained, 0, 0);
+    isle_spawn(read_after_a_flood, isle_port_value(port), &of_reader);
+    isle_spawn(flood_and_end, isle_port_receive(port), &of_writer);
+    isle_value told = isle_port_receive(port);
+    CHECK(isle_as_int(isle_list_get(told, 0)) >= 1);
+    CHECK_INT(isle_as_int(isle_list_get(told, 1)), ISLE_ECLOSED);
+    check_null(isle_port_receive(errors));
+    isle_port_close(errors);
     isle_port_close(port);
     settle();
 }

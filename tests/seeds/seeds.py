@@ -94,7 +94,7 @@ OUTSIDE = {
     'review_speed': [('*', 'counts turns of the plain scheduler; processes')],
     'sending': [('sending_does_not*', 'spins')],
     'streams': [('whatever_fails*', 'simulates itself'), ('an_opening_that*', 'a semaphore'),
-                ('credit_waits*', 'a semaphore')],
+                ('credit_waits*', 'a semaphore'), ('a_last_word*', 'a semaphore')],
     'shelves': [('who_sends_to*', 'a thread that is stopped'), ('who_is_refused*', 'a thread')],
     'limits': [('updates*', 'computes for seconds')],
     'zygote': [('*', 'processes')],
