@@ -110,9 +110,10 @@ ISLE_API void isle_send_with_reply(isle_send_port port, isle_value message, isle
  * (isle_call_deadline), ISLE_ECANCELED: then it was not delivered, and is counted. Its sender's end
  * drops it.
  * From behind a wall: of one isolate 4,096 messages or 64 MiB wait outside, more complete with
- * ISLE_EFULL; and what was timed out or cancelled may have been let in just before. Throws what
- * isle_send throws; ISLE_EFULL if it could never have room. Who awaits it in the only activity that
- * receives waits for others that may wait for him: go on receiving, or use a timeout.
+ * ISLE_ENOMEM; and what was timed out or cancelled may have been let in just before. Throws what
+ * isle_send throws; ISLE_EFULL if it could never have room (from behind a wall it completes so).
+ * Who awaits it in the only activity that receives waits for others that may wait for him: go on
+ * receiving, or use a timeout.
  */
 ISLE_API isle_future *isle_send_wait(isle_send_port port, isle_value message, int64_t timeout_ns);
 

@@ -80,8 +80,8 @@ ISLE_API isle_subscription *isle_topic_subscribe(isle_topic topic,
 /* Callback style: an event for each batch that arrives, in which on_message is called for each
  * message in order; one that suspends holds up those behind it. on_end, which may be NULL, is
  * called once with an error: ISLE_EFULL (too far behind, or the topic is full), ISLE_ECLOSED
- * (closed, or its isolate has ended), ISLE_EUNSENDABLE (a message cannot cross the wall to it). A
- * NULL on_message stops; messages wait. */
+ * (closed, or its isolate has ended), ISLE_EUNSENDABLE (a message cannot cross the wall to it),
+ * ISLE_ERANGE (one is too large for that wall). A NULL on_message stops; messages wait. */
 ISLE_API void isle_subscription_listen(isle_subscription *subscription, isle_handler *on_message,
                                        isle_handler *on_end, void *context);
 /* Direct style: the next message. ISLE_ETIMEDOUT (0 asks and never suspends), ISLE_ENOSUSPEND and

@@ -158,7 +158,7 @@ static isle_err wait_send_elsewhere(struct isle__promise *promise, struct wait *
     struct isle__isolate *receiver;
     isle_err err = isle__mail_admit(mail, &receiver);
     if (err != ISLE_OK)
-        return err;
+        return err == ISLE_EFULL ? ISLE_ENOMEM : err; /* of the way out, for now */
     isle__waiting_commit(&wait->waiting);
     mail->reply = atomic_load_explicit(&promise->slot->id, memory_order_relaxed);
     mail->is_call = true;
@@ -289,7 +289,7 @@ void isle__wait_for(struct isle__mail *mail, uint64_t reply, struct isle__share 
     struct isle__waiting *waiting = may ? isle__memory_alloc(sizeof *waiting) : NULL;
     struct isle__mail *notice =
         reply == 0 ? NULL : isle__mail_make(isle_null(), ISLE__MAIL_REPLY, reply);
-    isle_err err = may ? ISLE_ENOMEM : ISLE_EFULL;
+    isle_err err = ISLE_ENOMEM; /* ISLE_EFULL would say that there is never room */
     if (notice != NULL)
         notice->is_call = true;
     mail->reply = 0;

@@ -415,6 +415,8 @@ static void room_lost(isle_value error, void *context)
         return;
     if (err == ISLE_EFULL)
         room_lacks(subscriber);
+    else
+        subscriber->asked_place = 0; /* not known, so it is asked again */
     subscriber_refused(subscriber);
     log_trim(topic);
 }
@@ -443,14 +445,18 @@ static bool subscriber_asks_for_room(struct subscriber *subscriber)
         return false;
     subscriber->asked_place = behind;
     isle_err err = isle_try(room_ask, isle_pointer(&batch), NULL);
-    if (err == ISLE_EFULL)
+    if (err == ISLE_OK)
+        return true;
+    if (err == ISLE_EFULL) {
         room_lacks(subscriber);
-    else if (err != ISLE_OK && subscriber->state == SUBSCRIBER_BUSY) { /* asked, and not heard */
+        return true;
+    }
+    subscriber->asked_place = 0;
+    if (subscriber->state == SUBSCRIBER_BUSY) { /* asked, and not heard */
         isle_future_cancel(subscriber->batch);
         subscriber->state = SUBSCRIBER_IDLE;
-        return false;
     }
-    return err == ISLE_OK || err == ISLE_EFULL;
+    return false;
 }
 
 /* True: once more, a message was passed over. */

@@ -641,7 +641,7 @@ TEST_ROOT(who_is_behind_a_wall_has_so_much_wait)
     isle_list_add(message, isle_port_value(told));
     isle_send(isle_port_send_port(port), isle_int(-1));
     sender = isle_spawn(flood, message, NULL);
-    CHECK_INT(receive_int(told), ISLE_EFULL);
+    CHECK_INT(receive_int(told), ISLE_ENOMEM);
     CHECK_UINT(read_port(port).senders, 4096);
     isle_kill(sender, ISLE_IMMEDIATE);
     settle();

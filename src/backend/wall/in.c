@@ -295,6 +295,8 @@ static bool in_mail(struct isle__wall *wall, const struct isle__record_head *hea
         mail = in_value(wall, &in, ISLE__MAIL_DATA, target, &err);
     if (mail == NULL && err == ISLE_EMALFORMED)
         return false;
+    if (waits && wall->ops != NULL && err == ISLE_EFULL)
+        err = ISLE_ENOMEM; /* of the share; its mailbox may have room for it */
     in_call_is_used(wall, head->to);
     if (mail == NULL && (err == ISLE_EFULL || err == ISLE_ECLOSED)) {
         in_unmade(wall, target, reply, err);
