@@ -254,8 +254,8 @@ isle_future *isle_call(isle_send_port port, isle_value message, int64_t timeout_
 
 isle_future *isle__call_apart(isle_send_port port, isle_value message)
 {
-    struct isle__isolate *isolate = isle__isolate_need(__func__);
-    return call_send(call_begin(isolate, __func__, port), __func__, port, message, 0);
+    struct isle__isolate *isolate = isle__isolate_need("isle_call");
+    return call_send(call_begin(isolate, "isle_call", port), "isle_call", port, message, 0);
 }
 
 isle_future *isle__answer_expect(bool keeps_alive, isle_send_port *ret_port)

@@ -469,8 +469,9 @@ static isle_value child_spawn(isle_value argument)
     return isle_null();
 }
 
-static void child_await_start(struct isle__child *child)
+static isle_value child_await_start(isle_value argument)
 {
+    struct isle__child *child = isle_as_pointer(argument);
     struct isle__start *start = isle_new(struct isle__start);
     start->child = child;
     child->start = start;
@@ -479,6 +480,16 @@ static void child_await_start(struct isle__child *child)
                   start);
     else
         isle_then(isle_spawn_wait(child->isolate), start_stands, start_failed, start);
+    return isle_null();
+}
+
+/* It cannot be asked: there is no memory, or its mailbox has no room for a question. */
+static void child_start_unheard(struct isle__child *child)
+{
+    isle_free(child->start);
+    child->start = NULL;
+    isle__child_refused(child, isle__thrown_text(isle_last_error()));
+    isle__child_kill(child);
 }
 
 void isle__child_start(struct isle__child *child)
@@ -497,7 +508,8 @@ void isle__child_start(struct isle__child *child)
                                          .default_port = child->isolate.default_port};
     if (child->row.restart == ISLE_TEMPORARY)
         child_let_message_go(child); /* a kept one would hold its descriptors for a while */
-    child_await_start(child);
+    if (isle_try(child_await_start, isle_pointer(child), NULL) != ISLE_OK)
+        child_start_unheard(child);
 }
 
 void isle__child_stood(struct isle__child *child)

@@ -307,6 +307,22 @@ TEST_ROOT(a_failed_start_below_is_told_with_the_way_to_it)
     check_refused(&broken_below, "Unable to spawn isolate: shop: inner: b: no paper");
 }
 
+static const isle_options no_room = {.mailbox_max_bytes = 1};
+static const isle_supervision deaf_below = {
+    .children =
+        (const isle_child[]){
+            CHILD(.name = "a"),
+            {.name = "inner", .supervision = &broken, .options = &no_room},
+            {0},
+        },
+};
+
+TEST_ROOT(a_supervisor_that_cannot_be_asked_is_a_failed_start)
+{
+    check_refused(&deaf_below, "Unable to spawn isolate: shop: inner: isle_call: the receiver's "
+                               "mailbox is full");
+}
+
 static const isle_supervision *to_be_started;
 
 static isle_value supervise_and_end(isle_value unused)
