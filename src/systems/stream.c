@@ -179,8 +179,10 @@ static void stream_settle(struct stream *stream)
     if (!stream_is_asked(stream) || stream->held.count > 0 || stream->state != STREAM_RUNS)
         return;
     stream->granted = stream_was_read(stream);
-    if (stream_answer(stream, (int64_t)stream->granted) == ISLE_ENOMEM)
-        stream_retry_later(stream);
+    if (stream_answer(stream, (int64_t)stream->granted) == ISLE_ENOMEM) {
+        isle_err err = isle_try(stream_try_retry_later, isle_pointer(stream), NULL);
+        (void)err; /* without memory for that too, the next item that is read does it */
+    }
 }
 
 static void stream_retry(void *context)
