@@ -91,7 +91,7 @@ extern const struct isle__backend_ops isle__backend_thread;
 extern const struct isle__backend_ops *isle__backends[ISLE_NODE + 1];
 static inline const struct isle__backend_ops *isle__backend_of(const struct isle__isolate *isolate)
 {
-    return isle__backends[isolate->backend];
+    return isle__backends[atomic_load_explicit(&isolate->backend, memory_order_relaxed)];
 }
 /* The table of a kind, or NULL if this build has none. */
 const struct isle__backend_ops *isle__backend_find(isle_backend kind);

@@ -58,7 +58,7 @@ void isle__isolate_rest(struct isle__isolate *isolate)
     memset((char *)isolate + rest, 0, sizeof *isolate - rest);
     isle__heap_init(&isolate->heap, SIZE_MAX);
     isolate->task.run = isle__isolate_turn;
-    isolate->backend = ISLE_BACKEND_DEFAULT;
+    atomic_store_explicit(&isolate->backend, ISLE_BACKEND_DEFAULT, memory_order_relaxed);
     atomic_store_explicit(&isolate->task.home, NULL, memory_order_relaxed);
     /* A body of narrow mailboxes remains one. */
     unsigned admission = atomic_load_explicit(&isolate->admission, memory_order_relaxed);
@@ -259,7 +259,7 @@ isle_err isle__isolate_create(const isle_options *options, struct isle__isolate 
     struct isle__isolate *isolate = isolate_begin(mailbox_is_exact(&mailbox));
     if (isolate == NULL)
         return ISLE_ENOMEM;
-    isolate->backend = (uint8_t)options->backend;
+    atomic_store_explicit(&isolate->backend, (uint8_t)options->backend, memory_order_relaxed);
     if (isle__backend_of(isolate)->turn != NULL)
         isolate->task.run = isle__backend_of(isolate)->turn;
     if (isle__backend_of(isolate)->control != NULL)

@@ -133,7 +133,7 @@ struct isle__isolate {
     _Atomic(struct isle__mail *) mailbox;
     _Atomic uint64_t limits; /* of the mailbox: a room's most (isle__room_of) */
     /* Who wakes it reads these at any time: they share no word with what its owner writes. */
-    uint8_t backend;           /* isle_backend */
+    _Atomic uint8_t backend;   /* isle_backend; who sends looks at it before it knows whose */
     uint8_t entry_kind;        /* isle__entry_kind */
     _Atomic uint8_t admission; /* isle__admission: what its senders must mind */
     _Atomic uint8_t has_names; /* perhaps: its end must look (name.c) */

@@ -108,7 +108,9 @@ static const char *report_place(const struct isle__isolate *isolate)
 {
     if (isolate->is_root)
         return "the root";
-    return isolate->backend == ISLE_PROCESS ? "in a process" : "on threads";
+    return atomic_load_explicit(&isolate->backend, memory_order_relaxed) == ISLE_PROCESS
+               ? "in a process"
+               : "on threads";
 }
 
 static void report_head(struct isle__brief *report, const struct isle__isolate *isolate,
